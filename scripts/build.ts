@@ -1,0 +1,71 @@
+// Builds `dist`: the library with `tsc`, then the command, which inlines the packages that only it uses.
+import { spawnSync } from "node:child_process";
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { type OutputChunk, type Plugin, rolldown } from "rolldown";
+
+const root = resolve(import.meta.dirname, "..");
+const commandSources = join(root, "src", "cli");
+const commandOutput = join(root, "dist", "cli");
+
+rmSync(join(root, "dist"), { recursive: true, force: true });
+const compiler = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], {
+  cwd: root,
+  stdio: "inherit",
+});
+if (compiler.status !== 0) process.exit(1);
+await buildCommand();
+
+/** The command's own modules and its packages become chunks in one folder; the library stays imported from `dist`. */
+async function buildCommand(): Promise<void> {
+  const bundle = await rolldown({
+    cwd: root,
+    input: { main: join(commandSources, "main.ts") },
+    platform: "node",
+    plugins: [importLibraryFromDist()],
+    onLog(level, log) {
+      if (level === "warn") throw new Error(`building the command: ${log.message}`);
+    },
+  });
+  const { output } = await bundle.write({
+    dir: commandOutput,
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-[hash].js",
+  });
+  await bundle.close();
+  chmodSync(join(commandOutput, "main.js"), 0o755);
+  const chunks = output.filter((part) => part.type === "chunk");
+  writeFileSync(join(commandOutput, "THIRD-PARTY-LICENSES.txt"), licencesOf(chunks));
+}
+
+/** Every chunk lies flat in `dist/cli`, so a library module is always one folder up. */
+function importLibraryFromDist(): Plugin {
+  return {
+    name: "import-library-from-dist",
+    resolveId(source, importer) {
+      if (!source.startsWith(".") || importer === undefined || !importer.startsWith(commandSources + sep)) return null;
+      const target = resolve(dirname(importer), source);
+      if (target.startsWith(commandSources + sep)) return null;
+      const fromSources = relative(join(root, "src"), target).split(sep).join("/");
+      return { id: `../${fromSources}`, external: true };
+    },
+  };
+}
+
+/** The licence text of every package of which code ended in the command. */
+function licencesOf(chunks: readonly OutputChunk[]): string {
+  const modules = chunks.flatMap((chunk) => Object.keys(chunk.modules));
+  const folders = new Set(modules.flatMap((id) => packageFolder(id) ?? []));
+  const sections = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new Error(`${name} is bundled but has no licence file`);
+    return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+  });
+  return `The waystone command contains code of these packages.\n\n${sections.join(`\n${"-".repeat(80)}\n\n`)}`;
+}
+
+function packageFolder(moduleId: string): string | undefined {
+  return /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(moduleId.replace(/^\0/, ""))?.[0];
+}
