@@ -1,0 +1,68 @@
+/** Batches of an import: parsed records in groups, one group a subject. */
+import type {
+  StoredItem,
+  StoredMessage,
+  StoredSession,
+  StoredWrite,
+} from "./stored.js";
+
+export type ImportSubject =
+  | { readonly kind: "session"; readonly id: string }
+  | { readonly kind: "task_context"; readonly id: string }
+  | { readonly kind: "thread"; readonly id: string }
+  | { readonly kind: "item"; readonly namespace: readonly string[]; readonly key: string };
+
+export type ImportRow =
+  | { readonly kind: "session"; readonly session: Omit<StoredSession, "messageCount">; readonly contextId: string | null }
+  | { readonly kind: "message"; readonly message: StoredMessage }
+  | {
+      readonly kind: "task_context";
+      readonly version: number;
+      readonly context: string;
+      readonly sizeBytes: number;
+      readonly metadata: string;
+      readonly createdAt: number;
+    }
+  | {
+      readonly kind: "thread";
+      readonly sessionId: string | null;
+      readonly createdAt: number;
+      readonly updatedAt: number;
+      readonly lastSeq: number;
+    }
+  | {
+      readonly kind: "checkpoint";
+      readonly namespace: string;
+      readonly checkpointId: string;
+      readonly parentId: string | null;
+      readonly sessionId: string | null;
+      readonly needsParent: boolean;
+      readonly seq: number;
+      readonly data: string;
+      readonly sizeBytes: number;
+      readonly metadata: string;
+      readonly createdAt: number;
+    }
+  | { readonly kind: "write"; readonly namespace: string; readonly checkpointId: string; readonly write: StoredWrite }
+  | { readonly kind: "item"; readonly item: StoredItem };
+
+/** What became of a subject: stored, left as it was, or removed whole and stored anew. */
+export type GroupVerdict = "imported" | "skipped" | "replaced";
+
+export interface ImportGroup {
+  readonly subject: ImportSubject;
+  /** The verdict that the batch before gave this subject when its records go on; `null` when the subject begins here. */
+  readonly continued: GroupVerdict | null;
+  readonly rows: readonly ImportRow[];
+}
+
+/**
+ * Rules for a driver: a group whose subject begins here asks whether the store has it (a task context: whether any version is
+ * stored under its id; an expired session counts as absent) and follows `onConflict`; `error` throws `ConflictError` and the
+ * whole batch is undone. A task context that no stored session names is `skipped`. A session row that names a context id links
+ * to it, whether its versions have come or not. A thread linked to a session that is not stored keeps the link out (`null`).
+ */
+export interface ImportBatch {
+  readonly onConflict: "error" | "skip" | "replace";
+  readonly groups: readonly ImportGroup[];
+}
