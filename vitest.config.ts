@@ -1,14 +1,16 @@
 // Runs every test from the sources; the TypeScript of `src` is imported with its `.js` suffix, as the build emits it.
+// `npm test` adds `--typecheck`, which compiles `*.test-d.ts` and, with them, all that they import.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    typecheck: { include: ["test/**/*.test-d.ts"] },
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
     restoreMocks: true,
-    passWithNoTests: false,
+    reporters: process.env.CI ? ["default", ["json", { outputFile: ".ci/out/tests.json" }]] : ["default"],
   },
 });
