@@ -16,7 +16,8 @@ export function identifier(value: unknown, name: string): string {
     throw new InvalidArgumentError(`${name} must have at most ${MAX_IDENTIFIER_BYTES} bytes of UTF-8`);
   }
   if (value.includes("\0")) throw new InvalidArgumentError(`${name} must not contain NUL`);
-  if (!value.isWellFormed()) throw new InvalidArgumentError(`${name} must be well-formed Unicode (it has a lone surrogate)`);
+  if (!value.isWellFormed())
+    throw new InvalidArgumentError(`${name} must be well-formed Unicode (it has a lone surrogate)`);
   return value;
 }
 

@@ -1,8 +1,7 @@
 /** Sessions: how stored ones change and expire (S3-S5, S8, S9). */
 import { ConflictError } from "../contract/errors.js";
 import type { SessionStatus } from "../contract/session-storage.js";
-import type { SessionChange } from "./driver/storage-driver.js";
-import type { NewStoredSession } from "./driver/storage-driver.js";
+import type { NewStoredSession, SessionChange } from "./driver/storage-driver.js";
 import type { StoredSession } from "./driver/stored.js";
 
 /** How long an idempotency key is remembered, in milliseconds (S5). */
@@ -28,7 +27,10 @@ export function newSession(session: NewStoredSession, now: number): StoredSessio
 }
 
 /** Whether the session is gone for readers: its last write is `ttlMs` ago or longer (S8). */
-export function isExpired(session: { readonly updatedAt: number; readonly ttlMs: number | null }, now: number): boolean {
+export function isExpired(
+  session: { readonly updatedAt: number; readonly ttlMs: number | null },
+  now: number,
+): boolean {
   return session.ttlMs !== null && now >= session.updatedAt + session.ttlMs;
 }
 
@@ -66,7 +68,9 @@ export function applySessionChange(stored: StoredSession, change: SessionChange,
 export function endStored(stored: StoredSession, status: SessionStatus, now: number): StoredSession {
   if (stored.status === status) return stored;
   if (stored.status !== "active") {
-    throw new ConflictError(`the session has already ended as ${stored.status}; make it active before ending it as ${status}`);
+    throw new ConflictError(
+      `the session has already ended as ${stored.status}; make it active before ending it as ${status}`,
+    );
   }
   return { ...stored, status, updatedAt: touchedAt(stored.updatedAt, now), version: stored.version + 1 };
 }

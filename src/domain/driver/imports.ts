@@ -1,10 +1,5 @@
 /** Batches of an import: parsed records in groups, one group a subject. */
-import type {
-  StoredItem,
-  StoredMessage,
-  StoredSession,
-  StoredWrite,
-} from "./stored.js";
+import type { StoredItem, StoredMessage, StoredSession, StoredWrite } from "./stored.js";
 
 export type ImportSubject =
   | { readonly kind: "session"; readonly id: string }
@@ -13,7 +8,11 @@ export type ImportSubject =
   | { readonly kind: "item"; readonly namespace: readonly string[]; readonly key: string };
 
 export type ImportRow =
-  | { readonly kind: "session"; readonly session: Omit<StoredSession, "messageCount">; readonly contextId: string | null }
+  | {
+      readonly kind: "session";
+      readonly session: Omit<StoredSession, "messageCount">;
+      readonly contextId: string | null;
+    }
   | { readonly kind: "message"; readonly message: StoredMessage }
   | {
       readonly kind: "task_context";

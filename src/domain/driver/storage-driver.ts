@@ -7,13 +7,14 @@
  * method reaches `call.tenant` alone. Where a fencing token is given, it is compared in the same atomic step, before anything
  * else about the subject is decided but its existence: order of refusals is `SessionNotFoundError`, `FencedError`, `ConflictError`.
  */
-import type { DurabilityLevel, HealthCheck } from "../../contract/storage-backend.js";
+
 import type { JsonScalar } from "../../contract/json.js";
-import type { SessionStatus } from "../../contract/session-storage.js";
 import type { ExportFilter, StorageRecord } from "../../contract/records.js";
-import type { ItemStep, ItemStepResult, ItemListing, NamespaceListing } from "./items.js";
-import type { ImportBatch, GroupVerdict } from "./imports.js";
+import type { SessionStatus } from "../../contract/session-storage.js";
+import type { DurabilityLevel, HealthCheck } from "../../contract/storage-backend.js";
 import type { Call, FencingToken } from "./call.js";
+import type { GroupVerdict, ImportBatch } from "./imports.js";
+import type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "./items.js";
 import type {
   Rows,
   StoredCheckpoint,
@@ -72,14 +73,22 @@ export interface SessionListing {
 
 export interface SessionDriver {
   /** An expired session counts as absent and is removed first. `created: false` returns the stored one unchanged. */
-  createSession(call: Call, session: NewStoredSession): Promise<{ readonly created: boolean; readonly session: StoredSession }>;
+  createSession(
+    call: Call,
+    session: NewStoredSession,
+  ): Promise<{ readonly created: boolean; readonly session: StoredSession }>;
   /** All or none; `exists` names the first id that is there. */
   createSessions(
     call: Call,
     sessions: readonly NewStoredSession[],
   ): Promise<{ readonly exists: string } | { readonly sessions: StoredSession[] }>;
   getSessions(call: Call, sessionIds: readonly string[]): Promise<(StoredSession | undefined)[]>;
-  updateSession(call: Call, sessionId: string, change: SessionChange, fence: FencingToken | null): Promise<StoredSession>;
+  updateSession(
+    call: Call,
+    sessionId: string,
+    change: SessionChange,
+    fence: FencingToken | null,
+  ): Promise<StoredSession>;
   /** `endStored` in `domain/sessions.ts` decides. */
   endSession(call: Call, sessionId: string, status: SessionStatus, fence: FencingToken | null): Promise<StoredSession>;
   listSessions(call: Call, listing: SessionListing): Promise<Rows<StoredSession>>;
@@ -217,7 +226,12 @@ export interface TaskContextDriver {
   storeContext(
     call: Call,
     sessionId: string,
-    context: { readonly context: string; readonly sizeBytes: number; readonly metadata: string; readonly expectedVersion: number | null },
+    context: {
+      readonly context: string;
+      readonly sizeBytes: number;
+      readonly metadata: string;
+      readonly expectedVersion: number | null;
+    },
     fence: FencingToken | null,
   ): Promise<StoredContext>;
   /** `version: null` is the newest. */

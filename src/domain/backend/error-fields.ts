@@ -1,0 +1,30 @@
+/** Every error that leaves a storage says which backend and operation it comes from (F1), also one that was thrown before any I/O. */
+import { isStorageError } from "../../contract/errors.js";
+
+/** The same verbs, whose rejections carry `backend` and `operation`. */
+export function withErrorFields<Verbs extends object>(verbs: Verbs, backend: string): Verbs {
+  return Object.fromEntries(
+    Object.entries(verbs).map(([operation, verb]) => [
+      operation,
+      filling(verb as (...args: unknown[]) => unknown, operation, backend),
+    ]),
+  ) as unknown as Verbs;
+}
+
+function filling(
+  verb: (...args: unknown[]) => unknown,
+  operation: string,
+  backend: string,
+): (...args: unknown[]) => unknown {
+  const fill = (error: unknown): never => {
+    if (isStorageError(error)) {
+      error.backend ??= backend;
+      error.operation ??= operation;
+    }
+    throw error;
+  };
+  return (...args) => {
+    const result = verb(...args);
+    return result instanceof Promise ? result.catch(fill) : result;
+  };
+}

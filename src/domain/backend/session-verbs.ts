@@ -1,0 +1,116 @@
+/** The verbs of `SessionStorage`: arguments checked and encoded, results decoded. */
+import type { CallOptions } from "../../contract/call.js";
+import { SessionExistsError } from "../../contract/errors.js";
+import type {
+  CleanupOptions,
+  CreateSessionOptions,
+  NewSession,
+  SessionEndStatus,
+  SessionQuery,
+  SessionStorage,
+  SessionUpdate,
+  UpdateSessionOptions,
+} from "../../contract/session-storage.js";
+import { array, knownOptions, oneOf } from "../arguments.js";
+import type { Clock } from "../clock.js";
+import { decodeTimeCursor, pageOf, queryDigest, timePosition } from "../cursors.js";
+import type { SessionDriver } from "../driver/storage-driver.js";
+import { identifier } from "../identifiers.js";
+import { fencingToken } from "../leases.js";
+import {
+  parseCleanup,
+  parseEndStatus,
+  parseListing,
+  parseNewSession,
+  parseNewSessions,
+  parseUpdate,
+  toSession,
+} from "../session-arguments.js";
+import type { RunCall } from "./run-call.js";
+
+export function sessionVerbs(run: RunCall, driver: SessionDriver, clock: Clock): SessionStorage {
+  return {
+    createSession: async (sessionId: string, userId: string, options?: CreateSessionOptions) => {
+      const known = knownOptions(options, ["metadata", "ttlMs", "ifExists"]);
+      const session = parseNewSession({ sessionId, userId, metadata: known.metadata, ttlMs: known.ttlMs }, "");
+      const ifExists = known.ifExists === undefined ? "error" : oneOf(known.ifExists, "ifExists", ["error", "return"]);
+      const { created, session: stored } = await run("createSession", known, (call) =>
+        driver.createSession(call, session),
+      );
+      if (!created && ifExists === "error") throw new SessionExistsError(session.sessionId);
+      return toSession(stored);
+    },
+
+    getSession: async (sessionId: string, options?: CallOptions) => {
+      const id = identifier(sessionId, "sessionId");
+      const [stored] = await run("getSession", knownOptions(options, []), (call) => driver.getSessions(call, [id]));
+      return stored === undefined ? undefined : toSession(stored);
+    },
+
+    updateSession: async (sessionId: string, update: SessionUpdate, options?: UpdateSessionOptions) => {
+      const id = identifier(sessionId, "sessionId");
+      const known = knownOptions(options, ["lease"]);
+      const change = parseUpdate(update);
+      const fence = fencingToken(known.lease, [{ kind: "session", id }]);
+      return toSession(await run("updateSession", known, (call) => driver.updateSession(call, id, change, fence)));
+    },
+
+    endSession: async (sessionId: string, status?: SessionEndStatus, options?: UpdateSessionOptions) => {
+      const id = identifier(sessionId, "sessionId");
+      const known = knownOptions(options, ["lease"]);
+      const end = parseEndStatus(status);
+      const fence = fencingToken(known.lease, [{ kind: "session", id }]);
+      return toSession(await run("endSession", known, (call) => driver.endSession(call, id, end, fence)));
+    },
+
+    listSessions: async (query?: SessionQuery) => {
+      const known = knownOptions(query, [...QUERY_FIELDS], "query");
+      const listing = parseListing(known);
+      const { limit: _limit, ...asked } = listing;
+      const digest = queryDigest("listSessions", asked);
+      const after = decodeTimeCursor(known.cursor, digest);
+      const rows = await run("listSessions", known, (call) => driver.listSessions(call, { ...listing, after }));
+      return pageOf(rows, digest, toSession, (last) => timePosition(last[listing.orderBy], last.sessionId));
+    },
+
+    deleteSession: async (sessionId: string, options?: CallOptions) => {
+      const id = identifier(sessionId, "sessionId");
+      return run("deleteSession", knownOptions(options, []), (call) => driver.deleteSession(call, id));
+    },
+
+    batchCreateSessions: async (sessions: readonly NewSession[], options?: CallOptions) => {
+      const parsed = parseNewSessions(sessions);
+      const result = await run("batchCreateSessions", knownOptions(options, []), async (call) =>
+        parsed.length === 0 ? { sessions: [] } : driver.createSessions(call, parsed),
+      );
+      if ("exists" in result) throw new SessionExistsError(result.exists);
+      return result.sessions.map(toSession);
+    },
+
+    batchGetSessions: async (sessionIds: readonly string[], options?: CallOptions) => {
+      const ids = array(sessionIds, "sessionIds").map((id, index) => identifier(id, `sessionIds[${index}]`));
+      const stored = await run("batchGetSessions", knownOptions(options, []), async (call) =>
+        ids.length === 0 ? [] : driver.getSessions(call, ids),
+      );
+      return stored.map((session) => (session === undefined ? undefined : toSession(session)));
+    },
+
+    cleanupExpiredSessions: async (options?: CleanupOptions) => {
+      const known = knownOptions(options, ["maxIdleHours", "dryRun", "batchSize"]);
+      const cleanup = parseCleanup(known, clock.now());
+      return run("cleanupExpiredSessions", known, (call) => driver.cleanupSessions(call, cleanup));
+    },
+  };
+}
+
+const QUERY_FIELDS = [
+  "userId",
+  "status",
+  "metadata",
+  "created",
+  "updated",
+  "orderBy",
+  "direction",
+  "limit",
+  "cursor",
+] as const;

@@ -1,0 +1,87 @@
+/** Messages: what a caller may add, and what comes back (C4, C5). */
+import { randomUUID } from "node:crypto";
+import type {
+  HistoryOptions,
+  Message,
+  MessageContent,
+  MessageRange,
+  NewMessage,
+} from "../contract/conversation-storage.js";
+import { InvalidArgumentError } from "../contract/errors.js";
+import { array, date, integer, knownFields, listLimit, oneOf } from "./arguments.js";
+import { decodeValue, encodeValue } from "./codec.js";
+import type { HistoryWindow, NewStoredMessage } from "./driver/storage-driver.js";
+import type { StoredMessage } from "./driver/stored.js";
+import { identifier, kindOf } from "./identifiers.js";
+import { decodeMetadata, encodeMetadata } from "./metadata.js";
+
+const MESSAGE_FIELDS = ["role", "content", "metadata", "messageId", "timestamp"] as const;
+
+/** A new message, encoded. `name` is how errors call it. */
+export function parseMessage(value: unknown, name: string): NewStoredMessage {
+  const message = knownFields(value as NewMessage, name, MESSAGE_FIELDS);
+  return {
+    role: identifier(message.role, `${name}.role`),
+    content: encodeValue(parseContent(message.content, `${name}.content`)),
+    metadata: message.metadata === undefined ? "{}" : encodeMetadata(message.metadata, `${name}.metadata`),
+    keyed: message.messageId !== undefined,
+    messageId: message.messageId === undefined ? randomUUID() : identifier(message.messageId, `${name}.messageId`),
+    timestamp: message.timestamp === undefined ? null : date(message.timestamp, `${name}.timestamp`),
+  };
+}
+
+/** A string, or a list of parts that each have a `type` (C5); what else a part holds is the codec's to judge. */
+export function parseContent(value: unknown, name: string): MessageContent {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value))
+    throw new InvalidArgumentError(`${name} must be a string or an array of parts, not ${kindOf(value)}`);
+  value.forEach((part: unknown, index) => {
+    if (part === null || typeof part !== "object" || typeof (part as { type?: unknown }).type !== "string") {
+      throw new InvalidArgumentError(`${name}[${index}] must be an object whose type is a string`);
+    }
+  });
+  return value as MessageContent;
+}
+
+/** A stored message as callers see it. */
+export function toMessage(sessionId: string, stored: StoredMessage): Message {
+  return {
+    sessionId,
+    seq: stored.seq,
+    messageId: stored.messageId,
+    role: stored.role,
+    content: decodeValue(stored.content) as MessageContent,
+    metadata: decodeMetadata(stored.metadata),
+    timestamp: new Date(stored.timestamp),
+  };
+}
+
+/** Which messages a history is made of (C2). */
+export function parseWindow(options: Partial<HistoryOptions>): HistoryWindow {
+  return {
+    limit: listLimit(options.limit, 50),
+    before: seqBound(options.before, "before"),
+    after: seqBound(options.after, "after"),
+    roles:
+      options.roles === undefined
+        ? null
+        : [...new Set(array(options.roles, "roles").map((role, index) => identifier(role, `roles[${index}]`)))],
+  };
+}
+
+/** Which messages to delete; no bound at all must be said by `"all"`. */
+export function parseRange(value: unknown): { readonly after: number | null; readonly before: number | null } {
+  if (typeof value === "string") {
+    oneOf(value, "range", ["all"]);
+    return { after: null, before: null };
+  }
+  const range = knownFields(value as Exclude<MessageRange, "all">, "range", ["before", "after"]);
+  if (range.before === undefined && range.after === undefined) {
+    throw new InvalidArgumentError('range must have before or after, or be "all"');
+  }
+  return { after: seqBound(range.after, "range.after"), before: seqBound(range.before, "range.before") };
+}
+
+function seqBound(value: unknown, name: string): number | null {
+  return value === undefined ? null : integer(value, name, { min: 0 });
+}
