@@ -1,0 +1,172 @@
+/** `openStorage(url)`: one way to every backend. A scheme's backend is loaded when it is first asked for. */
+import { InvalidArgumentError, quoteIdentifier } from "./contract/errors.js";
+import type { StorageBackend } from "./contract/storage-backend.js";
+import { boolean, string } from "./domain/arguments.js";
+import type { StorageBackendOptions } from "./domain/backend/storage-backend.js";
+import { kindOf } from "./domain/identifiers.js";
+
+/** What is opened when neither the argument nor the environment says. */
+export const DEFAULT_URL = "sqlite:./.waystone/store.db";
+
+/** Options of all schemes; those of one scheme are on its backend's page. */
+export interface OpenOptions extends StorageBackendOptions {
+  /** The storage's URL, when it is not the first argument. */
+  readonly url?: string | undefined;
+  /** SQLite: what an acknowledged write survives. Default `crash`. */
+  readonly durability?: "crash" | "process" | undefined;
+  /** Task context versions that are kept. Default 20 (T2). */
+  readonly keepVersions?: number | undefined;
+  /** Open the store and migrate its schema now, so that a wrong URL is told at once. Default `true`. */
+  readonly initialize?: boolean | undefined;
+  /** Further schemes, by name without the colon: your own backend beside ours. */
+  readonly schemes?: { readonly [scheme: string]: StorageScheme } | undefined;
+  /** Where `WAYSTONE_URL` and the options `WAYSTONE_…` are looked up. Default `process.env`. */
+  readonly env?: { readonly [name: string]: string | undefined } | undefined;
+}
+
+/** How one scheme of URLs becomes a storage. */
+export interface StorageScheme {
+  /** Options that a URL's query, the environment and the caller may give, with how a text becomes a value. */
+  readonly options: { readonly [name: string]: OptionParser };
+  /** Makes the storage; it must not do I/O yet. `path` is the URL after the scheme, without its query, percent-decoded. */
+  open(path: string, options: { readonly [name: string]: unknown }): Promise<StorageBackend>;
+}
+
+/** Turns the text of an option into its value; `name` is for the error. */
+export type OptionParser = (text: string, name: string) => unknown;
+
+const asText: OptionParser = (text) => text;
+
+const asNumber: OptionParser = (text, name) => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError(`${name} must be a number`);
+  return value;
+};
+
+const COMMON = { tenant: asText, timeoutMs: asNumber, keepVersions: asNumber };
+
+const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
+  memory: {
+    options: COMMON,
+    open: async (path, options) => {
+      if (path !== "") throw new InvalidArgumentError("a memory: URL has no path");
+      const { memoryStorage } = await import("./backends/memory/index.js");
+      return memoryStorage(options);
+    },
+  },
+  sqlite: {
+    options: { ...COMMON, durability: asText },
+    open: async (path, options) => {
+      if (path === "") throw new InvalidArgumentError("a sqlite: URL names a file: sqlite:./agent.db");
+      const { sqliteStorage } = await import("./backends/sqlite/index.js");
+      return sqliteStorage({ ...options, path });
+    },
+  },
+};
+
+/** Options that are the caller's alone: no text can say them. */
+const OBJECT_OPTIONS = ["url", "clock", "initialize", "schemes", "env"];
+
+/**
+ * Opens a storage: `openStorage("sqlite:./agent.db")`, `openStorage("memory:")`, or with nothing `sqlite:./.waystone/store.db`.
+ *
+ * - URL: the argument, else `WAYSTONE_URL`, else the default.
+ * - An option: the argument, else the URL's query (`?timeoutMs=5000`), else the environment (`WAYSTONE_TIMEOUT_MS`).
+ * @throws InvalidArgumentError for an unknown scheme or option, with the known ones; what the backend throws when it opens
+ */
+export async function openStorage(url?: string | OpenOptions, options: OpenOptions = {}): Promise<StorageBackend> {
+  const given = optionsOf(url, options);
+  const env = given.env ?? process.env;
+  const { scheme, path, query } = parseUrl(given.url ?? env.WAYSTONE_URL ?? DEFAULT_URL);
+  const known = { ...SCHEMES, ...given.schemes };
+  const target = Object.hasOwn(known, scheme) ? known[scheme] : undefined;
+  if (target === undefined) {
+    const names = Object.keys(known).map((name) => `${name}:`);
+    throw new InvalidArgumentError(
+      `no storage has the scheme ${quoteIdentifier(scheme)}; the known ones are ${names.join(", ")}`,
+    );
+  }
+  const storage = await target.open(path, chooseOptions(scheme, target.options, given, query, env));
+  if (given.initialize === undefined || boolean(given.initialize, "initialize")) await opened(storage);
+  return storage;
+}
+
+/** A storage that could not be opened is closed again, so that nothing of it stays. */
+async function opened(storage: StorageBackend): Promise<void> {
+  try {
+    await storage.initialize();
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+function optionsOf(url: string | OpenOptions | undefined, options: OpenOptions): OpenOptions {
+  if (url === undefined || typeof url === "string") {
+    if (options === null || typeof options !== "object") {
+      throw new InvalidArgumentError(`options must be an object, not ${kindOf(options)}`);
+    }
+    return url === undefined ? options : { ...options, url };
+  }
+  if (url === null || typeof url !== "object") {
+    throw new InvalidArgumentError(`openStorage takes a URL or options, not ${kindOf(url)}`);
+  }
+  return { ...url, ...options };
+}
+
+interface StorageUrl {
+  readonly scheme: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** No WHATWG URL: `sqlite:./agent.db` is a relative path and stays one. Messages never repeat the URL: it may hold a password. */
+function parseUrl(value: unknown): StorageUrl {
+  const url = string(value, "url");
+  const colon = url.indexOf(":");
+  if (!/^[a-z][a-z0-9+.-]*$/i.test(url.slice(0, colon === -1 ? url.length : colon)) || colon === -1) {
+    throw new InvalidArgumentError("a storage URL begins with a scheme: sqlite:./agent.db");
+  }
+  const rest = url.slice(colon + 1);
+  const mark = rest.indexOf("?");
+  const path = mark === -1 ? rest : rest.slice(0, mark);
+  const query = new URLSearchParams(mark === -1 ? "" : rest.slice(mark + 1));
+  try {
+    return { scheme: url.slice(0, colon).toLowerCase(), path: decodeURIComponent(path.replace(/^\/\/\//, "/")), query };
+  } catch (error) {
+    throw new InvalidArgumentError("the path of the URL is not percent-encoded well", { cause: error });
+  }
+}
+
+/** Argument over URL over environment; what the scheme does not know is refused, but in the environment, which all schemes share. */
+function chooseOptions(
+  scheme: string,
+  parsers: StorageScheme["options"],
+  given: OpenOptions,
+  query: URLSearchParams,
+  env: { readonly [name: string]: string | undefined },
+): { readonly [name: string]: unknown } {
+  const names = Object.keys(parsers);
+  const refuse = (name: string): never => {
+    throw new InvalidArgumentError(
+      `${scheme}: has no option ${quoteIdentifier(name)}; the known ones are ${names.join(", ")}`,
+    );
+  };
+  for (const name of query.keys()) if (!Object.hasOwn(parsers, name)) refuse(name);
+  const chosen: { [name: string]: unknown } = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (OBJECT_OPTIONS.includes(name) || value === undefined) continue;
+    if (!Object.hasOwn(parsers, name)) refuse(name);
+    chosen[name] = value;
+  }
+  for (const [name, parse] of Object.entries(parsers)) {
+    if (Object.hasOwn(chosen, name)) continue;
+    const variable = `WAYSTONE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+    const fromUrl = query.get(name);
+    const fromEnv = env[variable];
+    if (fromUrl !== null) chosen[name] = parse(fromUrl, name);
+    else if (fromEnv !== undefined) chosen[name] = parse(fromEnv, variable);
+  }
+  if (given.clock !== undefined) chosen.clock = given.clock;
+  return chosen;
+}
