@@ -55,7 +55,7 @@ export interface DeleteItemOptions extends CallOptions {
 
 export interface ItemQuery extends PageQuery {
   readonly filter?: ItemFilter | undefined;
-  /** Default `updatedAt`. Ties by namespace and key. */
+  /** Default `updatedAt`. Ties by namespace and key, in the same direction. */
   readonly orderBy?: "key" | "createdAt" | "updatedAt" | undefined;
   /** Default `desc` for times, `asc` for `key` (by namespace, then key). */
   readonly direction?: "asc" | "desc" | undefined;

@@ -1,6 +1,7 @@
 /** Checks of arguments, made before any I/O: each returns the value it was asked for or refuses it by name, never by content. */
 import { types } from "node:util";
 import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
+import { CALL_OPTION_NAMES } from "./call-options.js";
 import { kindOf } from "./identifiers.js";
 
 /** Longest time to live, in milliseconds: 100,000 days, so that every expiry is an instant that a `Date` can hold. */
@@ -43,17 +44,41 @@ export function knownFields(value: unknown, name: string, allowed: readonly stri
   return value as Fields;
 }
 
-/** The fields of `CallOptions`: `RunCall` looks at their values. */
-const CALL_FIELDS = ["signal", "timeoutMs"];
-
-/** The options of an operation, an empty object when there are none; `signal` and `timeoutMs` are always known. */
+/** The options of an operation, an empty object when there are none; `signal` and `timeoutMs` are always known, and looked at by `RunCall`. */
 export function knownOptions<T extends object>(
   value: T | undefined,
   allowed: readonly (keyof T & string)[],
   name = "options",
 ): Partial<T> {
   if (value === undefined) return {};
-  return knownFields(value as unknown, name, [...allowed, ...CALL_FIELDS]) as Partial<T>;
+  return knownFields(value as unknown, name, [...allowed, ...CALL_OPTION_NAMES]) as Partial<T>;
+}
+
+/**
+ * A plain object, with string keys only: no instance of a class, and no symbol that would be passed over.
+ * @throws InvalidArgumentError
+ */
+export function plainObject(value: unknown, name: string): Fields {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    throw new InvalidArgumentError(`${name} must be a plain object, not ${kindOf(value)}`);
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // An object of another realm has that realm's `Object.prototype`, which is the end of its chain too.
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+    throw new InvalidArgumentError(`${name} must be a plain object, not an instance of a class`);
+  }
+  if (Object.getOwnPropertySymbols(value).length > 0) {
+    throw new InvalidArgumentError(`${name} must not have symbols as keys`);
+  }
+  return value as Fields;
+}
+
+/** Text that every store can hold and compare: well-formed Unicode without NUL (V2). */
+export function storableText(value: string, name: string): string {
+  if (value.includes("\0")) throw new InvalidArgumentError(`${name} must not contain NUL`);
+  if (!value.isWellFormed())
+    throw new InvalidArgumentError(`${name} must be well-formed Unicode (it has a lone surrogate)`);
+  return value;
 }
 
 /** A whole number that is exact in JavaScript. */

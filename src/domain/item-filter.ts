@@ -1,0 +1,136 @@
+/** Filters over items: operators on top-level keys of plain JSON, with one meaning on every backend (M2). */
+import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
+import type { JsonObject, JsonValue } from "../contract/json.js";
+import { array, boolean, plainObject, storableText } from "./arguments.js";
+import { compareCodePoints, kindOf } from "./identifiers.js";
+import { jsonScalar } from "./metadata-filter.js";
+
+/** How deep an operand may be nested. */
+const MAX_OPERAND_DEPTH = 100;
+
+/** One comparison of one top-level key, in plain data for stores that filter themselves. */
+export type ItemCondition =
+  | { readonly key: string; readonly operator: "$eq" | "$ne"; readonly operand: JsonValue }
+  | { readonly key: string; readonly operator: "$gt" | "$gte" | "$lt" | "$lte"; readonly operand: string | number }
+  | { readonly key: string; readonly operator: "$in" | "$nin"; readonly operand: readonly JsonValue[] }
+  | { readonly key: string; readonly operator: "$exists"; readonly operand: boolean };
+
+const OPERATORS = ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"] as const;
+
+/** A validated filter: every condition must hold. */
+export interface CompiledItemFilter {
+  readonly conditions: readonly ItemCondition[];
+  matches(value: JsonObject): boolean;
+}
+
+/**
+ * - Keys are equal to JSON values as wholes: objects whatever the order of their keys, arrays item by item.
+ * - `$gt $gte $lt $lte` compare two numbers, or two strings by code point; anything else does not match.
+ * - A key that is missing matches `$ne`, `$nin` and `$exists: false` only; a key that is `null` is not missing.
+ *
+ * @throws InvalidArgumentError for an unknown operator, an operand of the wrong kind, or one that is not plain JSON
+ */
+export function compileItemFilter(filter: unknown, name = "filter"): CompiledItemFilter {
+  const conditions = Object.entries(plainObject(filter, name))
+    .flatMap(([key, comparison]) => conditionsOf(key, comparison, name))
+    .sort((a, b) => compareCodePoints(a.key, b.key));
+  return { conditions, matches: (value) => conditions.every((condition) => meets(value, condition)) };
+}
+
+function conditionsOf(key: string, comparison: unknown, name: string): ItemCondition[] {
+  storableText(key, `a key of ${name}`);
+  const place = `${name}.${quoteIdentifier(key)}`;
+  if (comparison === null || typeof comparison !== "object") {
+    return [{ key, operator: "$eq", operand: jsonScalar(comparison, place) }];
+  }
+  const given = Object.entries(plainObject(comparison, place)).filter(([operator, operand]) => {
+    if (!(OPERATORS as readonly string[]).includes(operator)) {
+      throw new InvalidArgumentError(
+        `${place} has no operator ${quoteIdentifier(operator)}; the known ones are ${OPERATORS.join(", ")}`,
+      );
+    }
+    return operand !== undefined;
+  });
+  if (given.length === 0) throw new InvalidArgumentError(`${place} must have an operator`);
+  return given.map(([operator, operand]) => condition(key, operator as ItemCondition["operator"], operand, place));
+}
+
+function condition(key: string, operator: ItemCondition["operator"], operand: unknown, name: string): ItemCondition {
+  const place = `${name}.${operator}`;
+  switch (operator) {
+    case "$eq":
+    case "$ne":
+      return { key, operator, operand: jsonOperand(operand, place, 0) };
+    case "$in":
+    case "$nin":
+      return { key, operator, operand: Array.from(array(operand, place), (each) => jsonOperand(each, place, 1)) };
+    case "$exists":
+      return { key, operator, operand: boolean(operand, place) };
+    default:
+      return { key, operator, operand: ordered(operand, place) };
+  }
+}
+
+function ordered(operand: unknown, name: string): string | number {
+  if (typeof operand !== "string" && typeof operand !== "number") {
+    throw new InvalidArgumentError(`${name} must be a string or a number, not ${kindOf(operand)}`);
+  }
+  return jsonScalar(operand, name) as string | number;
+}
+
+/** A copy: what the caller does to its filter afterwards changes no listing. */
+function jsonOperand(value: unknown, name: string, depth: number): JsonValue {
+  if (depth > MAX_OPERAND_DEPTH) throw new InvalidArgumentError(`${name} is nested deeper than ${MAX_OPERAND_DEPTH}`);
+  if (Array.isArray(value)) return Array.from(value, (each: unknown) => jsonOperand(each, name, depth + 1));
+  if (value === null || typeof value !== "object") return jsonScalar(value, name);
+  return Object.fromEntries(
+    Object.entries(plainObject(value, name)).map(([key, each]) => [
+      storableText(key, `a key of ${name}`),
+      jsonOperand(each, name, depth + 1),
+    ]),
+  );
+}
+
+function meets(item: JsonObject, { key, operator, operand }: ItemCondition): boolean {
+  const value = Object.hasOwn(item, key) ? item[key] : undefined;
+  if (operator === "$exists") return (value !== undefined) === operand;
+  if (value === undefined) return operator === "$ne" || operator === "$nin";
+  switch (operator) {
+    case "$eq":
+      return equalJson(value, operand);
+    case "$ne":
+      return !equalJson(value, operand);
+    case "$in":
+      return operand.some((each) => equalJson(value, each));
+    case "$nin":
+      return !operand.some((each) => equalJson(value, each));
+    default: {
+      const order = compareOrdered(value, operand);
+      if (order === undefined) return false;
+      if (operator === "$gt") return order > 0;
+      if (operator === "$gte") return order >= 0;
+      return operator === "$lt" ? order < 0 : order <= 0;
+    }
+  }
+}
+
+function compareOrdered(value: JsonValue, operand: string | number): number | undefined {
+  if (typeof value === "number" && typeof operand === "number") return value - operand;
+  if (typeof value === "string" && typeof operand === "string") return compareCodePoints(value, operand);
+  return undefined;
+}
+
+function equalJson(a: JsonValue, b: JsonValue): boolean {
+  if (a === b) return true;
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((each, i) => equalJson(each, b[i]));
+  }
+  const left = a as JsonObject;
+  const right = b as JsonObject;
+  const keys = Object.keys(left);
+  return (
+    keys.length === Object.keys(right).length &&
+    keys.every((key) => Object.hasOwn(right, key) && equalJson(left[key] as JsonValue, right[key] as JsonValue))
+  );
+}

@@ -1,0 +1,48 @@
+/** Task contexts: numbering of versions, and what a reader sees (T1, T2). */
+import { ConflictError, CorruptionError } from "../contract/errors.js";
+import type { TaskContext, TaskContextInfo } from "../contract/task-context-storage.js";
+import { integer } from "./arguments.js";
+import { decodeValue } from "./codec.js";
+import type { StoredContext } from "./driver/stored.js";
+import { decodeMetadata } from "./metadata.js";
+
+/** How many of the newest versions are kept (T2). */
+export const KEEP_CONTEXT_VERSIONS = 20;
+
+/** A driver's option `keepVersions`. */
+export function keepVersionsOption(value: unknown): number {
+  return value === undefined ? KEEP_CONTEXT_VERSIONS : integer(value, "keepVersions", { min: 1, max: 10_000 });
+}
+
+/**
+ * The version that a store makes after `newest`, which is 0 for none yet.
+ * @throws ConflictError when `expectedVersion` is not the newest
+ */
+export function nextContextVersion(newest: number, expectedVersion: number | null): number {
+  if (expectedVersion !== null && expectedVersion !== newest) {
+    throw new ConflictError(`the task context is at version ${newest}, not at the expected version ${expectedVersion}`);
+  }
+  return newest + 1;
+}
+
+/** Versions up to this one are dropped once `newest` is stored. */
+export function newestDroppedVersion(newest: number, keepVersions: number): number {
+  return newest - keepVersions;
+}
+
+export function presentContextInfo(sessionId: string, stored: StoredContext): TaskContextInfo {
+  return {
+    sessionId,
+    version: stored.version,
+    metadata: decodeMetadata(stored.metadata),
+    createdAt: new Date(stored.createdAt),
+    sizeBytes: stored.sizeBytes,
+  };
+}
+
+/** @throws CorruptionError when the content is missing or damaged */
+export function presentContext(sessionId: string, stored: StoredContext): TaskContext {
+  if (stored.context === null)
+    throw new CorruptionError(`the content of task context version ${stored.version} is missing`);
+  return { ...presentContextInfo(sessionId, stored), context: decodeValue(stored.context) };
+}
