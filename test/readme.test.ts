@@ -89,20 +89,13 @@ function offline(block: ReadmeBlock, tarball: string): string {
   return `${block.code.replaceAll(`npm install ${manifest.name}`, `npm install --offline "${tarball}"`)}\n`;
 }
 
-/** A reader's editor shows no error either. */
+/** A reader's editor shows no error either; as in Node.js, `await` at the top makes a module of the file. */
 function checkTypes(folder: string, file: string): void {
-  const options = [
-    "--noEmit",
-    "--strict",
-    "--module",
-    "nodenext",
-    "--target",
-    "es2023",
-    "--lib",
-    "es2023,esnext.disposable",
-  ];
+  const language = ["--strict", "--target", "es2023", "--lib", "es2023,esnext.disposable"];
+  const modules = ["--module", "esnext", "--moduleResolution", "bundler"];
   const types = ["--types", "node", "--typeRoots", join(repositoryRoot, "node_modules", "@types")];
-  run([join(repositoryRoot, "node_modules", ".bin", "tsc"), "--ignoreConfig", ...options, ...types, file], folder);
+  const compiler = join(repositoryRoot, "node_modules", ".bin", "tsc");
+  run([compiler, "--ignoreConfig", "--noEmit", ...language, ...modules, ...types, file], folder);
 }
 
 function run([program = "", ...args]: readonly string[], cwd: string): string {
