@@ -9,10 +9,14 @@ const commandSources = join(root, "src", "cli");
 const commandOutput = join(root, "dist", "cli");
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
-const compiler = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json"], {
-  cwd: root,
-  stdio: "inherit",
-});
+const compiler = spawnSync(
+  process.execPath,
+  [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"],
+  {
+    cwd: root,
+    stdio: "inherit",
+  },
+);
 if (compiler.status !== 0) process.exit(1);
 await buildCommand();
 

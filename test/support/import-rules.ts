@@ -33,7 +33,20 @@ const RUNTIME_MODULES = new Set(["node-version", "require-node", "version"]);
 
 /** Parts without I/O, and the modules of Node that they may use. */
 const PURE_PARTS = new Set(["contract", "domain"]);
-const PURE_BUILTINS = new Set(["node:buffer", "node:crypto", "node:util", "node:util/types", "node:zlib"]);
+const PURE_BUILTINS = new Set(
+  [
+    "async_hooks",
+    "buffer",
+    "crypto",
+    "os",
+    "perf_hooks",
+    "timers",
+    "timers/promises",
+    "util",
+    "util/types",
+    "zlib",
+  ].map((name) => `node:${name}`),
+);
 
 /** Parts that may name an optional peer; only an adapter's whole purpose is the package, so it alone links it. */
 const PEER_PARTS = new Set(["adapters", "backends", "open", "server"]);
