@@ -9,14 +9,8 @@ const commandSources = join(root, "src", "cli");
 const commandOutput = join(root, "dist", "cli");
 
 rmSync(join(root, "dist"), { recursive: true, force: true });
-const compiler = spawnSync(
-  process.execPath,
-  [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"],
-  {
-    cwd: root,
-    stdio: "inherit",
-  },
-);
+const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+const compiler = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
 if (compiler.status !== 0) process.exit(1);
 await buildCommand();
 
