@@ -1,4 +1,4 @@
-/** Checkpoints and their writes: arguments, the order of writes, and what a reader sees (K3, K5). */
+/** Checkpoints and their writes: the order of writes, and what a reader sees (K3, K5). */
 import type {
   Checkpoint,
   CheckpointInfo,
@@ -6,37 +6,11 @@ import type {
   ListedCheckpoint,
   ThreadInfo,
 } from "../contract/checkpoint-storage.js";
-import { CorruptionError, InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
-import { array, integer } from "./arguments.js";
-import { decodeValue, encodeValue } from "./codec.js";
+import { CorruptionError, quoteIdentifier } from "../contract/errors.js";
+import { decodeValue } from "./codec.js";
 import type { StoredCheckpoint, StoredThread, StoredWrite } from "./driver/stored.js";
-import { compareCodePoints, identifier, identifierOrEmpty } from "./identifiers.js";
+import { compareCodePoints } from "./identifiers.js";
 import { decodeMetadata } from "./metadata.js";
-
-/** A namespace of checkpoints: `""`, the root, unless it is given. */
-export function checkpointNamespace(value: unknown): string {
-  return value === undefined ? "" : identifierOrEmpty(value, "namespace");
-}
-
-/**
- * The writes of one task, encoded; an index that is not given is the position in the list.
- * @throws InvalidArgumentError, also when an index stands twice; SerializationError
- */
-export function parseWrites(value: unknown, taskId: string, taskPath: string): StoredWrite[] {
-  const indexes = new Set<number>();
-  return Array.from(array(value, "writes"), (write, position) => {
-    const name = `writes[${position}]`;
-    const parts = array(write, name);
-    if (parts.length !== 2 && parts.length !== 3) {
-      throw new InvalidArgumentError(`${name} must be [channel, value] or [channel, value, index]`);
-    }
-    const index = parts.length === 2 ? position : integer(parts[2], `${name}[2]`);
-    if (indexes.has(index))
-      throw new InvalidArgumentError(`${name} has index ${index}, which stands twice in this call`);
-    indexes.add(index);
-    return { taskId, taskPath, index, channel: identifier(parts[0], `${name}[0]`), value: encodeValue(parts[1]) };
-  });
-}
 
 /** The order in which writes come back: `(taskPath, taskId, index)`, strings by code point (K3). */
 export function compareWrites(
@@ -46,7 +20,7 @@ export function compareWrites(
   return compareCodePoints(a.taskPath, b.taskPath) || compareCodePoints(a.taskId, b.taskId) || a.index - b.index;
 }
 
-export function presentCheckpointInfo(threadId: string, stored: StoredCheckpoint): CheckpointInfo {
+export function toCheckpointInfo(threadId: string, stored: StoredCheckpoint): CheckpointInfo {
   return {
     threadId,
     namespace: stored.namespace,
@@ -71,20 +45,16 @@ export interface CheckpointParts {
  * A checkpoint with the parts that were asked for.
  * @throws CorruptionError when a part is missing or damaged (K5)
  */
-export function presentCheckpoint(
+export function toCheckpoint(
   threadId: string,
   stored: StoredCheckpoint,
   parts: CheckpointParts & { data: true },
 ): Checkpoint;
-export function presentCheckpoint(threadId: string, stored: StoredCheckpoint, parts: CheckpointParts): ListedCheckpoint;
-export function presentCheckpoint(
-  threadId: string,
-  stored: StoredCheckpoint,
-  parts: CheckpointParts,
-): ListedCheckpoint {
+export function toCheckpoint(threadId: string, stored: StoredCheckpoint, parts: CheckpointParts): ListedCheckpoint;
+export function toCheckpoint(threadId: string, stored: StoredCheckpoint, parts: CheckpointParts): ListedCheckpoint {
   const missing = (part: string): CorruptionError =>
     new CorruptionError(`the ${part} of checkpoint ${quoteIdentifier(stored.checkpointId)} is missing`);
-  const info = presentCheckpointInfo(threadId, stored);
+  const info = toCheckpointInfo(threadId, stored);
   let listed: ListedCheckpoint = info;
   if (parts.data) {
     if (stored.data === null) throw missing("state");
@@ -92,16 +62,16 @@ export function presentCheckpoint(
   }
   if (parts.writes) {
     if (stored.writes === null) throw missing("list of writes");
-    listed = { ...listed, writes: stored.writes.map(presentWrite) };
+    listed = { ...listed, writes: stored.writes.map(toWrite) };
   }
   return listed;
 }
 
-export function presentWrite({ taskId, taskPath, index, channel, value }: StoredWrite): CheckpointWrite {
+export function toWrite({ taskId, taskPath, index, channel, value }: StoredWrite): CheckpointWrite {
   return { taskId, taskPath, index, channel, value: decodeValue(value) };
 }
 
-export function presentThread(stored: StoredThread): ThreadInfo {
+export function toThread(stored: StoredThread): ThreadInfo {
   return {
     threadId: stored.threadId,
     ...(stored.sessionId === null ? {} : { sessionId: stored.sessionId }),

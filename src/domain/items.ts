@@ -4,8 +4,16 @@ import type { Item } from "../contract/item-storage.js";
 import type { ItemListing, ItemStep } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
-import { decodeMetadata } from "./metadata.js";
+import { decodeMetadata, encodeMetadata } from "./metadata.js";
 import { compareNamespaces } from "./namespaces.js";
+
+/** Most bytes of an item's encoded value: 16 MiB. */
+export const MAX_ITEM_BYTES: number = 16 * 1024 * 1024;
+
+/** The value of an item, a plain JSON object, as it is stored. */
+export function encodeItemValue(value: unknown, name = "value"): string {
+  return encodeMetadata(value, name, MAX_ITEM_BYTES);
+}
 
 type PutStep = Extract<ItemStep, { readonly kind: "put" }>;
 
@@ -78,7 +86,7 @@ export function isAfter(
   return itemOrder({ orderBy, direction })(item, position) > 0;
 }
 
-export function presentItem(stored: StoredItem): Item {
+export function toItem(stored: StoredItem): Item {
   return {
     namespace: [...stored.namespace],
     key: stored.key,

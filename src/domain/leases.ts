@@ -81,7 +81,7 @@ export function leaseHeld(subject: FencedSubject, stored: StoredLease): Conflict
 }
 
 /** A stored lease as its holder sees it. */
-export function presentLease({ kind, id }: FencedSubject, stored: StoredLease): Lease {
+export function toLease({ kind, id }: FencedSubject, stored: StoredLease): Lease {
   const subject: LeaseSubject = kind === "session" ? { session: id } : { thread: id };
   return {
     subject,

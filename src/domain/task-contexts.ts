@@ -30,7 +30,7 @@ export function newestDroppedVersion(newest: number, keepVersions: number): numb
   return newest - keepVersions;
 }
 
-export function presentContextInfo(sessionId: string, stored: StoredContext): TaskContextInfo {
+export function toContextInfo(sessionId: string, stored: StoredContext): TaskContextInfo {
   return {
     sessionId,
     version: stored.version,
@@ -41,8 +41,8 @@ export function presentContextInfo(sessionId: string, stored: StoredContext): Ta
 }
 
 /** @throws CorruptionError when the content is missing or damaged */
-export function presentContext(sessionId: string, stored: StoredContext): TaskContext {
+export function toContext(sessionId: string, stored: StoredContext): TaskContext {
   if (stored.context === null)
     throw new CorruptionError(`the content of task context version ${stored.version} is missing`);
-  return { ...presentContextInfo(sessionId, stored), context: decodeValue(stored.context) };
+  return { ...toContextInfo(sessionId, stored), context: decodeValue(stored.context) };
 }

@@ -1,0 +1,142 @@
+/** The verbs of `ItemStorage`: arguments checked and encoded, results decoded. */
+import type { CallOptions, Page } from "../../contract/call.js";
+import { CorruptionError } from "../../contract/errors.js";
+import type {
+  DeleteItemOptions,
+  GetItemOptions,
+  Item,
+  ItemNamespace,
+  ItemOperation,
+  ItemQuery,
+  ItemResult,
+  ItemStorage,
+  NamespaceQuery,
+  PutItemOptions,
+} from "../../contract/item-storage.js";
+import type { JsonObject } from "../../contract/json.js";
+import { array, knownOptions } from "../arguments.js";
+import { pageOf } from "../cursors.js";
+import type { Call } from "../driver/call.js";
+import type { ItemListing, ItemStep, ItemStepResult } from "../driver/items.js";
+import type { ItemDriver } from "../driver/storage-driver.js";
+import type { Rows, StoredItem } from "../driver/stored.js";
+import type { ParsedStep } from "../item-arguments.js";
+import {
+  DELETE_FIELDS,
+  GET_FIELDS,
+  NAMESPACE_FIELDS,
+  PUT_FIELDS,
+  parseDelete,
+  parseGet,
+  parseNamespaceQuery,
+  parseOperation,
+  parsePut,
+  parseSearch,
+  SEARCH_FIELDS,
+} from "../item-arguments.js";
+import { itemPosition, toItem } from "../items.js";
+import { parseNamespace } from "../namespaces.js";
+import type { RunCall } from "./run-call.js";
+
+export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
+  return {
+    putItem: async (namespace: ItemNamespace, key: string, value: JsonObject, options?: PutItemOptions) => {
+      const known = knownOptions(options, PUT_FIELDS);
+      const step = parsePut(namespace, key, value, known);
+      return run("putItem", known, async (call) => toItem((await runStep(driver, call, step)).item));
+    },
+
+    getItem: async (namespace: ItemNamespace, key: string, options?: GetItemOptions) => {
+      const known = knownOptions(options, GET_FIELDS);
+      const step = parseGet(namespace, key, known);
+      return run("getItem", known, async (call) => optionalItem((await runStep(driver, call, step)).item));
+    },
+
+    deleteItem: async (namespace: ItemNamespace, key: string, options?: DeleteItemOptions) => {
+      const known = knownOptions(options, DELETE_FIELDS);
+      const step = parseDelete(namespace, key, known);
+      return run("deleteItem", known, async (call) => (await runStep(driver, call, step)).deleted);
+    },
+
+    batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
+      const steps = Array.from(array(operations, "operations"), (each, i) => parseOperation(each, `operations[${i}]`));
+      return run("batchItems", knownOptions(options, []), async (call) => {
+        const results = steps.length === 0 ? [] : await driver.runItemSteps(call, steps);
+        return steps.map((step, i) => resultOf(step, results[i]));
+      });
+    },
+
+    searchItems: async (namespacePrefix: ItemNamespace, query?: ItemQuery) => {
+      const known = knownOptions(query, SEARCH_FIELDS, "query");
+      const { listing, digest } = parseSearch(namespacePrefix, known);
+      return run("searchItems", known, async (call) =>
+        itemPage(await driver.searchItems(call, listing), digest, listing),
+      );
+    },
+
+    listNamespaces: async (query?: NamespaceQuery) => {
+      const known = knownOptions(query, NAMESPACE_FIELDS, "query");
+      const { listing, digest } = parseNamespaceQuery(known);
+      return run("listNamespaces", known, async (call) =>
+        namespacePage(await driver.listNamespaces(call, listing), digest),
+      );
+    },
+
+    deleteItems: async (namespacePrefix: ItemNamespace, options?: CallOptions) => {
+      const prefix = parseNamespace(namespacePrefix, "namespacePrefix", { allowEmpty: false });
+      return run("deleteItems", knownOptions(options, []), (call) => driver.deleteItems(call, prefix));
+    },
+  };
+}
+
+type StepResult<Kind extends ItemStep["kind"]> = Extract<ItemStepResult, { readonly kind: Kind }>;
+
+/** A single verb is a batch of one. */
+async function runStep<Kind extends ItemStep["kind"]>(
+  driver: ItemDriver,
+  call: Call,
+  step: Extract<ItemStep, { readonly kind: Kind }>,
+): Promise<StepResult<Kind>> {
+  const [result] = await driver.runItemSteps(call, [step as ItemStep]);
+  return expectResult(step.kind as Kind, result);
+}
+
+function resultOf(step: ParsedStep, result: ItemStepResult | undefined): ItemResult {
+  switch (step.kind) {
+    case "put":
+      return toItem(expectResult("put", result).item);
+    case "get":
+      return optionalItem(expectResult("get", result).item);
+    case "delete":
+      return expectResult("delete", result).deleted;
+    case "search":
+      return itemPage(expectResult("search", result).rows, step.digest, step.listing);
+    case "namespaces":
+      return namespacePage(expectResult("namespaces", result).rows, step.digest);
+  }
+}
+
+function expectResult<Kind extends ItemStep["kind"]>(kind: Kind, result: ItemStepResult | undefined): StepResult<Kind> {
+  if (result?.kind === kind) return result as StepResult<Kind>;
+  throw new CorruptionError(`the store answered a step of kind ${kind} with ${result?.kind ?? "nothing"}`);
+}
+
+function optionalItem(item: StoredItem | undefined): Item | undefined {
+  return item === undefined ? undefined : toItem(item);
+}
+
+function itemPage(rows: Rows<StoredItem>, digest: string, { orderBy }: ItemListing): Page<Item> {
+  return pageOf(rows, digest, toItem, (last) => {
+    const { time, namespace, key } = itemPosition(last, orderBy);
+    return [time, namespace, key];
+  });
+}
+
+function namespacePage(rows: Rows<string[]>, digest: string): Page<string[]> {
+  return pageOf(
+    rows,
+    digest,
+    (namespace) => [...namespace],
+    (last) => last,
+  );
+}
