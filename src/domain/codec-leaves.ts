@@ -1,0 +1,72 @@
+/** The kinds of objects that hold no other values, in one table: Date, RegExp, URL and bytes. */
+import { BINARY_KINDS } from "./codec-binary.js";
+import { type LeafKind, malformed } from "./codec-format.js";
+
+const DATE: LeafKind = {
+  tag: "Date",
+  prototype: Date.prototype,
+  write(value, writer) {
+    const date = value as Date;
+    if (Reflect.ownKeys(date).length !== 0) writer.refuse("a Date with further properties");
+    return Number.isNaN(Date.prototype.getTime.call(date)) ? null : Date.prototype.toISOString.call(date);
+  },
+  read(payload) {
+    if (payload === null) return new Date(Number.NaN);
+    const date = new Date(typeof payload === "string" ? payload : Number.NaN);
+    if (Number.isNaN(date.getTime()) || date.toISOString() !== payload) throw malformed("a Date");
+    return date;
+  },
+};
+
+const REG_EXP: LeafKind = {
+  tag: "RegExp",
+  prototype: RegExp.prototype,
+  write(value, writer) {
+    const pattern = value as RegExp;
+    // Every RegExp has this one own key.
+    if (Reflect.ownKeys(pattern).length !== 1) writer.refuse("a RegExp with further properties");
+    const { source, flags, lastIndex } = pattern;
+    if (!Number.isSafeInteger(lastIndex) || Object.is(lastIndex, -0)) {
+      writer.refuse("a RegExp whose lastIndex is no integer");
+    }
+    writer.reserve(source.length);
+    return [source, flags, lastIndex];
+  },
+  read(payload) {
+    if (!Array.isArray(payload) || payload.length !== 3) throw malformed("a RegExp");
+    const [source, flags, lastIndex] = payload;
+    if (typeof source !== "string" || typeof flags !== "string" || !Number.isSafeInteger(lastIndex)) {
+      throw malformed("a RegExp");
+    }
+    const pattern = new RegExp(source, flags);
+    if (pattern.source !== source || pattern.flags !== flags) throw malformed("a RegExp");
+    pattern.lastIndex = lastIndex as number;
+    return pattern;
+  },
+};
+
+const WEB_ADDRESS: LeafKind = {
+  tag: "URL",
+  prototype: URL.prototype,
+  write(value, writer) {
+    const url = value as URL;
+    if (Reflect.ownKeys(url).length !== 0) writer.refuse("a URL with further properties");
+    const { href } = url;
+    writer.reserve(href.length);
+    if (new URL(href).href !== href) writer.refuse("a URL that its own text does not give back");
+    return href;
+  },
+  read(payload) {
+    const url = new URL(typeof payload === "string" ? payload : "");
+    if (url.href !== payload) throw malformed("a URL");
+    return url;
+  },
+};
+
+const LEAF_KINDS: readonly LeafKind[] = [DATE, REG_EXP, WEB_ADDRESS, ...BINARY_KINDS];
+
+export const LEAF_BY_PROTOTYPE: ReadonlyMap<object, LeafKind> = new Map(
+  LEAF_KINDS.map((kind) => [kind.prototype, kind]),
+);
+
+export const LEAF_BY_TAG: ReadonlyMap<string, LeafKind> = new Map(LEAF_KINDS.map((kind) => [kind.tag, kind]));

@@ -1,0 +1,86 @@
+/** The fast check before `JSON.stringify`: whether its text would give back exactly this value. */
+import { isDeepStrictEqual } from "node:util";
+
+/**
+ * Containers that the check visits before it leaves the answer to the thorough encoder. A value with shared references
+ * may hold more paths than memory; the thorough encoder visits each object once.
+ */
+const MAX_VISITS = 250_000;
+
+/** Arrays above this length are compared with a copy: listing the keys makes a string of every index. */
+const LISTED_KEYS = 64;
+
+// Kept outside the recursion for speed. A getter that itself encodes starts the counts anew; the length of the text is
+// checked once more at the end, so no limit is lost by it.
+let size = 0;
+let visitsLeft = 0;
+let depthLimit = 0;
+
+/**
+ * Whether `JSON.stringify(value)` is exact: only plain objects and arrays of strings, finite numbers (no -0), booleans and
+ * null, nested at most `maxDepth` deep, with at least no sign that the text exceeds `maxBytes`.
+ *
+ * `false` says only that the thorough encoder must look. Getters and proxies are taken for the value that they show.
+ */
+export function isPlainJson(value: unknown, maxDepth: number, maxBytes: number): boolean {
+  size = 0;
+  visitsLeft = MAX_VISITS;
+  depthLimit = maxDepth;
+  return !jsonIsOverridden() && isPlain(value, 0) && size <= maxBytes;
+}
+
+/** Whether a library has put `toJSON` on the prototypes of plain values, so that JSON text says something else. */
+export function jsonIsOverridden(): boolean {
+  return "toJSON" in Object.prototype || "toJSON" in Array.prototype;
+}
+
+/** Whether an array holds more than its elements: string keys such as `index` of a regular expression's match, or symbols. */
+export function hasFurtherProperties(array: readonly unknown[]): boolean {
+  if (Object.getOwnPropertySymbols(array).length !== 0) return true;
+  if (array.length <= LISTED_KEYS) return Object.keys(array).length !== array.length;
+  return !isDeepStrictEqual(array, [...array]);
+}
+
+function isPlain(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case "string":
+      size += value.length + 2;
+      return true;
+    case "number":
+      size += 1;
+      return value - value === 0 && (value !== 0 || 1 / value > 0);
+    case "boolean":
+      size += 4;
+      return true;
+    case "object":
+      if (value === null) {
+        size += 4;
+        return true;
+      }
+      if (depth === depthLimit || --visitsLeft < 0) return false;
+      return Array.isArray(value) ? isPlainArray(value, depth + 1) : isPlainObject(value, depth + 1);
+    default:
+      return false;
+  }
+}
+
+function isPlainArray(array: readonly unknown[], depth: number): boolean {
+  if (Object.getPrototypeOf(array) !== Array.prototype) return false;
+  const length = array.length;
+  size += length + 1;
+  for (let i = 0; i < length; i++) if (!isPlain(array[i], depth)) return false;
+  // Only now: a hole has ended the loop, so the array is dense.
+  return !hasFurtherProperties(array);
+}
+
+function isPlainObject(object: object, depth: number): boolean {
+  if (Object.getPrototypeOf(object) !== Object.prototype) return false;
+  size += 1;
+  // `for in` is several times faster than `Object.keys`. Were a key inherited, the answer would still be right: the text
+  // has own keys only.
+  for (const key in object) {
+    size += key.length + 4;
+    if (!isPlain(object[key as keyof typeof object], depth)) return false;
+  }
+  return Object.getOwnPropertySymbols(object).length === 0;
+}

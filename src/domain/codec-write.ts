@@ -1,0 +1,254 @@
+/** The thorough encoder: makes the tagged JSON of any value that can be kept, or says where it cannot (V1). */
+import { quoteIdentifier, SerializationError } from "../contract/errors.js";
+import {
+  bigintText,
+  DOCUMENT_KEY,
+  ERROR_FIELDS,
+  ERROR_KINDS,
+  FORMAT_VERSION,
+  isDocument,
+  type Json,
+  type LeafWriter,
+  setOwn,
+  TAG_KEY,
+} from "./codec-format.js";
+import { LEAF_BY_PROTOTYPE } from "./codec-leaves.js";
+import { type PathStep, renderPath } from "./codec-path.js";
+import { hasFurtherProperties, jsonIsOverridden } from "./codec-plain.js";
+
+/** What is known of an object that has been written: one that is met again is not written again. */
+interface Written {
+  readonly tree: Json;
+  /** Least characters of its text. */
+  readonly size: number;
+  /** Levels of nesting in its tree. */
+  readonly height: number;
+}
+
+const ERROR_TYPE_BY_PROTOTYPE: ReadonlyMap<object, string> = new Map(
+  [...ERROR_KINDS].map(([type, make]) => [Object.getPrototypeOf(make()), type]),
+);
+
+/**
+ * The JSON to store for a value: the value's own shape if it is plain JSON, a document with tagged nodes otherwise.
+ * The time and memory it takes follow the number of distinct objects, however often each is reached.
+ * @throws SerializationError with the path of the first part that cannot be kept
+ */
+export function toStorable(value: unknown, maxDepth: number, maxBytes: number): Json {
+  return new TreeWriter(maxDepth, maxBytes).document(value);
+}
+
+class TreeWriter implements LeafWriter {
+  readonly #maxDepth: number;
+  readonly #maxBytes: number;
+  readonly #path: PathStep[] = [];
+  /** Objects met so far; `undefined` marks those that are still being written. */
+  readonly #met = new Map<object, Written | undefined>();
+  #size = 0;
+  /** Deepest level reached inside the object that is being written. */
+  #deepest = 0;
+  #tagged = false;
+
+  constructor(maxDepth: number, maxBytes: number) {
+    this.#maxDepth = maxDepth;
+    this.#maxBytes = maxBytes;
+  }
+
+  document(value: unknown): Json {
+    try {
+      if (jsonIsOverridden()) this.refuse("a value while a prototype of JavaScript itself has a toJSON");
+      const tree = this.#node(value, 0);
+      if (!this.#tagged && !isDocument(value)) return value as Json;
+      return { [DOCUMENT_KEY]: FORMAT_VERSION, value: tree };
+    } catch (error) {
+      if (error instanceof SerializationError) throw error;
+      throw new SerializationError(renderPath(this.#path), "a value that cannot be read cannot be stored", {
+        cause: error,
+      });
+    }
+  }
+
+  refuse(what: string): never {
+    throw new SerializationError(renderPath(this.#path), `${what} cannot be stored`);
+  }
+
+  reserve(bytes: number): void {
+    this.#size += bytes;
+    if (this.#size > this.#maxBytes) this.refuse(`a value of more than ${this.#maxBytes} bytes`);
+  }
+
+  #node(value: unknown, depth: number): Json {
+    switch (typeof value) {
+      case "string":
+        this.reserve(value.length + 2);
+        return value;
+      case "number":
+        this.reserve(1);
+        return Number.isFinite(value) && !Object.is(value, -0)
+          ? value
+          : this.#scalar("number", Object.is(value, -0) ? "-0" : String(value), depth);
+      case "boolean":
+        this.reserve(4);
+        return value;
+      case "undefined":
+        return this.#scalar("undefined", undefined, depth);
+      case "bigint":
+        return this.#scalar("bigint", bigintText(value), depth);
+      case "object":
+        return value === null ? null : this.#object(value, depth + 1);
+      default:
+        return this.refuse(`a ${typeof value}`);
+    }
+  }
+
+  /** Writes an object once, and remembers it: shared references are stored twice but written once. */
+  #object(object: object, depth: number): Json {
+    const known = this.#met.get(object);
+    if (known !== undefined) {
+      this.#enter(depth + known.height - 1);
+      this.reserve(known.size);
+      return known.tree;
+    }
+    if (this.#met.has(object)) this.refuse("a cycle");
+    this.#met.set(object, undefined);
+    const sizeBefore = this.#size;
+    const deepestBefore = this.#deepest;
+    this.#deepest = 0;
+    this.#enter(depth);
+    this.reserve(2);
+    const tree = this.#shape(object, depth);
+    this.#met.set(object, { tree, size: this.#size - sizeBefore, height: this.#deepest - depth + 1 });
+    this.#deepest = Math.max(this.#deepest, deepestBefore);
+    return tree;
+  }
+
+  #enter(depth: number): void {
+    if (depth > this.#maxDepth) this.refuse(`a value nested more than ${this.#maxDepth} levels deep`);
+    this.#deepest = Math.max(this.#deepest, depth);
+  }
+
+  #shape(object: object, depth: number): Json {
+    const prototype: object | null = Object.getPrototypeOf(object);
+    if (Array.isArray(object)) {
+      if (prototype !== Array.prototype) this.refuse(instanceName(prototype));
+      return this.#array(object, depth);
+    }
+    if (prototype === Object.prototype) {
+      if (!Object.hasOwn(object, TAG_KEY)) return this.#properties(object, Object.keys(object), depth);
+      // Needed inside a document only, so it is no reason to make one.
+      return { [TAG_KEY]: "object", value: this.#nested(object, depth) };
+    }
+    if (prototype === null) return this.#tag("null-prototype", this.#nested(object, depth));
+    if (prototype === Map.prototype) return this.#map(object as Map<unknown, unknown>, depth);
+    if (prototype === Set.prototype) return this.#set(object as Set<unknown>, depth);
+    const leaf = LEAF_BY_PROTOTYPE.get(prototype);
+    if (leaf !== undefined) {
+      this.#enter(depth + 1);
+      return this.#tag(leaf.tag, leaf.write(object, this));
+    }
+    const errorType = ERROR_TYPE_BY_PROTOTYPE.get(prototype);
+    if (errorType !== undefined) return this.#error(object, errorType, depth);
+    return this.refuse(instanceName(prototype));
+  }
+
+  #tag(kind: string, value: Json): Json {
+    this.#tagged = true;
+    this.reserve(kind.length + 17);
+    return { [TAG_KEY]: kind, value };
+  }
+
+  /** A value that is no object, and becomes one in the text. */
+  #scalar(kind: string, text: string | undefined, depth: number): Json {
+    this.#tagged = true;
+    this.#enter(depth + 1);
+    this.reserve(kind.length + 8 + (text === undefined ? 0 : text.length + 11));
+    return text === undefined ? { [TAG_KEY]: kind } : { [TAG_KEY]: kind, value: text };
+  }
+
+  #array(array: readonly unknown[], depth: number): Json {
+    const tree: Json[] = [];
+    for (let i = 0; i < array.length; i++) {
+      this.#path.push(i);
+      if (!Object.hasOwn(array, i)) this.refuse("a hole in an array");
+      this.reserve(1);
+      tree.push(this.#node(array[i], depth));
+      this.#path.pop();
+    }
+    if (hasFurtherProperties(array)) this.refuse("an array with further properties");
+    return tree;
+  }
+
+  #nested(object: object, depth: number): Json {
+    this.#enter(depth + 1);
+    return this.#properties(object, Object.keys(object), depth + 1);
+  }
+
+  #properties(object: object, keys: readonly string[], depth: number): Json {
+    if (Object.getOwnPropertySymbols(object).length !== 0) this.refuse("an object with symbol keys");
+    const tree: Record<string, Json> = {};
+    for (const key of keys) {
+      this.#path.push(key);
+      this.reserve(key.length + 4);
+      const part = this.#node(object[key as keyof typeof object], depth);
+      if (key === "__proto__") setOwn(tree, key, part);
+      else tree[key] = part;
+      this.#path.pop();
+    }
+    return tree;
+  }
+
+  #map(map: Map<unknown, unknown>, depth: number): Json {
+    if (Reflect.ownKeys(map).length !== 0) this.refuse("a Map with further properties");
+    this.#enter(depth + 2);
+    const entries: Json[] = [];
+    Map.prototype.forEach.call(map, (value, key) => {
+      this.reserve(4);
+      const index = entries.length;
+      const keyTree = this.#member(key, `.keys()[${index}]`, depth + 2);
+      const step = typeof key === "string" ? `.get(${quoteIdentifier(key)})` : `.values()[${index}]`;
+      entries.push([keyTree, this.#member(value, step, depth + 2)]);
+    });
+    return this.#tag("Map", entries);
+  }
+
+  #set(set: Set<unknown>, depth: number): Json {
+    if (Reflect.ownKeys(set).length !== 0) this.refuse("a Set with further properties");
+    this.#enter(depth + 1);
+    const items: Json[] = [];
+    Set.prototype.forEach.call(set, (value) => {
+      this.reserve(1);
+      items.push(this.#member(value, `.values()[${items.length}]`, depth + 1));
+    });
+    return this.#tag("Set", items);
+  }
+
+  #member(value: unknown, words: string, depth: number): Json {
+    this.#path.push({ words });
+    const tree = this.#node(value, depth);
+    this.#path.pop();
+    return tree;
+  }
+
+  /** What JavaScript defines is kept as non-enumerable, what a program has added as enumerable. */
+  #error(error: object, type: string, depth: number): Json {
+    this.#enter(depth + 2);
+    const fields = ERROR_FIELDS.filter((name) => Object.hasOwn(error, name) && !isEnumerable(error, name));
+    return this.#tag("Error", {
+      type,
+      fields: this.#properties(error, fields, depth + 2),
+      properties: this.#properties(error, Object.keys(error), depth + 2),
+    });
+  }
+}
+
+function isEnumerable(object: object, key: string): boolean {
+  return Object.prototype.propertyIsEnumerable.call(object, key);
+}
+
+/** How a refusal names an object of a class: the class's name is code, not content. */
+function instanceName(prototype: object | null): string {
+  const maker: unknown =
+    prototype === null ? undefined : Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  const name: unknown = typeof maker === "function" ? maker.name : "";
+  return typeof name === "string" && name !== "" ? `an instance of ${name.slice(0, 80)}` : "an instance of a class";
+}

@@ -1,0 +1,129 @@
+/** The lossless codec for contents, checkpoint data, writes and contexts: every value to text and back (V1, V3). */
+import { Buffer } from "node:buffer";
+import { CorruptionError, InvalidArgumentError, SerializationError } from "../contract/errors.js";
+import type { JsonValue } from "../contract/json.js";
+import { DEFAULT_MAX_BYTES, isDocument, type Json, MAX_DEPTH, malformed } from "./codec-format.js";
+import { isPlainJson } from "./codec-plain.js";
+import { fromDocument, isDeeper } from "./codec-read.js";
+import { toStorable } from "./codec-write.js";
+
+/** Bounds of one encoded value. */
+export interface CodecLimits {
+  /** Most levels of nested arrays and objects in the text, from 1 to 1000. Default 1000. A Map counts as three levels, a Set as two. */
+  readonly maxDepth?: number | undefined;
+  /** Most bytes of the text in UTF-8. Default 128 MiB. */
+  readonly maxBytes?: number | undefined;
+}
+
+/**
+ * Encodes a value as JSON text that decodes to an equal value (V1). The text has no NUL and no lone surrogate.
+ *
+ * - Plain JSON becomes exactly the text of `JSON.stringify`; anything else becomes a document with tagged nodes.
+ * - Kept: JSON, `undefined`, bigint, NaN, ±Infinity, -0, Date (invalid ones too), RegExp, URL, Map, Set, typed arrays, DataView,
+ *   ArrayBuffer, Buffer, objects without prototype, and Error of the built-in kinds with its own properties.
+ * - What counts of an object are its own enumerable properties; of an error also `name`, `message`, `stack`, `cause`, `errors`.
+ * - A shared reference is stored once for each place where it stands.
+ * @throws SerializationError with the path of what cannot be kept: functions, symbols and symbol keys, instances of classes,
+ *   holes and further properties of arrays, cycles, shared or resizable memory, and values beyond the limits
+ */
+export function encodeValue(value: unknown, limits?: CodecLimits): string {
+  const maxDepth = limits?.maxDepth ?? MAX_DEPTH;
+  const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
+  if (limits !== undefined) checkLimits(maxDepth, maxBytes);
+  return encode(value, maxDepth, maxBytes);
+}
+
+/**
+ * Decodes what `encodeValue` has written. No class is looked up and no code named by the text runs (V3).
+ * @throws CorruptionError for any other text
+ */
+export function decodeValue(text: string): unknown {
+  const root = parse(text);
+  if (isDocument(root)) return decodeDocument(root);
+  // A text of n levels has at least 2n characters.
+  if (text.length > 2 * MAX_DEPTH && isDeeper(root, MAX_DEPTH)) throw malformed(`more than ${MAX_DEPTH} levels deep`);
+  return root;
+}
+
+/**
+ * The JSON form of an encoded value, for a portable record: what a program in another language reads.
+ * @throws CorruptionError if the text is not JSON
+ */
+export function toPortable(text: string): JsonValue {
+  return parse(text);
+}
+
+/**
+ * The encoded text of a value from a portable record; for one that `toPortable` made, the very text it was made of.
+ * @throws CorruptionError if it is JSON that `encodeValue` does not write
+ * @throws SerializationError if it is not even JSON
+ */
+export function fromPortable(json: unknown): string {
+  // In an array, so that a document is taken for the object it is.
+  const text = encode([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2);
+  if (!text.startsWith("[")) throw malformed("a portable value that is not plain JSON");
+  return encodeValue(decodeValue(text.slice(1, -1)));
+}
+
+function encode(value: unknown, maxDepth: number, maxBytes: number): string {
+  const text = plainText(value, maxDepth, maxBytes) ?? thoroughText(value, maxDepth, maxBytes);
+  // At most three bytes a UTF-16 unit: only long texts are measured.
+  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw tooLarge(maxBytes);
+  return text;
+}
+
+/** The text of plain JSON, `undefined` if the value is not known to be plain. */
+function plainText(value: unknown, maxDepth: number, maxBytes: number): string | undefined {
+  try {
+    if (isDocument(value) || !isPlainJson(value, maxDepth, maxBytes)) return undefined;
+    return JSON.stringify(value);
+  } catch {
+    // A getter has thrown, or the text has no room in a string: the thorough encoder meets it again and says where.
+    return undefined;
+  }
+}
+
+function thoroughText(value: unknown, maxDepth: number, maxBytes: number): string {
+  const tree = toStorable(value, maxDepth, maxBytes);
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(tree);
+  } catch (error) {
+    // Escapes can make a text six times longer than was counted, more than the longest string.
+    if (error instanceof RangeError) throw tooLarge(maxBytes, error);
+    throw new SerializationError("$", "a value that cannot be read cannot be stored", { cause: error });
+  }
+  if (text === undefined) throw new SerializationError("$", "a value that changes while it is read cannot be stored");
+  return text;
+}
+
+function tooLarge(maxBytes: number, cause?: unknown): SerializationError {
+  return new SerializationError("$", `a value of more than ${maxBytes} bytes cannot be stored`, { cause });
+}
+
+function checkLimits(maxDepth: number, maxBytes: number): void {
+  if (!Number.isInteger(maxDepth) || maxDepth < 1 || maxDepth > MAX_DEPTH) {
+    throw new InvalidArgumentError(`maxDepth must be an integer from 1 to ${MAX_DEPTH}`);
+  }
+  if (!Number.isSafeInteger(maxBytes) || maxBytes < 1)
+    throw new InvalidArgumentError("maxBytes must be a positive integer");
+}
+
+function parse(text: string): Json & JsonValue {
+  if (typeof text !== "string") throw malformed("it is no text");
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the text, and contents stay out of errors.
+    throw malformed("it is not JSON");
+  }
+}
+
+function decodeDocument(root: { [key: string]: Json }): unknown {
+  try {
+    return fromDocument(root);
+  } catch (error) {
+    if (error instanceof CorruptionError) throw error;
+    throw new CorruptionError("the stored value cannot be read", { cause: error });
+  }
+}
