@@ -1,4 +1,70 @@
-/** For those who write a backend: the port, the function that makes a storage of it, and the rules that drivers call. */
+/**
+ * For those who write a backend: the port, the function that makes a storage of it, and the rules that every driver calls
+ * instead of writing them again. `docs/writing-a-backend.md` says how they fit together.
+ */
+import "./require-node.js";
+
 export { DEFAULT_TENANT, type StorageBackendOptions, storageBackend } from "./domain/backend/storage-backend.js";
+export { compareWrites } from "./domain/checkpoints.js";
 export { type Clock, systemClock } from "./domain/clock.js";
 export type { Call, FencingToken } from "./domain/driver/call.js";
+export type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "./domain/driver/imports.js";
+export type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "./domain/driver/items.js";
+export type {
+  CheckpointDriver,
+  CheckpointListing,
+  ConversationDriver,
+  DriverHealth,
+  DriverMetrics,
+  HistoryWindow,
+  ItemDriver,
+  LeaseDriver,
+  NewStoredCheckpoint,
+  NewStoredMessage,
+  NewStoredSession,
+  PruneCounts,
+  SessionChange,
+  SessionDriver,
+  SessionListing,
+  StorageDriver,
+  TaskContextDriver,
+  ThreadListing,
+  TimePosition,
+} from "./domain/driver/storage-driver.js";
+export type {
+  Rows,
+  StoredCheckpoint,
+  StoredContext,
+  StoredItem,
+  StoredLease,
+  StoredMessage,
+  StoredSession,
+  StoredThread,
+  StoredWrite,
+} from "./domain/driver/stored.js";
+export { compareCodePoints, MAX_IDENTIFIER_BYTES } from "./domain/identifiers.js";
+export type { CompiledItemFilter, ItemCondition } from "./domain/item-filter.js";
+export { isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "./domain/items.js";
+export { assertCurrentLease, mayAcquire } from "./domain/leases.js";
+export { matchesMetadata } from "./domain/metadata-filter.js";
+export { compareNamespaces, endsWithLabels, startsWithLabels } from "./domain/namespaces.js";
+export { type PrunableCheckpoint, type PruneRule, planPrune } from "./domain/pruning.js";
+export {
+  checkpointRecord,
+  itemRecord,
+  messageRecord,
+  sessionRecord,
+  taskContextRecord,
+  threadRecord,
+  writeRecord,
+} from "./domain/records/to-records.js";
+export {
+  applySessionChange,
+  assertSamePayload,
+  endStored,
+  IDEMPOTENCY_RETENTION_MS,
+  isExpired,
+  newSession,
+  touchedAt,
+} from "./domain/sessions.js";
+export { KEEP_CONTEXT_VERSIONS, newestDroppedVersion, nextContextVersion } from "./domain/task-contexts.js";
