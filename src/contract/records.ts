@@ -3,8 +3,9 @@
  *
  * Sessions and messages have the specification's serialised form (snake_case keys, ISO 8601 instants, nested `metrics`)
  * plus what an exact copy needs. Encoded values (`content`, `data`, `value`, `context`) are JSON: plain values are
- * themselves, others in the codec's tagged form. Records of one subject follow each other: a session and its messages; a
- * task context's versions (after all sessions); a thread, its checkpoints, its writes; an item.
+ * themselves, others in the codec's tagged form. Records of one subject follow each other: a session and its messages by
+ * `seq`; a task context's versions, the oldest first (after all sessions); a thread, its checkpoints by `seq`, its writes;
+ * an item. An import refuses what stands in another order.
  */
 import type { JsonObject, JsonValue, Metadata } from "./json.js";
 import type { SessionStatus } from "./session-storage.js";
@@ -110,11 +111,11 @@ export type RecordKind = StorageRecord["kind"];
 
 /** Which records to export. Default: all of the tenant. */
 export interface ExportFilter {
-  /** Only this session, its messages, contexts and linked threads. */
+  /** Only this session, its messages, contexts and linked threads. Not together with `threadId`. */
   readonly sessionId?: string | undefined;
   /** Only this thread. */
   readonly threadId?: string | undefined;
-  /** Only these kinds. */
+  /** Only these kinds. A message, checkpoint or write without the record that its subject begins with cannot be imported. */
   readonly kinds?: readonly RecordKind[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }

@@ -3,10 +3,8 @@ import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
 import { array, boolean, plainObject, storableText } from "./arguments.js";
 import { compareCodePoints, kindOf } from "./identifiers.js";
+import { decodeMetadata, encodeMetadata } from "./metadata.js";
 import { jsonScalar } from "./metadata-filter.js";
-
-/** How deep an operand may be nested. */
-const MAX_OPERAND_DEPTH = 100;
 
 /** One comparison of one top-level key, in plain data for stores that filter themselves. */
 export type ItemCondition =
@@ -55,19 +53,19 @@ function conditionsOf(key: string, comparison: unknown, name: string): ItemCondi
   return given.map(([operator, operand]) => condition(key, operator as ItemCondition["operator"], operand, place));
 }
 
-function condition(key: string, operator: ItemCondition["operator"], operand: unknown, name: string): ItemCondition {
-  const place = `${name}.${operator}`;
+function condition(key: string, operator: ItemCondition["operator"], operand: unknown, place: string): ItemCondition {
   switch (operator) {
     case "$eq":
     case "$ne":
-      return { key, operator, operand: jsonOperand(operand, place, 0) };
+      return { key, operator, operand: jsonOperand(operand, operator, place) };
     case "$in":
     case "$nin":
-      return { key, operator, operand: Array.from(array(operand, place), (each) => jsonOperand(each, place, 1)) };
+      array(operand, `${place}.${operator}`);
+      return { key, operator, operand: jsonOperand(operand, operator, place) as readonly JsonValue[] };
     case "$exists":
-      return { key, operator, operand: boolean(operand, place) };
+      return { key, operator, operand: boolean(operand, `${place}.${operator}`) };
     default:
-      return { key, operator, operand: ordered(operand, place) };
+      return { key, operator, operand: ordered(operand, `${place}.${operator}`) };
   }
 }
 
@@ -79,16 +77,9 @@ function ordered(operand: unknown, name: string): string | number {
 }
 
 /** A copy: what the caller does to its filter afterwards changes no listing. */
-function jsonOperand(value: unknown, name: string, depth: number): JsonValue {
-  if (depth > MAX_OPERAND_DEPTH) throw new InvalidArgumentError(`${name} is nested deeper than ${MAX_OPERAND_DEPTH}`);
-  if (Array.isArray(value)) return Array.from(value, (each: unknown) => jsonOperand(each, name, depth + 1));
-  if (value === null || typeof value !== "object") return jsonScalar(value, name);
-  return Object.fromEntries(
-    Object.entries(plainObject(value, name)).map(([key, each]) => [
-      storableText(key, `a key of ${name}`),
-      jsonOperand(each, name, depth + 1),
-    ]),
-  );
+function jsonOperand(operand: unknown, operator: string, place: string): JsonValue {
+  if (operand === null || typeof operand !== "object") return jsonScalar(operand, `${place}.${operator}`);
+  return decodeMetadata(encodeMetadata({ [operator]: operand }, place))[operator] as JsonValue;
 }
 
 function meets(item: JsonObject, { key, operator, operand }: ItemCondition): boolean {

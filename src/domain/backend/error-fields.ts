@@ -1,7 +1,7 @@
 /** Every error that leaves a storage says which backend and operation it comes from (F1), also one that was thrown before any I/O. */
 import { isStorageError } from "../../contract/errors.js";
 
-/** The same verbs, whose rejections carry `backend` and `operation`. */
+/** The same verbs, whose failures carry `backend` and `operation`. */
 export function withErrorFields<Verbs extends object>(verbs: Verbs, backend: string): Verbs {
   return Object.fromEntries(
     Object.entries(verbs).map(([operation, verb]) => [
@@ -24,7 +24,12 @@ function filling(
     throw error;
   };
   return (...args) => {
-    const result = verb(...args);
-    return result instanceof Promise ? result.catch(fill) : result;
+    try {
+      const result = verb(...args);
+      return result instanceof Promise ? result.catch(fill) : result;
+    } catch (error) {
+      // A stream refuses its arguments before there is a promise to reject.
+      return fill(error);
+    }
   };
 }

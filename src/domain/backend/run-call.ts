@@ -186,7 +186,7 @@ async function openThenWork<T>(store: StoreLifecycle, call: WatchedCall, work: (
 }
 
 /** What is no storage error after the driver's own mapping is a defect; it is told as one, with its cause. */
-export function asStorageError(error: unknown, store: StoreLifecycle, call: Call): Error {
+export function asStorageError(error: unknown, store: Pick<StoreLifecycle, "driver">, call: Call): Error {
   const mapped = isStorageError(error) ? error : store.driver.mapError(error, call);
   if (isStorageError(mapped)) return withFields(mapped, store, call);
   const outcome = call.sent ? "unknown" : "not-applied";
@@ -201,7 +201,7 @@ export function asStorageError(error: unknown, store: StoreLifecycle, call: Call
   );
 }
 
-function withFields<E extends Error>(error: E, store: StoreLifecycle, call: Call): E {
+function withFields<E extends Error>(error: E, store: Pick<StoreLifecycle, "driver">, call: Call): E {
   if (isStorageError(error)) {
     error.backend ??= store.driver.kind;
     error.operation ??= call.operation;

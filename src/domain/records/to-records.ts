@@ -1,6 +1,5 @@
 /** Stored rows as records, for a driver's `exportRecords` (P1). */
 import { CorruptionError } from "../../contract/errors.js";
-import type { JsonValue } from "../../contract/json.js";
 import type {
   CheckpointRecord,
   ItemRecord,
@@ -10,6 +9,7 @@ import type {
   ThreadRecord,
   WriteRecord,
 } from "../../contract/records.js";
+import { toPortable } from "../codec.js";
 import type {
   StoredCheckpoint,
   StoredContext,
@@ -51,7 +51,7 @@ export function messageRecord(sessionId: string, stored: StoredMessage): Message
     seq: stored.seq,
     message_id: stored.messageId,
     role: stored.role,
-    content: encodedJson(stored.content),
+    content: toPortable(stored.content),
     timestamp: instantText(stored.timestamp),
     metadata: decodeMetadata(stored.metadata),
   };
@@ -64,7 +64,7 @@ export function taskContextRecord(contextId: string, stored: StoredContext): Tas
     kind: "task_context",
     context_id: contextId,
     version: stored.version,
-    context: encodedJson(stored.context),
+    context: toPortable(stored.context),
     metadata: decodeMetadata(stored.metadata),
     created_at: instantText(stored.createdAt),
   };
@@ -98,7 +98,7 @@ export function checkpointRecord(
     ...(stored.sessionId === null ? {} : { session_id: stored.sessionId }),
     ...(stored.needsParent ? { needs_parent: true } : {}),
     seq: stored.seq,
-    data: encodedJson(stored.data),
+    data: toPortable(stored.data),
     metadata: decodeMetadata(stored.metadata),
     created_at: instantText(stored.createdAt),
   };
@@ -119,7 +119,7 @@ export function writeRecord(
     task_path: write.taskPath,
     index: write.index,
     channel: write.channel,
-    value: encodedJson(write.value),
+    value: toPortable(write.value),
   };
 }
 
@@ -135,13 +135,4 @@ export function itemRecord(stored: StoredItem): ItemRecord {
     ...(stored.ttlMs === null ? {} : { ttl_ms: stored.ttlMs }),
     ...(stored.expiresAt === null ? {} : { expires_at: instantText(stored.expiresAt) }),
   };
-}
-
-/** The codec's text as JSON: a plain value is itself, another one is in its tagged form. */
-function encodedJson(text: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (error) {
-    throw new CorruptionError("the stored value is damaged: it is not JSON", { cause: error });
-  }
 }
