@@ -1,0 +1,120 @@
+/** Commands on items. */
+import type {
+  ItemComparison,
+  ItemFilter,
+  ItemOperation,
+  ItemQuery,
+  NamespaceQuery,
+} from "../../../contract/item-storage.js";
+import type { JsonValue } from "../../../contract/json.js";
+import type { Command } from "./command.js";
+import { call } from "./command.js";
+import type { Draw, Weighted } from "./draw.js";
+import * as pool from "./pools.js";
+
+type Put = Extract<ItemOperation, { put: unknown }>["put"];
+type Query = Omit<ItemQuery, "cursor" | "signal" | "timeoutMs">;
+
+export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weighted<Command> {
+  const namespace = pool.itemNamespace(draw);
+  const key = pool.itemKey(draw);
+  return [
+    [
+      10,
+      () => {
+        const { value, namespace: _namespace, key: _key, ...options } = put(draw, timed);
+        return call(tenant, "putItem", namespace, key, value, options);
+      },
+    ],
+    [3, () => call(tenant, "getItem", namespace, key, refresh(draw, timed))],
+    [
+      3,
+      () => call(tenant, "deleteItem", namespace, key, draw.some({ expectedVersion: [40, () => 1 + draw.below(3)] })),
+    ],
+    [
+      4,
+      () =>
+        call(
+          tenant,
+          "batchItems",
+          draw.list(0, 4, () => step(draw, timed)),
+        ),
+    ],
+    [7, () => call(tenant, "searchItems", pool.itemPrefix(draw), query(draw))],
+    [4, () => call(tenant, "listNamespaces", namespaceQuery(draw))],
+    [1, () => call(tenant, "deleteItems", namespace)],
+  ];
+}
+
+function put(draw: Draw, timed: boolean): Put {
+  return {
+    namespace: pool.itemNamespace(draw),
+    key: pool.itemKey(draw),
+    value: pool.itemValue(draw),
+    ...draw.some({
+      ttlMs: [timed ? 25 : 0, () => pool.ttlMs(draw)],
+      expectedVersion: [20, () => draw.below(3)],
+    }),
+    // Not both: they would be two words for one condition.
+    ...(draw.chance(15) ? { ifAbsent: true, expectedVersion: undefined } : {}),
+  };
+}
+
+function refresh(draw: Draw, timed: boolean): { refreshTtl?: boolean } {
+  return draw.some({ refreshTtl: [timed ? 40 : 0, () => true] });
+}
+
+function step(draw: Draw, timed: boolean): ItemOperation {
+  const place = { namespace: pool.itemNamespace(draw), key: pool.itemKey(draw) };
+  return draw.weighted<ItemOperation>([
+    [4, () => ({ put: put(draw, timed) })],
+    [2, () => ({ get: { ...place, ...refresh(draw, timed) } })],
+    [2, () => ({ delete: { ...place, ...draw.some({ expectedVersion: [30, () => 1 + draw.below(3)] }) } })],
+    [1, () => ({ search: { prefix: pool.itemPrefix(draw), ...query(draw) } })],
+    [1, () => ({ listNamespaces: namespaceQuery(draw) })],
+  ]);
+}
+
+function query(draw: Draw): Query {
+  return draw.some<Query>({
+    filter: [50, () => filter(draw)],
+    orderBy: [60, () => draw.pick(["key", "createdAt", "updatedAt"])],
+    direction: [40, () => draw.pick(["asc", "desc"])],
+    limit: [50, () => 1 + draw.below(3)],
+  });
+}
+
+function filter(draw: Draw): ItemFilter {
+  const conditions = draw.list(1, 2, () => [
+    pool.metadataKey(draw),
+    draw.chance(75) ? comparison(draw) : pool.scalar(draw),
+  ]);
+  return Object.fromEntries(conditions) as ItemFilter;
+}
+
+function comparison(draw: Draw): ItemComparison {
+  const json = (): JsonValue => pool.jsonValue(draw);
+  const ordered = (): string | number => draw.pick([1, 2, "1", "", 1.5, "\u{1F600}", "\uFF5E"]);
+  const several = (): ItemComparison => ({ $gte: ordered(), $ne: json() });
+  return draw.weighted<ItemComparison>([
+    [1, () => ({ $eq: json() })],
+    [1, () => ({ $ne: json() })],
+    [1, () => ({ $gt: ordered() })],
+    [1, () => ({ $gte: ordered() })],
+    [1, () => ({ $lt: ordered() })],
+    [1, () => ({ $lte: ordered() })],
+    [1, () => ({ $in: draw.list(0, 2, json) })],
+    [1, () => ({ $nin: draw.list(0, 2, json) })],
+    [1, () => ({ $exists: draw.chance(50) })],
+    [1, several],
+  ]);
+}
+
+function namespaceQuery(draw: Draw): Omit<NamespaceQuery, "cursor" | "signal" | "timeoutMs"> {
+  return draw.some<Omit<NamespaceQuery, "cursor" | "signal" | "timeoutMs">>({
+    prefix: [40, () => pool.itemPrefix(draw)],
+    suffix: [25, () => pool.itemNamespace(draw).slice(-1)],
+    maxDepth: [40, () => 1 + draw.below(2)],
+    limit: [50, () => 1 + draw.below(3)],
+  });
+}

@@ -1,0 +1,127 @@
+/** Small pools, so that commands meet: names that a store which pastes strings together would mix up, and hostile values. */
+import type { LeaseSubject } from "../../../contract/call.js";
+import type { MessageContent } from "../../../contract/conversation-storage.js";
+import type { JsonObject, JsonScalar, JsonValue, MetadataFilter, MetadataInput } from "../../../contract/json.js";
+import { ROOT_TENANT } from "./command.js";
+import type { Draw } from "./draw.js";
+
+type Pool<T> = readonly [T, ...T[]];
+
+/** Above U+FFFF, and before it by code point but after it by UTF-16 unit. */
+const ASTRAL = "\u{1F600}";
+const HIGH_UNIT = "\uFF5E";
+
+/** Tenant `a` with session `a:b` and tenant `a:a` with session `b` are one key to whoever joins with a colon. */
+export const TENANTS: Pool<string> = [ROOT_TENANT, "a", "a:a"];
+export const SESSIONS: Pool<string> = ["a", "b", "a:b", "__proto__", "%", ASTRAL, HIGH_UNIT];
+export const THREADS: Pool<string> = ["t", "a", "t:n", "__proto__", ASTRAL, HIGH_UNIT];
+export const CHECKPOINTS: Pool<string> = ["c1", "c2", "c3", "n:c1", "C1", "../c1"];
+export const CHECKPOINT_NAMESPACES: Pool<string> = ["", "n", "n:n"];
+const USERS: Pool<string> = ["u1", "u2", "U1"];
+const TASKS: Pool<string> = ["k1", "k2", ASTRAL, HIGH_UNIT];
+const TASK_PATHS: Pool<string> = ["", "p", ASTRAL, HIGH_UNIT];
+const MESSAGE_IDS: Pool<string> = ["m1", "m2", "a:m1"];
+const ROLES: Pool<string> = ["user", "assistant", "tool", "user "];
+const OWNERS: Pool<string> = ["w1", "w2"];
+const ITEM_NAMESPACES: Pool<readonly string[]> = [
+  ["m"],
+  ["m", "a"],
+  ["m", "ab"],
+  ["m:a"],
+  ["m", "a", "x"],
+  ["%", ASTRAL],
+  ["%", HIGH_UNIT],
+  ["__proto__"],
+];
+const ITEM_KEYS: Pool<string> = ["k", "a:k", "%", "__proto__"];
+const METADATA_KEYS: Pool<string> = ["k", "l", "__proto__", "a.b", '"$x'];
+const SCALARS: Pool<JsonScalar> = [1, 2, "1", "", true, false, null, 1.5, ASTRAL, HIGH_UNIT];
+
+/** Half an hour to 25 hours, and the instants between two writes of one millisecond. */
+const TTLS: Pool<number> = [1, 60_000, 1_800_000, 90_000_000];
+
+export const tenant = (draw: Draw): string => (draw.chance(35) ? draw.pick(TENANTS) : ROOT_TENANT);
+export const sessionId = (draw: Draw): string => oftenFirst(draw, SESSIONS);
+export const threadId = (draw: Draw): string => oftenFirst(draw, THREADS);
+export const checkpointId = (draw: Draw): string => oftenFirst(draw, CHECKPOINTS);
+export const checkpointNamespace = (draw: Draw): string => draw.pick(CHECKPOINT_NAMESPACES);
+export const userId = (draw: Draw): string => draw.pick(USERS);
+export const taskId = (draw: Draw): string => draw.pick(TASKS);
+export const taskPath = (draw: Draw): string => draw.pick(TASK_PATHS);
+export const messageId = (draw: Draw): string => draw.pick(MESSAGE_IDS);
+export const role = (draw: Draw): string => draw.pick(ROLES);
+export const owner = (draw: Draw): string => draw.pick(OWNERS);
+export const itemNamespace = (draw: Draw): readonly string[] => oftenFirst(draw, ITEM_NAMESPACES);
+export const itemKey = (draw: Draw): string => oftenFirst(draw, ITEM_KEYS);
+export const metadataKey = (draw: Draw): string => draw.pick(METADATA_KEYS);
+export const scalar = (draw: Draw): JsonScalar => draw.pick(SCALARS);
+export const ttlMs = (draw: Draw): number => draw.pick(TTLS);
+
+export function subject(draw: Draw): LeaseSubject {
+  return draw.chance(50) ? { thread: threadId(draw) } : { session: sessionId(draw) };
+}
+
+/** A label or two, or none: everything. */
+export function itemPrefix(draw: Draw): readonly string[] {
+  const namespace = itemNamespace(draw);
+  return namespace.slice(0, draw.below(namespace.length + 1));
+}
+
+export function jsonValue(draw: Draw): JsonValue {
+  return draw.weighted<JsonValue>([
+    [8, () => scalar(draw)],
+    [1, () => [scalar(draw), [scalar(draw)]]],
+    [1, () => record([["n", { n: scalar(draw) }]])],
+  ]);
+}
+
+export function metadata(draw: Draw): MetadataInput {
+  const keys = draw.list(0, 2, () => metadataKey(draw));
+  return record(keys.map((key) => [key, draw.chance(10) ? undefined : jsonValue(draw)]));
+}
+
+export function itemValue(draw: Draw): JsonObject {
+  return record(draw.list(0, 3, () => metadataKey(draw)).map((key) => [key, jsonValue(draw)]));
+}
+
+export function metadataFilter(draw: Draw): MetadataFilter {
+  return record(draw.list(1, 2, () => metadataKey(draw)).map((key) => [key, scalar(draw)]));
+}
+
+/** Everything that V1 keeps and `structuredClone` copies faithfully; a fresh value each time. */
+const VALUES: Pool<(draw: Draw) => unknown> = [
+  (draw) => scalar(draw),
+  (draw) => ({ a: scalar(draw), list: [scalar(draw), { b: null }] }),
+  () => undefined,
+  () => ({ a: undefined, list: [undefined, Number.NaN, -0, Number.NEGATIVE_INFINITY] }),
+  () => new Date(Date.UTC(2001, 0, 2, 3, 4, 5, 678)),
+  () => 2n ** 70n,
+  () =>
+    new Map<unknown, unknown>([
+      ["__proto__", 1],
+      [{ k: 1 }, new Set([1, "1"])],
+    ]),
+  () => new Uint8Array([0, 255, 10]),
+  () => /a\/[b]+/giu,
+  () => JSON.parse('{"__proto__":{"polluted":true},"constructor":1,"$":["Date",0],"$type":"Map","@":"x"}'),
+  (draw) => "\u0000\n\u2028é é'\"\\".repeat(1 + draw.below(40)),
+  (draw) => Array.from({ length: 1 + draw.below(200) }, (_, i) => ({ role: "user", content: `message ${i}` })),
+];
+
+export const value = (draw: Draw): unknown => draw.pick(VALUES)(draw);
+
+export function content(draw: Draw): MessageContent {
+  if (!draw.chance(50)) return draw.pick(["hello", "", "\u0000 ' \" \\ \u{1F600}", "$.a"]);
+  return draw.list(0, 2, () => ({ type: draw.pick(["text", "tool_call"]), value: value(draw) }));
+}
+
+/** Own keys, also `__proto__`. */
+function record<T>(entries: readonly (readonly [string, T])[]): { readonly [key: string]: T } {
+  return Object.fromEntries(entries);
+}
+
+/** Mostly one of the first three, so that commands meet. */
+function oftenFirst<T>(draw: Draw, pool: Pool<T>): T {
+  const [first, ...others] = pool;
+  return draw.chance(25) ? draw.pick(pool) : draw.pick([first, ...others.slice(0, 2)]);
+}

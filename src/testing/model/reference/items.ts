@@ -1,0 +1,156 @@
+/** Items in the reference model (M1-M3). */
+import type { Page } from "../../../contract/call.js";
+import type { Item, ItemOperation, ItemQuery, ItemResult, NamespaceQuery } from "../../../contract/item-storage.js";
+import type { ModelVerbs } from "../verbs.js";
+import { matchesFilter } from "./item-filter.js";
+import { pageAfter } from "./pages.js";
+import type { ModelItem, TenantState } from "./state.js";
+import { byCodePoint, copy, Refusal } from "./state.js";
+
+type Place = Pick<ModelItem, "namespace" | "key" | "createdAt" | "updatedAt">;
+
+type ItemVerbs = ModelVerbs<
+  "putItem" | "getItem" | "deleteItem" | "batchItems" | "searchItems" | "listNamespaces" | "deleteItems"
+>;
+
+export function itemVerbs(state: TenantState): ItemVerbs {
+  const verbs: ItemVerbs = {
+    putItem(namespace, key, value, { ttlMs, expectedVersion, ifAbsent = false } = {}) {
+      const now = state.now();
+      const stored = state.items.get(itemKey(namespace, key));
+      const expected = ifAbsent ? 0 : expectedVersion;
+      if (expected !== undefined && expected !== (stored?.version ?? 0)) throw new Refusal("CONFLICT");
+      const item: ModelItem = {
+        namespace: [...namespace],
+        key,
+        value: copy(value),
+        version: (stored?.version ?? 0) + 1,
+        createdAt: stored?.createdAt ?? now,
+        updatedAt: Math.max(stored?.updatedAt ?? now, now),
+        ttlMs,
+        expiresAt: ttlMs === undefined ? undefined : now + ttlMs,
+      };
+      state.items.set(itemKey(namespace, key), item);
+      return present(item);
+    },
+
+    getItem(namespace, key, { refreshTtl = false } = {}) {
+      const stored = state.items.get(itemKey(namespace, key));
+      if (stored === undefined) return undefined;
+      if (!refreshTtl || stored.ttlMs === undefined) return present(stored);
+      const refreshed = { ...stored, expiresAt: state.now() + stored.ttlMs };
+      state.items.set(itemKey(namespace, key), refreshed);
+      return present(refreshed);
+    },
+
+    deleteItem(namespace, key, { expectedVersion } = {}) {
+      const stored = state.items.get(itemKey(namespace, key));
+      if (stored === undefined) return false;
+      if (expectedVersion !== undefined && expectedVersion !== stored.version) throw new Refusal("CONFLICT");
+      return state.items.delete(itemKey(namespace, key));
+    },
+
+    batchItems(operations) {
+      const before = new Map(state.items);
+      try {
+        return operations.map((operation) => runStep(verbs, operation));
+      } catch (error) {
+        state.items = before;
+        throw error;
+      }
+    },
+
+    searchItems(prefix, query = {}) {
+      const { filter = {}, orderBy = "updatedAt", limit = 10, cursor } = query;
+      const sign = (query.direction ?? (orderBy === "key" ? "asc" : "desc")) === "asc" ? 1 : -1;
+      const found = [...state.items.values()].filter(
+        (item) => startsWith(item.namespace, prefix) && matchesFilter(item.value, filter),
+      );
+      const byTime = (a: Place, b: Place): number => (orderBy === "key" ? 0 : a[orderBy] - b[orderBy]);
+      return pageAfter<Place, ModelItem, Item>(found, {
+        compare: (a, b) => sign * (byTime(a, b) || byLabels(a.namespace, b.namespace) || byCodePoint(a.key, b.key)),
+        place: ({ namespace, key, createdAt, updatedAt }) => ({ namespace, key, createdAt, updatedAt }),
+        present,
+        limit,
+        cursor,
+      });
+    },
+
+    listNamespaces(query = {}) {
+      return pageOfNamespaces(
+        [...state.items.values()].map((item) => item.namespace),
+        query,
+      );
+    },
+
+    deleteItems(prefix) {
+      const found = [...state.items].filter(([, item]) => startsWith(item.namespace, prefix));
+      for (const [key] of found) state.items.delete(key);
+      return found.length;
+    },
+  };
+  return verbs;
+}
+
+function runStep(verbs: ItemVerbs, operation: ItemOperation): ItemResult {
+  if ("put" in operation) {
+    const { namespace, key, value, ...options } = operation.put;
+    return verbs.putItem(namespace, key, value, options);
+  }
+  if ("get" in operation) {
+    const { namespace, key, ...options } = operation.get;
+    return verbs.getItem(namespace, key, options);
+  }
+  if ("delete" in operation) {
+    const { namespace, key, ...options } = operation.delete;
+    return verbs.deleteItem(namespace, key, options);
+  }
+  if ("search" in operation) {
+    const { prefix, ...query }: { prefix: readonly string[] } & ItemQuery = operation.search;
+    return verbs.searchItems(prefix, query);
+  }
+  return verbs.listNamespaces(operation.listNamespaces);
+}
+
+function pageOfNamespaces(namespaces: readonly (readonly string[])[], query: NamespaceQuery): Page<string[]> {
+  const { prefix = [], suffix = [], maxDepth, limit = 100, cursor } = query;
+  const cut = namespaces
+    .filter((namespace) => startsWith(namespace, prefix) && startsWith(namespace.toReversed(), suffix.toReversed()))
+    .map((namespace) => namespace.slice(0, maxDepth));
+  const distinct = new Map(cut.map((namespace) => [JSON.stringify(namespace), namespace]));
+  return pageAfter<readonly string[], readonly string[], string[]>([...distinct.values()], {
+    compare: byLabels,
+    place: (namespace) => namespace,
+    present: (namespace) => [...namespace],
+    limit,
+    cursor,
+  });
+}
+
+function itemKey(namespace: readonly string[], key: string): string {
+  return JSON.stringify([namespace, key]);
+}
+
+/** Whole labels only (M1). */
+function startsWith(namespace: readonly string[], prefix: readonly string[]): boolean {
+  return prefix.every((label, i) => namespace[i] === label);
+}
+
+/** A prefix stands before what it begins. */
+function byLabels(a: readonly string[], b: readonly string[]): number {
+  const differing = a.findIndex((label, i) => label !== b[i]);
+  const [x, y] = [a[differing], b[differing]];
+  return x === undefined || y === undefined ? a.length - b.length : byCodePoint(x, y);
+}
+
+function present({ namespace, key, value, version, createdAt, updatedAt, expiresAt }: ModelItem): Item {
+  return {
+    namespace: [...namespace],
+    key,
+    value: copy(value),
+    version,
+    createdAt: new Date(createdAt),
+    updatedAt: new Date(updatedAt),
+    ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt) }),
+  };
+}

@@ -1,0 +1,139 @@
+/**
+ * Random programs on a store beside the reference model. They find what nobody thought of a clause for: commands that meet in
+ * an order, with names and at instants, that a person would not try.
+ */
+import { randomInt } from "node:crypto";
+import type { StorageFactory } from "../storage-factory.js";
+import type { Command } from "./programs/command.js";
+import { describeCommand } from "./programs/command.js";
+import { CHOICE_LIMIT } from "./programs/draw.js";
+import { CHOICES_PER_COMMAND, programOf } from "./programs/program.js";
+import type { CheckReport, PropertyTester } from "./property-tester.js";
+import { ProgramRun } from "./run/program-run.js";
+
+/** Options of `runPrograms`. */
+export interface RunProgramsOptions {
+  /** How many programs. Default 100. */
+  readonly programs?: number | undefined;
+  /** Commands in a program, on average; some have up to twice as many. Default 60. */
+  readonly commands?: number | undefined;
+  /** Where the random choices begin. Default: `WAYSTONE_TEST_SEED`, else another one each time. */
+  readonly seed?: number | undefined;
+  /** The one program of the seed to run, as a failure names it. Default: `WAYSTONE_TEST_PATH`, else all of them. */
+  readonly path?: string | undefined;
+  /** Told the seed before the programs run. Default: standard output. */
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/** A store and the reference model do not agree. The message has the shortest program found, and how to run it again. */
+export class ProgramFailure extends Error {
+  override readonly name = "ProgramFailure";
+  /** The commands, each a line, up to the one after which they differ. */
+  readonly program: readonly string[];
+  readonly seed: number;
+  readonly path: string;
+
+  constructor(program: readonly string[], seed: number, path: string, cause: unknown) {
+    const lines = program.map((line, i) => `  ${String(i + 1).padStart(3)}  ${line}`);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      [
+        `the store and the reference model differ after ${program.length} commands`,
+        ...lines,
+        reason,
+        `Run it again: WAYSTONE_TEST_SEED=${seed} WAYSTONE_TEST_PATH=${path} npm test -- <the test file>`,
+      ].join("\n"),
+      { cause },
+    );
+    this.program = program;
+    this.seed = seed;
+    this.path = path;
+  }
+}
+
+/**
+ * Runs random programs on fresh stores of the factory, and compares every result, and at the end of each program everything
+ * that can be read, with the reference model. Resolves to the number of programs that ran.
+ *
+ * @param tester the module `fast-check`, which the caller brings
+ * @throws ProgramFailure with a shrunk program
+ */
+export async function runPrograms(
+  tester: PropertyTester,
+  factory: StorageFactory,
+  options: RunProgramsOptions = {},
+): Promise<number> {
+  const { programs = 100, commands = 60 } = options;
+  const seed = options.seed ?? numberOf("WAYSTONE_TEST_SEED") ?? randomInt(2 ** 31);
+  const path = options.path ?? process.env["WAYSTONE_TEST_PATH"];
+  const log = options.log ?? console.log;
+  log(`random programs: ${programs} of about ${commands} commands, WAYSTONE_TEST_SEED=${seed}`);
+
+  let last: Attempt | undefined;
+  const property = async (choices: number[][]): Promise<void> => {
+    last = await attempt(factory, programOf(choices, factory.supports));
+    if (last.failure !== undefined) throw last.failure;
+  };
+  const report = await check(tester, property, { programs, commands, seed, path });
+  if (!report.failed) return report.numRuns;
+
+  // The shrinker ends with a program that passes; the one that it reports is run once more for its words.
+  const [choices] = report.counterexample as [number[][]];
+  const shown = await attempt(factory, programOf(choices, factory.supports));
+  const done = shown.failure === undefined ? [...shown.done, "// this program does not fail every time"] : shown.done;
+  throw new ProgramFailure(done, seed, report.counterexamplePath ?? "", shown.failure ?? report.errorInstance);
+}
+
+/** How far a program went. */
+interface Attempt {
+  readonly done: readonly string[];
+  readonly failure: unknown;
+}
+
+async function attempt(factory: StorageFactory, program: readonly Command[]): Promise<Attempt> {
+  const run = new ProgramRun(factory);
+  const done: string[] = [];
+  try {
+    await run.start();
+    for (const command of program) {
+      done.push(describeCommand(command));
+      await run.execute(command);
+    }
+    await run.compareAll();
+    await run.end();
+    return { done, failure: undefined };
+  } catch (failure) {
+    await run.end();
+    return { done, failure };
+  }
+}
+
+/** The types of `fast-check` are not known here, so that nobody has to install it who does not call this. */
+async function check(
+  tester: PropertyTester,
+  property: (choices: number[][]) => Promise<void>,
+  { programs, commands, seed, path }: { programs: number; commands: number; seed: number; path: string | undefined },
+): Promise<CheckReport> {
+  const choice = tester.nat(CHOICE_LIMIT - 1);
+  const command = tester.array(choice as never, {
+    minLength: CHOICES_PER_COMMAND,
+    maxLength: CHOICES_PER_COMMAND,
+    size: "max",
+  });
+  const program = tester.array(command as never, { minLength: 1, maxLength: commands * 2, size: "max" });
+  return tester.check(tester.asyncProperty(program as never, property) as never, {
+    numRuns: programs,
+    seed,
+    // Small numbers are no better than others here: each stands for a choice.
+    unbiased: true,
+    ...(path === undefined ? {} : { path }),
+  });
+}
+
+function numberOf(variable: string): number | undefined {
+  const text = process.env[variable];
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!Number.isSafeInteger(number)) throw new RangeError(`${variable} must be a whole number, not ${text}`);
+  return number;
+}
