@@ -20,7 +20,7 @@ export const TAG_KEY = "$";
 export const MAX_DEPTH = 1000;
 
 /** Default for the most bytes of stored text, in UTF-8: 128 MiB. */
-export const DEFAULT_MAX_BYTES = 128 * 1024 * 1024;
+export const DEFAULT_MAX_BYTES: number = 128 * 1024 * 1024;
 
 /** Bigints of more hexadecimal digits than this are stored as such: decimal text of n digits takes more than n steps to read. */
 const MAX_DECIMAL_AS_HEX = 256;

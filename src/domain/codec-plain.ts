@@ -68,7 +68,12 @@ function isPlainArray(array: readonly unknown[], depth: number): boolean {
   if (Object.getPrototypeOf(array) !== Array.prototype) return false;
   const length = array.length;
   size += length + 1;
-  for (let i = 0; i < length; i++) if (!isPlain(array[i], depth)) return false;
+  for (let i = 0; i < length; i++) {
+    const item = array[i];
+    // Strings are most of what there is: they do without the call.
+    if (typeof item === "string") size += item.length + 2;
+    else if (!isPlain(item, depth)) return false;
+  }
   // Only now: a hole has ended the loop, so the array is dense.
   return !hasFurtherProperties(array);
 }
@@ -80,7 +85,9 @@ function isPlainObject(object: object, depth: number): boolean {
   // has own keys only.
   for (const key in object) {
     size += key.length + 4;
-    if (!isPlain(object[key as keyof typeof object], depth)) return false;
+    const item: unknown = object[key as keyof typeof object];
+    if (typeof item === "string") size += item.length + 2;
+    else if (!isPlain(item, depth)) return false;
   }
   return Object.getOwnPropertySymbols(object).length === 0;
 }

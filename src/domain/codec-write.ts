@@ -9,20 +9,19 @@ import {
   isDocument,
   type Json,
   type LeafWriter,
-  setOwn,
   TAG_KEY,
 } from "./codec-format.js";
 import { LEAF_BY_PROTOTYPE } from "./codec-leaves.js";
 import { type PathStep, renderPath } from "./codec-path.js";
 import { hasFurtherProperties, jsonIsOverridden } from "./codec-plain.js";
 
-/** What is known of an object that has been written: one that is met again is not written again. */
+/** What is known of an object that was met: one that is met again is not written again. */
 interface Written {
-  readonly tree: Json;
+  tree: Json;
   /** Least characters of its text. */
-  readonly size: number;
-  /** Levels of nesting in its tree. */
-  readonly height: number;
+  size: number;
+  /** Levels of nesting in its tree; 0 while it is still being written. */
+  height: number;
 }
 
 const ERROR_TYPE_BY_PROTOTYPE: ReadonlyMap<object, string> = new Map(
@@ -42,8 +41,7 @@ class TreeWriter implements LeafWriter {
   readonly #maxDepth: number;
   readonly #maxBytes: number;
   readonly #path: PathStep[] = [];
-  /** Objects met so far; `undefined` marks those that are still being written. */
-  readonly #met = new Map<object, Written | undefined>();
+  readonly #met = new Map<object, Written>();
   #size = 0;
   /** Deepest level reached inside the object that is being written. */
   #deepest = 0;
@@ -105,21 +103,22 @@ class TreeWriter implements LeafWriter {
   #object(object: object, depth: number): Json {
     const known = this.#met.get(object);
     if (known !== undefined) {
+      if (known.height === 0) this.refuse("a cycle");
       this.#enter(depth + known.height - 1);
       this.reserve(known.size);
       return known.tree;
     }
-    if (this.#met.has(object)) this.refuse("a cycle");
-    this.#met.set(object, undefined);
-    const sizeBefore = this.#size;
+    const written: Written = { tree: null, size: this.#size, height: 0 };
+    this.#met.set(object, written);
     const deepestBefore = this.#deepest;
     this.#deepest = 0;
     this.#enter(depth);
     this.reserve(2);
-    const tree = this.#shape(object, depth);
-    this.#met.set(object, { tree, size: this.#size - sizeBefore, height: this.#deepest - depth + 1 });
+    written.tree = this.#shape(object, depth);
+    written.size = this.#size - written.size;
+    written.height = this.#deepest - depth + 1;
     this.#deepest = Math.max(this.#deepest, deepestBefore);
-    return tree;
+    return written.tree;
   }
 
   #enter(depth: number): void {
@@ -134,7 +133,7 @@ class TreeWriter implements LeafWriter {
       return this.#array(object, depth);
     }
     if (prototype === Object.prototype) {
-      if (!Object.hasOwn(object, TAG_KEY)) return this.#properties(object, Object.keys(object), depth);
+      if (!Object.hasOwn(object, TAG_KEY)) return this.#properties(object, depth);
       // Needed inside a document only, so it is no reason to make one.
       return { [TAG_KEY]: "object", value: this.#nested(object, depth) };
     }
@@ -180,21 +179,26 @@ class TreeWriter implements LeafWriter {
 
   #nested(object: object, depth: number): Json {
     this.#enter(depth + 1);
-    return this.#properties(object, Object.keys(object), depth + 1);
+    return this.#properties(object, depth + 1);
   }
 
-  #properties(object: object, keys: readonly string[], depth: number): Json {
+  #properties(object: object, depth: number): Json {
     if (Object.getOwnPropertySymbols(object).length !== 0) this.refuse("an object with symbol keys");
-    const tree: Record<string, Json> = {};
-    for (const key of keys) {
-      this.#path.push(key);
+    // A copy has data properties only and reads each property once. Being own ones, all can be assigned, `__proto__` too.
+    const tree: Record<string, unknown> = { ...object };
+    for (const key of Object.keys(tree)) {
+      const item = tree[key];
       this.reserve(key.length + 4);
-      const part = this.#node(object[key as keyof typeof object], depth);
-      if (key === "__proto__") setOwn(tree, key, part);
-      else tree[key] = part;
+      if (typeof item === "string") {
+        this.reserve(item.length + 2);
+        continue;
+      }
+      this.#path.push(key);
+      const part = this.#node(item, depth);
+      if (part !== item) tree[key] = part;
       this.#path.pop();
     }
-    return tree;
+    return tree as Record<string, Json>;
   }
 
   #map(map: Map<unknown, unknown>, depth: number): Json {
@@ -232,11 +236,14 @@ class TreeWriter implements LeafWriter {
   /** What JavaScript defines is kept as non-enumerable, what a program has added as enumerable. */
   #error(error: object, type: string, depth: number): Json {
     this.#enter(depth + 2);
-    const fields = ERROR_FIELDS.filter((name) => Object.hasOwn(error, name) && !isEnumerable(error, name));
+    const fields: Record<string, unknown> = {};
+    for (const name of ERROR_FIELDS) {
+      if (Object.hasOwn(error, name) && !isEnumerable(error, name)) fields[name] = error[name as keyof typeof error];
+    }
     return this.#tag("Error", {
       type,
-      fields: this.#properties(error, fields, depth + 2),
-      properties: this.#properties(error, Object.keys(error), depth + 2),
+      fields: this.#properties(fields, depth + 2),
+      properties: this.#properties(error, depth + 2),
     });
   }
 }

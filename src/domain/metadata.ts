@@ -10,7 +10,7 @@ import { kindOf } from "./identifiers.js";
 export const MAX_METADATA_DEPTH = 64;
 
 /** Most bytes of metadata as JSON text in UTF-8: 1 MiB. */
-export const MAX_METADATA_BYTES = 1024 * 1024;
+export const MAX_METADATA_BYTES: number = 1024 * 1024;
 
 /**
  * The text of metadata (V2).
