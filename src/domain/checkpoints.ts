@@ -6,11 +6,21 @@ import type {
   ListedCheckpoint,
   ThreadInfo,
 } from "../contract/checkpoint-storage.js";
-import { CorruptionError, quoteIdentifier } from "../contract/errors.js";
+import { ConflictError, CorruptionError, quoteIdentifier } from "../contract/errors.js";
 import { decodeValue } from "./codec.js";
 import type { StoredCheckpoint, StoredThread, StoredWrite } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
 import { decodeMetadata } from "./metadata.js";
+
+/**
+ * The compare-and-set of a namespace's latest checkpoint, `null` for none yet; `undefined` expects nothing (K8).
+ * @throws ConflictError
+ */
+export function assertExpectedHead(head: string | null, expected: string | null | undefined): void {
+  if (expected === undefined || expected === head) return;
+  const found = head === null ? "the namespace has no checkpoint" : `the latest checkpoint is ${quoteIdentifier(head)}`;
+  throw new ConflictError(`${found}, but ${expected === null ? "none" : quoteIdentifier(expected)} is expected`);
+}
 
 /** The order in which writes come back: `(taskPath, taskId, index)`, strings by code point (K3). */
 export function compareWrites(
