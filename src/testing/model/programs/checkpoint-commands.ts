@@ -12,7 +12,7 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
   const paths = (): { writes?: boolean } => draw.some({ writes: [50, () => true] });
   return [
     [
-      14,
+      18,
       () =>
         call(tenant, "storeCheckpoint", id, pool.checkpointId(draw), pool.value(draw), {
           ...namespace,
@@ -36,7 +36,7 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
           ...draw.some({
             limit: [40, () => draw.below(4)],
             before: [30, () => draw.below(6)],
-            metadata: [25, () => pool.metadataFilter(draw)],
+            metadata: [12, () => pool.metadataFilter(draw)],
             data: [50, () => true],
           }),
           ...paths(),
@@ -51,7 +51,7 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
           tenant,
           "listThreads",
           draw.some({
-            sessionId: [30, () => pool.sessionId(draw)],
+            sessionId: [20, () => pool.sessionId(draw)],
             orderBy: [50, () => "createdAt" as const],
             direction: [50, () => "asc" as const],
             limit: [60, () => 1 + draw.below(3)],

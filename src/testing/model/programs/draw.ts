@@ -1,5 +1,7 @@
 /** Choices that a property tester draws and shrinks. A program is read off them, so that smaller numbers mean a simpler one. */
 
+import type { Cast, Pool } from "./names.js";
+
 /** Choices are whole numbers below this. */
 export const CHOICE_LIMIT = 256;
 
@@ -7,11 +9,14 @@ export const CHOICE_LIMIT = 256;
 export type Weighted<T> = readonly (readonly [weight: number, draw: () => T])[];
 
 export class Draw {
+  /** The names that may be drawn. */
+  readonly cast: Cast;
   readonly #choices: readonly number[];
   #next = 0;
 
-  constructor(choices: readonly number[]) {
+  constructor(choices: readonly number[], cast: Cast) {
     this.#choices = choices;
+    this.cast = cast;
   }
 
   /** A whole number from 0 to `count - 1`. When the choices are used up it is always 0. */
@@ -22,8 +27,19 @@ export class Draw {
   }
 
   /** The simplest value stands first. */
-  pick<T>(values: readonly [T, ...T[]]): T {
+  pick<T>(values: Pool<T>): T {
     return values[this.below(values.length)] ?? values[0];
+  }
+
+  /** Between `least` and `most` different values of a pool. */
+  several<T>(pool: Pool<T>, least: number, most: number): Pool<T> {
+    const first = this.pick(pool);
+    const chosen: [T, ...T[]] = [first];
+    const others = pool.filter((each) => each !== first);
+    for (let count = this.below(most - least + 1) + least; chosen.length < count && others.length > 0; ) {
+      chosen.push(...others.splice(this.below(others.length), 1));
+    }
+    return chosen;
   }
 
   /** True in `percent` of 100 draws; shrinks to false. */

@@ -20,7 +20,7 @@ export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weight
   const key = pool.itemKey(draw);
   return [
     [
-      10,
+      15,
       () => {
         const { value, namespace: _namespace, key: _key, ...options } = put(draw, timed);
         return call(tenant, "putItem", namespace, key, value, options);
@@ -77,7 +77,7 @@ function step(draw: Draw, timed: boolean): ItemOperation {
 
 function query(draw: Draw): Query {
   return draw.some<Query>({
-    filter: [50, () => filter(draw)],
+    filter: [35, () => filter(draw)],
     orderBy: [60, () => draw.pick(["key", "createdAt", "updatedAt"])],
     direction: [40, () => draw.pick(["asc", "desc"])],
     limit: [50, () => 1 + draw.below(3)],

@@ -1,59 +1,36 @@
-/** Small pools, so that commands meet: names that a store which pastes strings together would mix up, and hostile values. */
+/** Values and the names of a program's cast. Values are fresh each time: whoever has one may change it. */
 import type { LeaseSubject } from "../../../contract/call.js";
 import type { MessageContent } from "../../../contract/conversation-storage.js";
 import type { JsonObject, JsonScalar, JsonValue, MetadataFilter, MetadataInput } from "../../../contract/json.js";
-import { ROOT_TENANT } from "./command.js";
 import type { Draw } from "./draw.js";
+import type { Pool } from "./names.js";
+import { ASTRAL, HIGH_UNIT } from "./names.js";
 
-type Pool<T> = readonly [T, ...T[]];
-
-/** Above U+FFFF, and before it by code point but after it by UTF-16 unit. */
-const ASTRAL = "\u{1F600}";
-const HIGH_UNIT = "\uFF5E";
-
-/** Tenant `a` with session `a:b` and tenant `a:a` with session `b` are one key to whoever joins with a colon. */
-export const TENANTS: Pool<string> = [ROOT_TENANT, "a", "a:a"];
-export const SESSIONS: Pool<string> = ["a", "b", "a:b", "__proto__", "%", ASTRAL, HIGH_UNIT];
-export const THREADS: Pool<string> = ["t", "a", "t:n", "__proto__", ASTRAL, HIGH_UNIT];
-export const CHECKPOINTS: Pool<string> = ["c1", "c2", "c3", "n:c1", "C1", "../c1"];
-export const CHECKPOINT_NAMESPACES: Pool<string> = ["", "n", "n:n"];
 const USERS: Pool<string> = ["u1", "u2", "U1"];
 const TASKS: Pool<string> = ["k1", "k2", ASTRAL, HIGH_UNIT];
 const TASK_PATHS: Pool<string> = ["", "p", ASTRAL, HIGH_UNIT];
 const MESSAGE_IDS: Pool<string> = ["m1", "m2", "a:m1"];
 const ROLES: Pool<string> = ["user", "assistant", "tool", "user "];
 const OWNERS: Pool<string> = ["w1", "w2"];
-const ITEM_NAMESPACES: Pool<readonly string[]> = [
-  ["m"],
-  ["m", "a"],
-  ["m", "ab"],
-  ["m:a"],
-  ["m", "a", "x"],
-  ["%", ASTRAL],
-  ["%", HIGH_UNIT],
-  ["__proto__"],
-];
-const ITEM_KEYS: Pool<string> = ["k", "a:k", "%", "__proto__"];
-const METADATA_KEYS: Pool<string> = ["k", "l", "__proto__", "a.b", '"$x'];
 const SCALARS: Pool<JsonScalar> = [1, 2, "1", "", true, false, null, 1.5, ASTRAL, HIGH_UNIT];
 
-/** Half an hour to 25 hours, and the instants between two writes of one millisecond. */
-const TTLS: Pool<number> = [1, 60_000, 1_800_000, 90_000_000];
+/** Half an hour and 25 hours, and one millisecond: the next instant. */
+const TTLS: Pool<number> = [1_800_000, 90_000_000, 60_000, 1_800_001, 1];
 
-export const tenant = (draw: Draw): string => (draw.chance(35) ? draw.pick(TENANTS) : ROOT_TENANT);
-export const sessionId = (draw: Draw): string => oftenFirst(draw, SESSIONS);
-export const threadId = (draw: Draw): string => oftenFirst(draw, THREADS);
-export const checkpointId = (draw: Draw): string => oftenFirst(draw, CHECKPOINTS);
-export const checkpointNamespace = (draw: Draw): string => draw.pick(CHECKPOINT_NAMESPACES);
+export const tenant = (draw: Draw): string => draw.pick(draw.cast.tenants);
+export const sessionId = (draw: Draw): string => draw.pick(draw.cast.sessions);
+export const threadId = (draw: Draw): string => draw.pick(draw.cast.threads);
+export const checkpointId = (draw: Draw): string => draw.pick(draw.cast.checkpoints);
+export const checkpointNamespace = (draw: Draw): string => draw.pick(draw.cast.checkpointNamespaces);
 export const userId = (draw: Draw): string => draw.pick(USERS);
 export const taskId = (draw: Draw): string => draw.pick(TASKS);
 export const taskPath = (draw: Draw): string => draw.pick(TASK_PATHS);
 export const messageId = (draw: Draw): string => draw.pick(MESSAGE_IDS);
 export const role = (draw: Draw): string => draw.pick(ROLES);
 export const owner = (draw: Draw): string => draw.pick(OWNERS);
-export const itemNamespace = (draw: Draw): readonly string[] => oftenFirst(draw, ITEM_NAMESPACES);
-export const itemKey = (draw: Draw): string => oftenFirst(draw, ITEM_KEYS);
-export const metadataKey = (draw: Draw): string => draw.pick(METADATA_KEYS);
+export const itemNamespace = (draw: Draw): readonly string[] => draw.pick(draw.cast.itemNamespaces);
+export const itemKey = (draw: Draw): string => draw.pick(draw.cast.itemKeys);
+export const metadataKey = (draw: Draw): string => draw.pick(draw.cast.metadataKeys);
 export const scalar = (draw: Draw): JsonScalar => draw.pick(SCALARS);
 export const ttlMs = (draw: Draw): number => draw.pick(TTLS);
 
@@ -118,10 +95,4 @@ export function content(draw: Draw): MessageContent {
 /** Own keys, also `__proto__`. */
 function record<T>(entries: readonly (readonly [string, T])[]): { readonly [key: string]: T } {
   return Object.fromEntries(entries);
-}
-
-/** Mostly one of the first three, so that commands meet. */
-function oftenFirst<T>(draw: Draw, pool: Pool<T>): T {
-  const [first, ...others] = pool;
-  return draw.chance(25) ? draw.pick(pool) : draw.pick([first, ...others.slice(0, 2)]);
 }

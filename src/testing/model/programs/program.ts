@@ -2,32 +2,62 @@
 import type { StorageSupport } from "../../storage-factory.js";
 import { checkpointCommands, leaseCommands } from "./checkpoint-commands.js";
 import type { Command } from "./command.js";
+import { call } from "./command.js";
 import { Draw } from "./draw.js";
 import { itemCommands } from "./item-commands.js";
 import { malformedCommand } from "./malformed-commands.js";
+import type { Cast, Subject } from "./names.js";
+import { EVERYBODY } from "./names.js";
 import { tenant } from "./pools.js";
 import { conversationCommands, sessionCommands, taskContextCommands } from "./session-commands.js";
 
 /** How many choices a command has; what goes beyond is the simplest. */
-export const CHOICES_PER_COMMAND = 24;
+export const CHOICES_PER_COMMAND = 32;
 
 /** Milliseconds that the clock jumps. */
-const JUMPS = [1, 0, 1_000, 60_000, 1_800_000, 3_600_000, 86_400_000, 90_000_000, -1, -1_000, -3_600_000] as const;
+const JUMPS = [1, 1_000, 60_000, 1, -1, -1_000, 1, 60_000, 1_800_000, 3_600_000, -3_600_000, 86_400_000] as const;
 
-/** The commands that lists of choices stand for. Time stands still where the store's clock cannot be set. */
+/**
+ * The commands that lists of choices stand for; the first list chooses the names that the program uses. Time stands still where
+ * the store's clock cannot be set.
+ */
 export function programOf(choices: readonly (readonly number[])[], supports: StorageSupport): Command[] {
-  return choices.map((each) => commandOf(new Draw(each), supports));
+  const [first = [], ...others] = choices;
+  const draw = new Draw(first, EVERYBODY);
+  const cast = castOf(draw);
+  const prelude = draw.chance(75) ? createAll(cast) : [];
+  return [...prelude, ...others.map((each) => commandOf(new Draw(each, cast), supports))];
+}
+
+function castOf(draw: Draw): Cast {
+  return {
+    subjects: draw.several(EVERYBODY.subjects, 1, EVERYBODY.subjects.length),
+    tenants: draw.chance(30) ? draw.several(EVERYBODY.tenants, 2, 2) : [EVERYBODY.tenants[0]],
+    sessions: draw.several(EVERYBODY.sessions, 2, 4),
+    threads: draw.several(EVERYBODY.threads, 1, 3),
+    checkpoints: draw.several(EVERYBODY.checkpoints, 2, 4),
+    checkpointNamespaces: draw.several(EVERYBODY.checkpointNamespaces, 1, 2),
+    itemNamespaces: draw.several(EVERYBODY.itemNamespaces, 1, 4),
+    itemKeys: draw.several(EVERYBODY.itemKeys, 1, 3),
+    metadataKeys: draw.several(EVERYBODY.metadataKeys, 1, 3),
+  };
+}
+
+/** Most of what can go wrong needs sessions that are there. */
+function createAll({ tenants, sessions }: Cast): Command[] {
+  return tenants.flatMap((who) => sessions.map((id) => call(who, "createSession", id, "u1")));
 }
 
 function commandOf(draw: Draw, { clock, reopen }: StorageSupport): Command {
   const who = tenant(draw);
+  const often = (subject: Subject, weight: number): number => (draw.cast.subjects.includes(subject) ? weight : 2);
   return draw.weighted<Command>([
-    [24, () => draw.weighted(sessionCommands(draw, who, clock))],
-    [14, () => draw.weighted(conversationCommands(draw, who))],
-    [10, () => draw.weighted(taskContextCommands(draw, who))],
-    [26, () => draw.weighted(checkpointCommands(draw, who, clock))],
-    [16, () => draw.weighted(itemCommands(draw, who, clock))],
-    [7, () => draw.weighted(leaseCommands(draw, who))],
+    [often("sessions", 24), () => draw.weighted(sessionCommands(draw, who, clock))],
+    [often("conversations", 20), () => draw.weighted(conversationCommands(draw, who))],
+    [often("task contexts", 12), () => draw.weighted(taskContextCommands(draw, who))],
+    [often("checkpoints", 26), () => draw.weighted(checkpointCommands(draw, who, clock))],
+    [often("items", 20), () => draw.weighted(itemCommands(draw, who, clock))],
+    [often("leases", 10), () => draw.weighted(leaseCommands(draw, who))],
     [5, () => ({ kind: "nextPage", paging: draw.below(3) })],
     [clock ? 7 : 0, () => ({ kind: "advance", ms: draw.pick(JUMPS) })],
     [3, () => malformedCommand(draw, who)],

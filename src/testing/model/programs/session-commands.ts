@@ -12,12 +12,12 @@ const STATUSES = ["active", "completed", "failed", "expired"] as const;
 const KEYS = ["i1", "i2"] as const;
 
 export function sessionCommands(draw: Draw, tenant: string, timed: boolean): Weighted<Command> {
-  const ttlMs = (): { ttlMs?: number } => draw.some({ ttlMs: [timed ? 25 : 0, () => pool.ttlMs(draw)] });
+  const ttlMs = (): { ttlMs?: number } => draw.some({ ttlMs: [timed ? 15 : 0, () => pool.ttlMs(draw)] });
   const id = pool.sessionId(draw);
   const held = draw.some({ lease: [20, () => new EarlierLease({ session: id }, draw.below(3))] });
   return [
     [
-      12,
+      22,
       () =>
         call(tenant, "createSession", id, pool.userId(draw), {
           ...draw.some({ metadata: [60, () => pool.metadata(draw)], ifExists: [30, () => "return" as const] }),
@@ -25,10 +25,10 @@ export function sessionCommands(draw: Draw, tenant: string, timed: boolean): Wei
         }),
     ],
     [2, () => call(tenant, "getSession", id)],
-    [8, () => call(tenant, "updateSession", id, update(draw), held)],
+    [11, () => call(tenant, "updateSession", id, update(draw), held)],
     [3, () => call(tenant, "endSession", id, draw.pick(["completed", "failed", "expired"]), held)],
     [5, () => call(tenant, "listSessions", sessionQuery(draw, timed))],
-    [3, () => call(tenant, "deleteSession", id)],
+    [2, () => call(tenant, "deleteSession", id)],
     [
       2,
       () => {
@@ -51,11 +51,11 @@ export function sessionCommands(draw: Draw, tenant: string, timed: boolean): Wei
         ),
     ],
     [
-      timed ? 2 : 0,
+      timed ? 1 : 0,
       () =>
         call(tenant, "cleanupExpiredSessions", {
           ...draw.some({ dryRun: [30, () => true] }),
-          maxIdleHours: draw.pick([24, 0.5, 0, 1]),
+          maxIdleHours: draw.pick([24, 0.5, 1, 0]),
           batchSize: 1 + draw.below(3),
         }),
     ],
@@ -95,9 +95,9 @@ export function conversationCommands(draw: Draw, tenant: string): Weighted<Comma
           id,
           draw.some({
             limit: [50, () => draw.below(5)],
-            before: [25, bound],
+            before: [15, bound],
             after: [25, bound],
-            roles: [25, () => draw.list(0, 2, () => pool.role(draw))],
+            roles: [15, () => draw.list(0, 2, () => pool.role(draw))],
           }),
         ),
     ],
@@ -130,7 +130,7 @@ export function taskContextCommands(draw: Draw, tenant: string): Weighted<Comman
         return { ...call(tenant, "storeTaskContext", id, pool.value(draw), options), times: draw.chance(8) ? 22 : 1 };
       },
     ],
-    [3, () => call(tenant, "getTaskContext", id, draw.some({ version: [50, version] }))],
+    [3, () => call(tenant, "getTaskContext", id, draw.some({ version: [30, version] }))],
     [
       2,
       () =>
@@ -138,7 +138,7 @@ export function taskContextCommands(draw: Draw, tenant: string): Weighted<Comman
           tenant,
           "listTaskContextVersions",
           id,
-          draw.some({ limit: [50, () => draw.below(4)], before: [40, version] }),
+          draw.some({ limit: [40, () => draw.below(4)], before: [25, version] }),
         ),
     ],
     [3, () => call(tenant, "shareTaskContext", id, other(draw, id))],
@@ -161,11 +161,11 @@ function update(draw: Draw): SessionUpdate {
 function sessionQuery(draw: Draw, timed: boolean): SessionQuery {
   const status = (): SessionStatus => draw.pick(STATUSES);
   return draw.some<Omit<SessionQuery, "cursor" | "signal" | "timeoutMs">>({
-    userId: [20, () => pool.userId(draw)],
-    status: [25, () => (draw.chance(50) ? draw.list(0, 2, status) : status())],
-    metadata: [25, () => pool.metadataFilter(draw)],
-    created: [timed ? 15 : 0, () => timeRange(draw)],
-    updated: [timed ? 15 : 0, () => timeRange(draw)],
+    userId: [12, () => pool.userId(draw)],
+    status: [15, () => (draw.chance(50) ? draw.list(0, 2, status) : status())],
+    metadata: [12, () => pool.metadataFilter(draw)],
+    created: [timed ? 8 : 0, () => timeRange(draw)],
+    updated: [timed ? 8 : 0, () => timeRange(draw)],
     orderBy: [50, () => "updatedAt"],
     direction: [50, () => "asc"],
     limit: [70, () => 1 + draw.below(3)],
@@ -189,8 +189,8 @@ function message(draw: Draw): NewMessage {
   };
 }
 
-/** A session cannot share with itself. */
+/** A session cannot share with itself: then it is one that was never created. */
 function other(draw: Draw, id: string): string {
   const drawn = pool.sessionId(draw);
-  return drawn === id ? `${pool.SESSIONS[id === pool.SESSIONS[0] ? 1 : 0]}` : drawn;
+  return drawn === id ? "absent" : drawn;
 }

@@ -10,7 +10,7 @@ import { manualClock } from "../../manual-clock.js";
 import type { StorageFactory, StorageHarness } from "../../storage-factory.js";
 import type { CallCommand, Command } from "../programs/command.js";
 import { EarlierLease, ROOT_TENANT } from "../programs/command.js";
-import { TENANTS } from "../programs/pools.js";
+import { EVERYBODY } from "../programs/names.js";
 import { ReferenceModel } from "../reference/reference-model.js";
 import type { ReadableStore, Verb, VerbArgs } from "../verbs.js";
 import type { Comparison, Outcome } from "./outcome.js";
@@ -88,7 +88,7 @@ export class ProgramRun {
   /** Compares everything that readers can see. @throws Difference */
   async compareAll(): Promise<void> {
     this.#expire();
-    for (const tenant of TENANTS) {
+    for (const tenant of EVERYBODY.tenants) {
       const expected = await readEverything(this.#model.tenant(tenant));
       const actual = await readEverything(this.#view(tenant));
       for (const [what, value] of expected) this.#compare(`tenant ${tenant}, ${what}`, value, actual.get(what));
@@ -192,7 +192,7 @@ export class ProgramRun {
     const old = this.#handle();
     const store = await this.#open(harness);
     try {
-      for (const tenant of TENANTS) {
+      for (const tenant of EVERYBODY.tenants) {
         const records = viewOf(old.store, tenant).exportRecords();
         await viewOf(store, tenant).importRecords(throughJson(records));
       }
