@@ -1,0 +1,203 @@
+// Checkpoints, writes and task contexts: arguments, order and what a reader sees (K3, K5, K6, K8, T1).
+import { describe, expect, it } from "vitest";
+import { ConflictError, CorruptionError, InvalidArgumentError, SerializationError } from "../../src/contract/errors.js";
+import {
+  checkpointNamespace,
+  parseCheckpoint,
+  parseCheckpointListing,
+  parsePrunePolicy,
+  parseThreadListing,
+  parseWrites,
+} from "../../src/domain/checkpoint-arguments.js";
+import { compareWrites, toCheckpoint } from "../../src/domain/checkpoints.js";
+import {
+  KEEP_CONTEXT_VERSIONS,
+  keepVersionsOption,
+  newestDroppedVersion,
+  nextContextVersion,
+  toContext,
+} from "../../src/domain/task-contexts.js";
+
+describe("compareWrites (K3)", () => {
+  it("orders by task path, then task, then index, strings by code point and indexes as numbers", () => {
+    const writes = [
+      ["", "b", 0],
+      ["", "a", 10],
+      ["", "a", 9],
+      ["", "a", -1],
+      ["😀", "a", 0],
+      ["\uffff", "z", 0],
+    ].map(([taskPath, taskId, index]) => ({ taskPath, taskId, index }) as Parameters<typeof compareWrites>[0]);
+    expect(writes.sort(compareWrites).map(({ taskPath, taskId, index }) => [taskPath, taskId, index])).toEqual([
+      ["", "a", -1],
+      ["", "a", 9],
+      ["", "a", 10],
+      ["", "b", 0],
+      ["\uffff", "z", 0],
+      ["😀", "a", 0],
+    ]);
+  });
+});
+
+describe("parseWrites", () => {
+  it("takes the position for the index unless one is given", () => {
+    const writes = parseWrites(
+      [
+        ["a", 1],
+        ["b", new Date(0), -3],
+        ["c", undefined],
+      ],
+      "task",
+      "path",
+    );
+    expect(writes.map(({ taskId, taskPath, index, channel }) => [taskId, taskPath, index, channel])).toEqual([
+      ["task", "path", 0, "a"],
+      ["task", "path", -3, "b"],
+      ["task", "path", 2, "c"],
+    ]);
+    expect(parseWrites([], "task", "")).toEqual([]);
+  });
+
+  it.each([
+    [
+      "an index that stands twice",
+      [
+        ["a", 1],
+        ["b", 2, 0],
+      ],
+      "writes[1] has index 0, which stands twice",
+    ],
+    ["an index that is no integer", [["a", 1, 0.5]], "writes[0][2] must be an integer"],
+    ["an explicit undefined as index", [["a", 1, undefined]], "writes[0][2] must be an integer"],
+    ["a channel without name", [["", 1]], "writes[0][0] must not be empty"],
+    ["too short a write", [["a"]], "writes[0] must be [channel, value]"],
+    ["too long a write", [["a", 1, 2, 3]], "writes[0] must be [channel, value]"],
+    ["an object for a write", [{ channel: "a", value: 1 }], "writes[0] must be an array"],
+    ["no list", "writes", "writes must be an array"],
+  ])("refuses %s", (_what, writes, message) => {
+    expect(() => parseWrites(writes, "task", "")).toThrow(InvalidArgumentError);
+    expect(() => parseWrites(writes, "task", "")).toThrow(message);
+  });
+
+  it("refuses a value that cannot be kept", () => {
+    expect(() => parseWrites([["a", () => 1]], "task", "")).toThrow(SerializationError);
+  });
+});
+
+describe("arguments of checkpoints", () => {
+  it("tell no expected head from the expectation that there is none (K8)", () => {
+    expect(parseCheckpoint("c", 1, {}).expectedHead).toBeUndefined();
+    expect(parseCheckpoint("c", 1, { expectedHead: null }).expectedHead).toBeNull();
+    expect(parseCheckpoint("c", 1, { expectedHead: "b" }).expectedHead).toBe("b");
+    expect(() => parseCheckpoint("c", 1, { expectedHead: "" })).toThrow(InvalidArgumentError);
+  });
+
+  it("measure the state in bytes of UTF-8", () => {
+    expect(parseCheckpoint("c", "é😀", {})).toMatchObject({ data: '"é😀"', sizeBytes: 8, metadata: "{}" });
+  });
+
+  it("let the root be empty", () => {
+    expect([checkpointNamespace(undefined), checkpointNamespace(""), checkpointNamespace("a|b")]).toEqual([
+      "",
+      "",
+      "a|b",
+    ]);
+    expect(() => checkpointNamespace(null)).toThrow(InvalidArgumentError);
+  });
+
+  it("have the limits that are written down", () => {
+    expect(parseCheckpointListing({})).toEqual({
+      namespace: null,
+      limit: 10,
+      before: null,
+      metadata: [],
+      data: false,
+      writes: false,
+    });
+    expect(parseCheckpointListing({ limit: 10_000, namespace: "" })).toMatchObject({ limit: 10_000, namespace: "" });
+    expect(() => parseCheckpointListing({ limit: 10_001 })).toThrow("limit must be at most 10000");
+    expect(() => parseCheckpointListing({ limit: -1 })).toThrow("limit must be at least 0");
+    expect(parseThreadListing({})).toEqual({ sessionId: null, orderBy: "updatedAt", direction: "desc", limit: 50 });
+    expect(() => parseThreadListing({ limit: 0 })).toThrow("limit must be at least 1");
+    expect(() => parseThreadListing({ limit: 1_001 })).toThrow("limit must be at most 1000");
+  });
+
+  it("prune by at least one condition (K6)", () => {
+    expect(parsePrunePolicy({ keepLast: 1 })).toEqual({ keepLast: 1, maxAgeMs: null, threadId: null });
+    expect(parsePrunePolicy({ maxAgeMs: 0, threadId: "t" })).toEqual({ keepLast: null, maxAgeMs: 0, threadId: "t" });
+    const refused: [unknown, string][] = [
+      [{}, "policy must have keepLast or maxAgeMs"],
+      [{ threadId: "t" }, "policy must have keepLast or maxAgeMs"],
+      [{ keepLast: 0 }, "policy.keepLast must be at least 1"],
+      [{ maxAgeMs: -1 }, "policy.maxAgeMs must be at least 0"],
+      [{ keepLatest: 1 }, 'policy has no field "keepLatest"; the known ones are keepLast, maxAgeMs, threadId'],
+      [undefined, "policy must be an object"],
+    ];
+    for (const [policy, message] of refused) expect(() => parsePrunePolicy(policy)).toThrow(message);
+  });
+});
+
+describe("toCheckpoint (K5)", () => {
+  const stored = {
+    namespace: "",
+    checkpointId: "c",
+    parentId: null,
+    sessionId: null,
+    metadata: "{}",
+    seq: 1,
+    createdAt: 0,
+    needsParent: false,
+    sizeBytes: 1,
+    data: "1",
+    writes: [],
+  };
+
+  it("shows the parts that were asked for and no others", () => {
+    const info = {
+      threadId: "t",
+      namespace: "",
+      checkpointId: "c",
+      metadata: {},
+      seq: 1,
+      createdAt: new Date(0),
+      needsParent: false,
+      sizeBytes: 1,
+    };
+    expect(toCheckpoint("t", stored, { data: false, writes: false })).toStrictEqual(info);
+    expect(toCheckpoint("t", stored, { data: true, writes: true })).toStrictEqual({ ...info, data: 1, writes: [] });
+  });
+
+  it("reports a part that is missing or damaged, never a checkpoint without it", () => {
+    for (const broken of [{ data: null }, { data: "{" }, { writes: null }, { metadata: "[]" }]) {
+      expect(() => toCheckpoint("t", { ...stored, ...broken }, { data: true, writes: true })).toThrow(CorruptionError);
+    }
+  });
+});
+
+describe("task contexts (T1, T2)", () => {
+  it("are numbered one by one, compared with what is expected", () => {
+    expect([nextContextVersion(0, null), nextContextVersion(0, 0), nextContextVersion(4, 4)]).toEqual([1, 1, 5]);
+    expect(() => nextContextVersion(4, 3)).toThrow(ConflictError);
+    expect(() => nextContextVersion(4, 0)).toThrow("at version 4, not at the expected version 0");
+  });
+
+  it("keep 20 versions unless told otherwise", () => {
+    expect(keepVersionsOption(undefined)).toBe(KEEP_CONTEXT_VERSIONS);
+    expect(KEEP_CONTEXT_VERSIONS).toBe(20);
+    expect(newestDroppedVersion(21, 20)).toBe(1);
+    expect(() => keepVersionsOption(0)).toThrow(InvalidArgumentError);
+  });
+
+  it("are never returned without their content", () => {
+    const stored = { version: 2, context: null, sizeBytes: 1, metadata: "{}", createdAt: 0 };
+    expect(() => toContext("s", stored)).toThrow(CorruptionError);
+    expect(toContext("s", { ...stored, context: '{"a":1}' })).toStrictEqual({
+      sessionId: "s",
+      version: 2,
+      metadata: {},
+      createdAt: new Date(0),
+      sizeBytes: 1,
+      context: { a: 1 },
+    });
+  });
+});
