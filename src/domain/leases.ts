@@ -59,7 +59,10 @@ export function mayAcquire(stored: StoredLease | undefined, owner: string, now: 
  * Lets a write pass whose token is the current one, run out or not: clocks never decide about safety (L1).
  * @throws FencedError
  */
-export function assertCurrentLease(stored: StoredLease | undefined, fence: FencingToken): void {
+export function assertCurrentLease(
+  stored: StoredLease | undefined,
+  fence: FencingToken,
+): asserts stored is StoredLease {
   const subject = `${fence.kind} ${quoteIdentifier(fence.id)}`;
   if (stored === undefined) {
     throw new FencedError(`the lease of ${subject} is gone: it was released, or its subject was deleted`);
