@@ -1,0 +1,190 @@
+/** Import into the memory backend (P1). All that may refuse a batch is asked first, so that nothing has to be undone. */
+import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../../contract/errors.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
+import { isItemExpired } from "../../domain/items.js";
+import { findCheckpoint } from "./checkpoints.js";
+import { findMessage, keepMessage } from "./conversations.js";
+import {
+  insertSession,
+  joinContext,
+  removeExpiredSession,
+  removeExpiredThread,
+  removeSession,
+  setSession,
+} from "./session-entries.js";
+import type { ContextEntry, MemoryStore, Tenant } from "./state.js";
+import { enter, liveSession, liveThread } from "./state.js";
+import { insertThread, keepCheckpoint, keepWrite, removeThread, setThread } from "./thread-entries.js";
+
+export function importBatch(store: MemoryStore, call: Call, { onConflict, groups }: ImportBatch): GroupVerdict[] {
+  const { tenant, now } = enter(store, call);
+  const begun = new Set<string>();
+  for (const group of groups) {
+    refuseDoubles(tenant, group);
+    if (onConflict !== "error" || group.continued !== null) continue;
+    const key = JSON.stringify(group.subject);
+    if (begun.has(key) || isStored(tenant, group.subject, now)) {
+      throw new ConflictError(`${nameOf(group.subject)} is already stored`);
+    }
+    begun.add(key);
+  }
+  return groups.map((group) => importGroup(tenant, group, onConflict, now));
+}
+
+function importGroup(
+  tenant: Tenant,
+  { subject, continued, rows }: ImportGroup,
+  onConflict: ImportBatch["onConflict"],
+  now: number,
+): GroupVerdict {
+  const verdict = continued ?? verdictOn(tenant, subject, onConflict, now);
+  if (verdict === "skipped") return verdict;
+  if (continued === null) clearPlace(tenant, subject, now);
+  storeRows(tenant, subject, rows, now);
+  return verdict;
+}
+
+function verdictOn(
+  tenant: Tenant,
+  subject: ImportSubject,
+  onConflict: ImportBatch["onConflict"],
+  now: number,
+): GroupVerdict {
+  if (subject.kind === "task_context" && !tenant.contexts.has(subject.id)) return "skipped";
+  if (!isStored(tenant, subject, now)) return "imported";
+  return onConflict === "replace" ? "replaced" : "skipped";
+}
+
+function isStored(tenant: Tenant, subject: ImportSubject, now: number): boolean {
+  switch (subject.kind) {
+    case "session":
+      return liveSession(tenant, subject.id, now) !== undefined;
+    case "task_context":
+      return (tenant.contexts.get(subject.id)?.versions.length ?? 0) > 0;
+    case "thread":
+      return liveThread(tenant, subject.id, now) !== undefined;
+    case "item": {
+      const item = tenant.items.get(subject);
+      return item !== undefined && !isItemExpired(item, now);
+    }
+  }
+}
+
+/** Removes the stored subject whole, or what is left of an expired one. */
+function clearPlace(tenant: Tenant, subject: ImportSubject, now: number): void {
+  switch (subject.kind) {
+    case "session": {
+      const session = tenant.sessions.get(subject.id);
+      if (session !== undefined) removeSession(tenant, session);
+      return;
+    }
+    case "task_context": {
+      const context = tenant.contexts.get(subject.id);
+      if (context !== undefined) context.versions = [];
+      return;
+    }
+    case "thread": {
+      removeExpiredThread(tenant, subject.id, now);
+      const thread = tenant.threads.get(subject.id);
+      if (thread !== undefined) removeThread(tenant, thread);
+      return;
+    }
+    case "item":
+      tenant.items.delete(subject);
+  }
+}
+
+function storeRows(tenant: Tenant, subject: ImportSubject, rows: readonly ImportRow[], now: number): void {
+  for (const row of rows) storeRow(tenant, subject, row, now);
+  // What rows of their own count is said by the row of the whole.
+  const session = subject.kind === "session" ? tenant.sessions.get(subject.id) : undefined;
+  if (session !== undefined) {
+    setSession(tenant, session, { ...session.row, messageCount: session.conversation?.messages.length ?? 0 });
+  }
+  const thread = subject.kind === "thread" ? tenant.threads.get(subject.id) : undefined;
+  if (thread !== undefined) {
+    setThread(tenant, thread, { ...thread.row, checkpointCount: thread.checkpoints.length });
+  }
+}
+
+/** A row whose subject was deleted between two batches goes with it. */
+function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, now: number): void {
+  if (row.kind === "item") tenant.items.add(row.item);
+  if (subject.kind === "session") storeSessionRow(tenant, subject.id, row, now);
+  if (subject.kind === "thread") storeThreadRow(tenant, subject.id, row);
+  const context = subject.kind === "task_context" ? tenant.contexts.get(subject.id) : undefined;
+  if (context !== undefined && row.kind === "task_context") {
+    const { kind: _kind, ...version } = row;
+    context.versions = [...context.versions, version];
+  }
+}
+
+function storeSessionRow(tenant: Tenant, sessionId: string, row: ImportRow, now: number): void {
+  if (row.kind === "session") {
+    const session = insertSession(tenant, { ...row.session, messageCount: 0 });
+    if (row.contextId !== null) joinContext(tenant, session, contextNamed(tenant, row.contextId, now));
+  }
+  const session = tenant.sessions.get(sessionId);
+  if (row.kind === "message" && session !== undefined) keepMessage(session, row.message);
+}
+
+/** The context of an id, which may begin here; one that only expired sessions have is gone with them. */
+function contextNamed(tenant: Tenant, contextId: string, now: number): ContextEntry {
+  for (const sessionId of [...(tenant.contexts.get(contextId)?.sessions ?? [])]) {
+    removeExpiredSession(tenant, sessionId, now);
+  }
+  const context = tenant.contexts.get(contextId) ?? { contextId, versions: [], sessions: new Set() };
+  tenant.contexts.set(contextId, context);
+  return context;
+}
+
+function storeThreadRow(tenant: Tenant, threadId: string, row: ImportRow): void {
+  if (row.kind === "thread") {
+    const { createdAt, updatedAt, lastSeq } = row;
+    const sessionId = row.sessionId !== null && tenant.sessions.has(row.sessionId) ? row.sessionId : null;
+    insertThread(tenant, { threadId, sessionId, checkpointCount: 0, createdAt, updatedAt }).lastSeq = lastSeq;
+  }
+  const thread = tenant.threads.get(threadId);
+  if (thread === undefined) return;
+  if (row.kind === "write") keepWrite(thread, row.namespace, row.checkpointId, row.write, false);
+  if (row.kind === "checkpoint") {
+    const { kind: _kind, ...checkpoint } = row;
+    keepCheckpoint(thread, { ...checkpoint, writes: null });
+  }
+}
+
+/** Ids that must be distinct within a subject. @throws InvalidArgumentError */
+function refuseDoubles(tenant: Tenant, { subject, continued, rows }: ImportGroup): void {
+  const seen = new Set<string>();
+  for (const row of rows) {
+    const key = keyWithin(row);
+    if (key === null) continue;
+    if (seen.has(key) || (continued !== null && continued !== "skipped" && isKept(tenant, subject, row))) {
+      throw new InvalidArgumentError(`the id of a ${row.kind} stands twice in ${nameOf(subject)}`);
+    }
+    seen.add(key);
+  }
+}
+
+function keyWithin(row: ImportRow): string | null {
+  if (row.kind === "message") return row.message.messageId;
+  return row.kind === "checkpoint" ? JSON.stringify([row.namespace, row.checkpointId]) : null;
+}
+
+function isKept(tenant: Tenant, subject: ImportSubject, row: ImportRow): boolean {
+  if (subject.kind === "session" && row.kind === "message") {
+    const session = tenant.sessions.get(subject.id);
+    return session !== undefined && findMessage(session, row.message.messageId) !== undefined;
+  }
+  if (subject.kind === "thread" && row.kind === "checkpoint") {
+    const thread = tenant.threads.get(subject.id);
+    return thread !== undefined && findCheckpoint(thread, row.namespace, row.checkpointId) !== undefined;
+  }
+  return false;
+}
+
+function nameOf(subject: ImportSubject): string {
+  if (subject.kind === "item") return `item ${quoteIdentifier(JSON.stringify([...subject.namespace, subject.key]))}`;
+  return `${subject.kind.replace("_", " ")} ${quoteIdentifier(subject.id)}`;
+}

@@ -1,0 +1,156 @@
+/** Items of the memory backend (M1-M3). */
+import type { JsonObject } from "../../contract/json.js";
+import type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
+import type { ItemDriver } from "../../domain/driver/storage-driver.js";
+import type { Rows, StoredItem } from "../../domain/driver/stored.js";
+import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
+import { compareNamespaces, endsWithLabels, startsWithLabels } from "../../domain/namespaces.js";
+import { FirstRows, LeastRows } from "./pages.js";
+import { inSlices } from "./slices.js";
+import type { ItemKey, MemoryStore, Tenant } from "./state.js";
+import { enter } from "./state.js";
+
+export function itemVerbs(store: MemoryStore): ItemDriver {
+  return {
+    async runItemSteps(call, steps) {
+      const { tenant, now } = enter(store, call);
+      const undo: (() => void)[] = [];
+      try {
+        return steps.map((step) => runStep(tenant, step, now, undo));
+      } catch (error) {
+        for (const each of undo.reverse()) each();
+        throw error;
+      }
+    },
+
+    async searchItems(call, listing) {
+      const { tenant, now } = enter(store, call);
+      const search = itemSearch(tenant, listing, now);
+      await inSlices(call, search.rows, search.take);
+      return search.page();
+    },
+
+    async listNamespaces(call, listing) {
+      const { tenant, now } = enter(store, call);
+      const search = namespaceSearch(tenant, listing, now);
+      await inSlices(call, search.rows, search.take);
+      return search.page();
+    },
+
+    async deleteItems(call, prefix) {
+      const { tenant, now } = enter(store, call);
+      const removed = tenant.items.removeRun(startOf(prefix), (row) => startsWithLabels(row.namespace, prefix));
+      return removed.filter((item) => !isItemExpired(item, now)).length;
+    },
+  };
+}
+
+/** One step of a batch; how to take it back is added to `undo`. */
+function runStep(tenant: Tenant, step: ItemStep, now: number, undo: (() => void)[]): ItemStepResult {
+  switch (step.kind) {
+    case "put": {
+      const stored = tenant.items.get(step);
+      const item = putStored(stored, step, now);
+      setItem(tenant, step, stored, item, undo);
+      sweepSome(tenant, now);
+      return { kind: "put", item };
+    }
+    case "get": {
+      const stored = tenant.items.get(step);
+      if (stored === undefined || isItemExpired(stored, now)) return { kind: "get", item: undefined };
+      const item = step.refreshTtl ? refreshStored(stored, now) : stored;
+      setItem(tenant, step, stored, item, undo);
+      return { kind: "get", item };
+    }
+    case "delete": {
+      const stored = tenant.items.get(step);
+      const deleted = isDeletable(stored, step.expectedVersion, now);
+      if (deleted) setItem(tenant, step, stored, undefined, undo);
+      return { kind: "delete", deleted };
+    }
+    case "search":
+      return { kind: "search", rows: runSearch(itemSearch(tenant, step.listing, now)) };
+    case "namespaces":
+      return { kind: "namespaces", rows: runSearch(namespaceSearch(tenant, step.listing, now)) };
+  }
+}
+
+function setItem(
+  tenant: Tenant,
+  place: ItemKey,
+  from: StoredItem | undefined,
+  to: StoredItem | undefined,
+  undo: (() => void)[],
+): void {
+  if (from === to) return;
+  changeItem(tenant, place, from, to);
+  undo.push(() => changeItem(tenant, place, to, from));
+}
+
+function changeItem(tenant: Tenant, place: ItemKey, from: StoredItem | undefined, to: StoredItem | undefined): void {
+  if (to === undefined) tenant.items.delete(place);
+  else if (from === undefined) tenant.items.add(to);
+  else tenant.items.replace(from, to);
+}
+
+/** A page being filled from rows, one after the other, until `take` wants no more. */
+interface Search<Row> {
+  readonly rows: Iterable<StoredItem>;
+  take(item: StoredItem): boolean;
+  page(): Rows<Row>;
+}
+
+/** Inside a batch nothing may come between: the whole search is one step. */
+function runSearch<Row>({ rows, take, page }: Search<Row>): Rows<Row> {
+  for (const row of rows) if (!take(row)) break;
+  return page();
+}
+
+/** Reads what lies below the prefix, once; in the order of the items themselves it stops when the page is full. */
+function itemSearch(tenant: Tenant, listing: ItemListing, now: number): Search<StoredItem> {
+  const { prefix, filter, orderBy, direction, limit, after } = listing;
+  const inOrder = orderBy === "key" && direction === "asc";
+  const page = inOrder ? new FirstRows<StoredItem>(limit) : new LeastRows<StoredItem>(limit, itemOrder(listing));
+  const isListed = (item: StoredItem): boolean =>
+    !isItemExpired(item, now) &&
+    isAfter(item, listing) &&
+    (filter === null || filter.matches(JSON.parse(item.value) as JsonObject));
+  return {
+    rows: tenant.items.scan("asc", inOrder && after !== null ? after : startOf(prefix)),
+    take: (item) => startsWithLabels(item.namespace, prefix) && (!isListed(item) || page.add(item)),
+    page: () => page.page(),
+  };
+}
+
+/** Namespaces come in their order, cut ones too, so that equal ones follow each other. */
+function namespaceSearch(tenant: Tenant, listing: NamespaceListing, now: number): Search<string[]> {
+  const { prefix, suffix, maxDepth, limit, after } = listing;
+  const page = new FirstRows<string[]>(limit);
+  let last = after;
+  const isListed = (item: StoredItem): boolean => !isItemExpired(item, now) && endsWithLabels(item.namespace, suffix);
+  return {
+    rows: tenant.items.scan("asc", startOf(after ?? prefix)),
+    take: (item) => {
+      if (!startsWithLabels(item.namespace, prefix)) return false;
+      const namespace = item.namespace.slice(0, maxDepth ?? item.namespace.length);
+      if ((last !== null && compareNamespaces(namespace, last) === 0) || !isListed(item)) return true;
+      last = namespace;
+      return page.add(namespace);
+    },
+    page: () => page.page(),
+  };
+}
+
+/** Stands before all items of a namespace and of those below it: no key is empty. */
+function startOf(namespace: readonly string[]): ItemKey {
+  return { namespace, key: "" };
+}
+
+/** Each put looks at the next two items of an endless round: expired ones never become many, and no call waits for all of them. */
+function sweepSome(tenant: Tenant, now: number): void {
+  for (let looks = 0; looks < 2; looks++) {
+    const item = tenant.items.next(tenant.sweptTo);
+    tenant.sweptTo = item ?? null;
+    if (item !== undefined && isItemExpired(item, now)) tenant.items.delete(item);
+  }
+}

@@ -1,0 +1,51 @@
+/** Counts of one tenant, all exact: they are those of the moment at which the counting began. */
+import type { Call } from "../../domain/driver/call.js";
+import type { DriverMetrics } from "../../domain/driver/storage-driver.js";
+import { isItemExpired } from "../../domain/items.js";
+import { isExpired } from "../../domain/sessions.js";
+import { inSlices } from "./slices.js";
+import type { MemoryStore } from "./state.js";
+import { enter } from "./state.js";
+
+export async function collectMetrics(store: MemoryStore, call: Call): Promise<DriverMetrics> {
+  const { tenant, now } = enter(store, call);
+  const [sessions, threads, items] = [
+    tenant.sessionsByCreated.scan(),
+    tenant.threadsByCreated.scan(),
+    tenant.items.scan(),
+  ];
+  const count = {
+    sessions: 0,
+    activeSessions: 0,
+    messages: 0,
+    threads: 0,
+    checkpoints: 0,
+    items: 0,
+    requests: 0,
+    errors: 0,
+  };
+  const expired = new Set<string>();
+  await inSlices(call, sessions, (row) => {
+    if (isExpired(row, now)) {
+      expired.add(row.sessionId);
+      return true;
+    }
+    count.sessions += 1;
+    count.activeSessions += row.status === "active" ? 1 : 0;
+    count.messages += row.messageCount;
+    count.requests += row.requestCount;
+    count.errors += row.errorCount;
+    return true;
+  });
+  await inSlices(call, threads, ({ sessionId, checkpointCount }) => {
+    if (sessionId !== null && expired.has(sessionId)) return true;
+    count.threads += 1;
+    count.checkpoints += checkpointCount;
+    return true;
+  });
+  await inSlices(call, items, (item) => {
+    count.items += isItemExpired(item, now) ? 0 : 1;
+    return true;
+  });
+  return { ...count, sizeBytes: null, estimated: [] };
+}

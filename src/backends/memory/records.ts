@@ -1,0 +1,156 @@
+/**
+ * Export from the memory backend (P1). What is exported is chosen at the first read: the sessions, threads and items of that
+ * moment. Each is given as it is when its turn comes, whole in itself; one that is gone by then is left out.
+ */
+import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { StoredItem } from "../../domain/driver/stored.js";
+import { compareCodePoints } from "../../domain/identifiers.js";
+import { isItemExpired } from "../../domain/items.js";
+import {
+  checkpointRecord,
+  itemRecord,
+  messageRecord,
+  sessionRecord,
+  taskContextRecord,
+  threadRecord,
+  writeRecord,
+} from "../../domain/records/to-records.js";
+import { orderedWrites } from "./checkpoints.js";
+import type { SeqList } from "./seq-list.js";
+import { Slices } from "./slices.js";
+import type { ContextEntry, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
+import { enter, liveSession, liveThread } from "./state.js";
+
+/** Rows of a long list that are looked up at once. */
+const PAGE_LENGTH = 256;
+
+export async function* exportRecords(
+  store: MemoryStore,
+  call: Call,
+  { sessionId, threadId, kinds }: ExportFilter,
+): AsyncGenerator<StorageRecord> {
+  const { tenant, now } = enter(store, call);
+  const isWanted = (kind: RecordKind): boolean => kinds === undefined || kinds.includes(kind);
+  const chosen = chooseRecords(tenant, { sessionId, threadId }, now);
+  const slices = new Slices(call);
+  for (const record of recordsOf(tenant, chosen, isWanted, now)) {
+    if (record !== null) yield record;
+    if (slices.over()) await slices.next();
+  }
+}
+
+/** What an export goes through, as of the moment it begins. */
+interface Choice {
+  readonly sessions: Iterable<{ readonly sessionId: string }>;
+  readonly contexts: Iterable<ContextEntry>;
+  readonly threads: Iterable<{ readonly threadId: string }>;
+  readonly items: Iterable<StoredItem>;
+}
+
+function chooseRecords(
+  tenant: Tenant,
+  { sessionId, threadId }: Pick<ExportFilter, "sessionId" | "threadId">,
+  now: number,
+): Choice {
+  if (threadId !== undefined) return { sessions: [], contexts: [], threads: [{ threadId }], items: [] };
+  if (sessionId !== undefined) {
+    const session = liveSession(tenant, sessionId, now);
+    const contexts = session?.context ? [session.context] : [];
+    const threads = Array.from(session?.threads ?? [], (id) => ({ threadId: id }));
+    return { sessions: [{ sessionId }], contexts, threads, items: [] };
+  }
+  return {
+    sessions: tenant.sessionsByCreated.scan(),
+    contexts: tenant.contexts.values(),
+    threads: tenant.threadsByCreated.scan(),
+    items: tenant.items.scan(),
+  };
+}
+
+/** The records in the order of the stream. `null` is a step without one, at which an export may pause. */
+function* recordsOf(
+  tenant: Tenant,
+  chosen: Choice,
+  isWanted: (kind: RecordKind) => boolean,
+  now: number,
+): Generator<StorageRecord | null> {
+  for (const { sessionId } of chosen.sessions) {
+    const session = liveSession(tenant, sessionId, now);
+    if (session !== undefined) yield* recordsOfSession(session, isWanted);
+    yield null;
+  }
+  for (const context of chosen.contexts) {
+    if (isWanted("task_context") && isRead(tenant, context, now)) yield* recordsOfContext(context);
+    yield null;
+  }
+  for (const { threadId } of chosen.threads) {
+    const thread = liveThread(tenant, threadId, now);
+    if (thread !== undefined) yield* recordsOfThread(thread, isWanted);
+    yield null;
+  }
+  for (const item of chosen.items) yield isWanted("item") && !isItemExpired(item, now) ? itemRecord(item) : null;
+}
+
+function* recordsOfSession(
+  { row, context, conversation }: SessionEntry,
+  isWanted: (kind: RecordKind) => boolean,
+): Generator<StorageRecord> {
+  if (isWanted("session")) yield sessionRecord(row, context?.contextId ?? null);
+  if (conversation === null || !isWanted("message")) return;
+  for (const message of rowsUpTo(conversation.messages, row.lastSeq)) yield messageRecord(row.sessionId, message);
+}
+
+function* recordsOfContext({ contextId, versions }: ContextEntry): Generator<StorageRecord> {
+  for (const version of versions) yield taskContextRecord(contextId, version);
+}
+
+function* recordsOfThread(
+  thread: ThreadEntry,
+  isWanted: (kind: RecordKind) => boolean,
+): Generator<StorageRecord | null> {
+  const { row, lastSeq, checkpoints } = thread;
+  const { threadId } = row;
+  if (isWanted("thread")) yield threadRecord({ ...row, lastSeq });
+  if (isWanted("checkpoint")) {
+    for (const checkpoint of rowsUpTo(checkpoints, lastSeq)) yield checkpointRecord(threadId, checkpoint);
+  }
+  if (!isWanted("write")) return;
+  for (const { namespace, checkpointId } of rowsUpTo(checkpoints, lastSeq)) {
+    yield null;
+    yield* recordsOfWrites(thread, namespace, checkpointId);
+  }
+  for (const [namespace, checkpointId] of placesWithoutCheckpoint(thread)) {
+    yield* recordsOfWrites(thread, namespace, checkpointId);
+  }
+}
+
+function* recordsOfWrites(thread: ThreadEntry, namespace: string, checkpointId: string): Generator<StorageRecord> {
+  for (const write of orderedWrites(thread, namespace, checkpointId)) {
+    yield writeRecord(thread.row.threadId, namespace, checkpointId, write);
+  }
+}
+
+/** Where writes wait for their checkpoint. */
+function placesWithoutCheckpoint({ namespaces }: ThreadEntry): [namespace: string, checkpointId: string][] {
+  return [...namespaces]
+    .flatMap(([namespace, { writes, seqs }]) =>
+      [...writes.keys()].filter((id) => !seqs.has(id)).map((id): [string, string] => [namespace, id]),
+    )
+    .sort(([a, x], [b, y]) => compareCodePoints(a, b) || compareCodePoints(x, y));
+}
+
+/** A context lives for its sessions; expired ones do not count. */
+function isRead(tenant: Tenant, { sessions }: ContextEntry, now: number): boolean {
+  return [...sessions].some((sessionId) => liveSession(tenant, sessionId, now) !== undefined);
+}
+
+/** Page by page, so that rows may come and go meanwhile; those that come have a larger `seq`. */
+function* rowsUpTo<Row extends { readonly seq: number }>(list: SeqList<Row>, lastSeq: number): Generator<Row> {
+  let after = 0;
+  while (after < lastSeq) {
+    const page = list.oldestOf({ after, before: lastSeq + 1 }, PAGE_LENGTH);
+    yield* page;
+    after = page.at(-1)?.seq ?? lastSeq;
+  }
+}

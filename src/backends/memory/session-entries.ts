@@ -1,0 +1,76 @@
+/** Sessions as they are kept: each change goes to the map and to the indexes, and nothing outlives its session (S10). */
+import type { StoredSession } from "../../domain/driver/stored.js";
+import { touchedAt } from "../../domain/sessions.js";
+import type { ContextEntry, SessionEntry, Tenant } from "./state.js";
+import { liveSession, liveThread } from "./state.js";
+import { removeThread } from "./thread-entries.js";
+
+export function insertSession(tenant: Tenant, row: StoredSession): SessionEntry {
+  const session: SessionEntry = { row, conversation: null, context: null, threads: null, idempotency: null };
+  tenant.sessions.set(row.sessionId, session);
+  tenant.sessionsByCreated.add(row);
+  tenant.sessionsByUpdated.add(row);
+  tenant.sessionsByUserAndCreated.add(row);
+  tenant.sessionsByUserAndUpdated.add(row);
+  return session;
+}
+
+export function setSession(tenant: Tenant, session: SessionEntry, row: StoredSession): void {
+  tenant.sessionsByCreated.replace(session.row, row);
+  tenant.sessionsByUpdated.replace(session.row, row);
+  tenant.sessionsByUserAndCreated.replace(session.row, row);
+  tenant.sessionsByUserAndUpdated.replace(session.row, row);
+  session.row = row;
+}
+
+/** For a write that belongs to the session but is not its row's (S4). */
+export function touchSession(tenant: Tenant, session: SessionEntry, now: number): void {
+  setSession(tenant, session, { ...session.row, updatedAt: touchedAt(session.row.updatedAt, now) });
+}
+
+/** Removes the session with its conversation, context, linked threads, leases and idempotency keys. */
+export function removeSession(tenant: Tenant, session: SessionEntry): void {
+  const { row } = session;
+  for (const threadId of session.threads ?? []) {
+    const thread = tenant.threads.get(threadId);
+    if (thread !== undefined) removeThread(tenant, thread);
+  }
+  leaveContext(tenant, session);
+  tenant.sessions.delete(row.sessionId);
+  tenant.sessionsByCreated.delete(row);
+  tenant.sessionsByUpdated.delete(row);
+  tenant.sessionsByUserAndCreated.delete(row);
+  tenant.sessionsByUserAndUpdated.delete(row);
+  tenant.leases.session.delete(row.sessionId);
+}
+
+/** Clears the place of a session that has expired: what comes under its id is new. */
+export function removeExpiredSession(tenant: Tenant, sessionId: string, now: number): void {
+  const session = tenant.sessions.get(sessionId);
+  if (session !== undefined && liveSession(tenant, sessionId, now) === undefined) removeSession(tenant, session);
+}
+
+/** Clears the place of a thread that is gone with its session. */
+export function removeExpiredThread(tenant: Tenant, threadId: string, now: number): void {
+  const sessionId = tenant.threads.get(threadId)?.row.sessionId ?? null;
+  if (sessionId !== null && liveThread(tenant, threadId, now) === undefined) {
+    removeExpiredSession(tenant, sessionId, now);
+  }
+}
+
+/** The session reads and writes this context from now on, and no longer the one that it had. */
+export function joinContext(tenant: Tenant, session: SessionEntry, context: ContextEntry): void {
+  if (session.context === context) return;
+  leaveContext(tenant, session);
+  context.sessions.add(session.row.sessionId);
+  session.context = context;
+}
+
+/** A context lives until its last session leaves it (T3). */
+function leaveContext(tenant: Tenant, session: SessionEntry): void {
+  const { context } = session;
+  if (context === null) return;
+  context.sessions.delete(session.row.sessionId);
+  if (context.sessions.size === 0) tenant.contexts.delete(context.contextId);
+  session.context = null;
+}

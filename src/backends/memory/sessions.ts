@@ -1,0 +1,189 @@
+/** Sessions of the memory backend (S1-S10). */
+import type { Call } from "../../domain/driver/call.js";
+import type { NewStoredSession, SessionDriver, SessionListing } from "../../domain/driver/storage-driver.js";
+import type { StoredSession } from "../../domain/driver/stored.js";
+import { matchesMetadata } from "../../domain/metadata-filter.js";
+import {
+  applySessionChange,
+  assertSamePayload,
+  endStored,
+  IDEMPOTENCY_RETENTION_MS,
+  isExpired,
+  newSession,
+} from "../../domain/sessions.js";
+import { checkFence } from "./leases.js";
+import { FirstRows } from "./pages.js";
+import { insertSession, removeExpiredSession, removeSession, setSession } from "./session-entries.js";
+import { inSlices, Slices } from "./slices.js";
+import type { MemoryStore, RememberedUpdate, SessionEntry, Tenant } from "./state.js";
+import { enter, existingSession, liveSession } from "./state.js";
+
+export function sessionVerbs(store: MemoryStore): SessionDriver {
+  return {
+    async createSession(call, session) {
+      const { tenant, now } = enter(store, call);
+      const existing = liveSession(tenant, session.sessionId, now);
+      if (existing !== undefined) return { created: false, session: existing.row };
+      return { created: true, session: create(tenant, session, now) };
+    },
+
+    async createSessions(call, sessions) {
+      const { tenant, now } = enter(store, call);
+      const existing = sessions.find(({ sessionId }) => liveSession(tenant, sessionId, now) !== undefined);
+      if (existing !== undefined) return { exists: existing.sessionId };
+      return { sessions: sessions.map((session) => create(tenant, session, now)) };
+    },
+
+    async getSessions(call, sessionIds) {
+      const { tenant, now } = enter(store, call);
+      return sessionIds.map((sessionId) => liveSession(tenant, sessionId, now)?.row);
+    },
+
+    async updateSession(call, sessionId, change, fence) {
+      const { tenant, now } = enter(store, call);
+      const session = existingSession(tenant, sessionId, now);
+      checkFence(tenant, fence, now);
+      const earlier = change.idempotency === null ? undefined : remembered(session, change.idempotency.key, now);
+      if (earlier !== undefined && change.idempotency !== null) {
+        assertSamePayload(earlier.digest, change.idempotency.digest);
+        return earlier.result;
+      }
+      const row = applySessionChange(session.row, change, now);
+      setSession(tenant, session, row);
+      if (change.idempotency !== null) {
+        const { key, digest } = change.idempotency;
+        session.idempotency ??= new Map();
+        session.idempotency.set(key, { digest, result: row, at: now });
+      }
+      return row;
+    },
+
+    async endSession(call, sessionId, status, fence) {
+      const { tenant, now } = enter(store, call);
+      const session = existingSession(tenant, sessionId, now);
+      checkFence(tenant, fence, now);
+      const row = endStored(session.row, status, now);
+      if (row !== session.row) setSession(tenant, session, row);
+      return row;
+    },
+
+    async listSessions(call, listing) {
+      const { tenant, now } = enter(store, call);
+      const page = new FirstRows<StoredSession>(listing.limit);
+      await inSlices(
+        call,
+        scanSessions(tenant, listing),
+        (row) => !isPastTheEnd(row, listing) && (isExpired(row, now) || !isListed(row, listing) || page.add(row)),
+      );
+      return page.page();
+    },
+
+    async deleteSession(call, sessionId) {
+      const { tenant, now } = enter(store, call);
+      const wasThere = liveSession(tenant, sessionId, now) !== undefined;
+      const session = tenant.sessions.get(sessionId);
+      if (session !== undefined) removeSession(tenant, session);
+      // There may be a lease for a session that is yet to come.
+      tenant.leases.session.delete(sessionId);
+      return wasThere;
+    },
+
+    async cleanupSessions(call, cleanup) {
+      const { tenant, now } = enter(store, call);
+      const isDue = (row: StoredSession): boolean => row.updatedAt <= cleanup.idleBefore || isExpired(row, now);
+      let count = 0;
+      let position: StoredSession | null = null;
+      let more = true;
+      while (more) {
+        const batch: FirstRows<StoredSession> = new FirstRows(cleanup.batchSize);
+        await inSlices(call, tenant.sessionsByCreated.scan("asc", position), (row) => !isDue(row) || batch.add(row));
+        const { rows } = batch.page();
+        count += cleanup.dryRun ? rows.length : await removeDue(call, tenant, rows, isDue);
+        position = rows.at(-1) ?? null;
+        more = batch.page().more;
+      }
+      return count;
+    },
+  };
+}
+
+function create(tenant: Tenant, session: NewStoredSession, now: number): StoredSession {
+  removeExpiredSession(tenant, session.sessionId, now);
+  return insertSession(tenant, newSession(session, now)).row;
+}
+
+/** What an idempotency key did before, if that is not too long ago; keys that are too old are forgotten on the way (S5). */
+function remembered(session: SessionEntry, key: string, now: number): RememberedUpdate | undefined {
+  for (const [oldest, { at }] of session.idempotency ?? []) {
+    if (now < at + IDEMPOTENCY_RETENTION_MS) break;
+    session.idempotency?.delete(oldest);
+  }
+  const update = session.idempotency?.get(key);
+  return update !== undefined && now < update.at + IDEMPOTENCY_RETENTION_MS ? update : undefined;
+}
+
+/** Sessions in the order of the listing, from where the page begins. */
+function scanSessions(tenant: Tenant, listing: SessionListing): Iterable<StoredSession> {
+  const { userId, orderBy, direction, after } = listing;
+  const ascending = direction === "asc";
+  const [from, to] = timeRange(listing);
+  const first = ascending ? (from ?? Number.NEGATIVE_INFINITY) : (to ?? Number.POSITIVE_INFINITY);
+  // No id is empty: this stands before all sessions of its time.
+  const { time, id } = after ?? { time: first, id: "" };
+  const beyond = { userId: userId ?? "", createdAt: time, updatedAt: time, sessionId: id };
+  if (userId === null) {
+    return (orderBy === "createdAt" ? tenant.sessionsByCreated : tenant.sessionsByUpdated).scan(direction, beyond);
+  }
+  const index = orderBy === "createdAt" ? tenant.sessionsByUserAndCreated : tenant.sessionsByUserAndUpdated;
+  return index.scan(direction, beyond);
+}
+
+/** Whether neither this session nor a later one of the scan can be of the page. */
+function isPastTheEnd(row: StoredSession, listing: SessionListing): boolean {
+  if (listing.userId !== null && row.userId !== listing.userId) return true;
+  const [from, to] = timeRange(listing);
+  const time = row[listing.orderBy];
+  return listing.direction === "asc" ? to !== null && time >= to : from !== null && time < from;
+}
+
+/** The range of the time that orders the listing. */
+function timeRange(listing: SessionListing): [from: number | null, to: number | null] {
+  return listing.orderBy === "createdAt"
+    ? [listing.createdFrom, listing.createdTo]
+    : [listing.updatedFrom, listing.updatedTo];
+}
+
+function isListed(row: StoredSession, listing: SessionListing): boolean {
+  return (
+    (listing.statuses === null || listing.statuses.includes(row.status)) &&
+    isWithin(row.createdAt, listing.createdFrom, listing.createdTo) &&
+    isWithin(row.updatedAt, listing.updatedFrom, listing.updatedTo) &&
+    matchesMetadata(row.metadata, listing.metadata)
+  );
+}
+
+function isWithin(time: number, from: number | null, to: number | null): boolean {
+  return (from === null || time >= from) && (to === null || time < to);
+}
+
+/** Removes a batch of sessions, but for those that were written to since they were found; returns how many went. */
+async function removeDue(
+  call: Call,
+  tenant: Tenant,
+  rows: readonly StoredSession[],
+  isDue: (row: StoredSession) => boolean,
+): Promise<number> {
+  const slices = new Slices(call);
+  let removed = 0;
+  call.sent = true;
+  for (const { sessionId } of rows) {
+    const session = tenant.sessions.get(sessionId);
+    if (session !== undefined && isDue(session.row)) {
+      removeSession(tenant, session);
+      removed += 1;
+    }
+    if (slices.over()) await slices.next();
+  }
+  await slices.next();
+  return removed;
+}

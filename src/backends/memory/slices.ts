@@ -1,0 +1,46 @@
+/** Long work in slices: between them the rest of the process has its turn, and the call may be given up. */
+import { setImmediate } from "node:timers/promises";
+import type { Call } from "../../domain/driver/call.js";
+
+/** How long a slice may hold the event loop, in milliseconds. */
+const SLICE_MS = 10;
+
+/** Steps between two looks at the time, which costs more than most steps. */
+const STEPS_PER_LOOK = 4;
+
+export class Slices {
+  readonly #call: Call;
+  #end: number = performance.now() + SLICE_MS;
+  #steps = 0;
+
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** Counts a step; `true` when it is time for `next` or `pause`. */
+  over(): boolean {
+    this.#steps += 1;
+    return this.#steps % STEPS_PER_LOOK === 0 && performance.now() >= this.#end;
+  }
+
+  /** Lets others run, then begins a slice. @throws the call's cancellation */
+  async next(): Promise<void> {
+    await this.pause();
+    if (this.#call.cancelled) throw this.#call.cancellation();
+  }
+
+  /** As `next`, for work that has to be finished once it is begun. */
+  async pause(): Promise<void> {
+    await setImmediate();
+    this.#end = performance.now() + SLICE_MS;
+  }
+}
+
+/** Hands on each row until `take` wants no more. Rows that change meanwhile are the iterable's to care for. */
+export async function inSlices<Row>(call: Call, rows: Iterable<Row>, take: (row: Row) => boolean): Promise<void> {
+  const slices = new Slices(call);
+  for (const row of rows) {
+    if (!take(row)) return;
+    if (slices.over()) await slices.next();
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * What the memory backend holds. Rows are never changed in place: a change puts a new row where the old one was, so a row that
+ * was handed out stays as it was. Contents are encoded text, so nothing of a caller's is kept and nothing kept is given away.
+ */
+import { SessionNotFoundError } from "../../contract/errors.js";
+import type { Clock } from "../../domain/clock.js";
+import type { Call } from "../../domain/driver/call.js";
+import type {
+  StoredCheckpoint,
+  StoredContext,
+  StoredItem,
+  StoredLease,
+  StoredMessage,
+  StoredSession,
+  StoredThread,
+  StoredWrite,
+} from "../../domain/driver/stored.js";
+import { compareCodePoints } from "../../domain/identifiers.js";
+import { compareNamespaces } from "../../domain/namespaces.js";
+import { isExpired } from "../../domain/sessions.js";
+import { OrderedIndex } from "./ordered-index.js";
+import type { SeqList } from "./seq-list.js";
+
+/** All tenants, and the options that verbs need. */
+export interface MemoryStore {
+  readonly clock: Clock;
+  /** How many of a task context's newest versions are kept (T2). */
+  readonly keepVersions: number;
+  readonly tenants: Map<string, Tenant>;
+}
+
+/** Each tenant has a state of its own, so that no lookup can reach another's (I2). */
+export interface Tenant {
+  readonly sessions: Map<string, SessionEntry>;
+  readonly sessionsByCreated: SessionIndex;
+  readonly sessionsByUpdated: SessionIndex;
+  readonly sessionsByUserAndCreated: SessionIndex;
+  readonly sessionsByUserAndUpdated: SessionIndex;
+  readonly threads: Map<string, ThreadEntry>;
+  readonly threadsByCreated: ThreadIndex;
+  readonly threadsByUpdated: ThreadIndex;
+  readonly contexts: Map<string, ContextEntry>;
+  /** By namespace, then key. */
+  readonly items: OrderedIndex<ItemKey, StoredItem>;
+  /** How far the round that removes expired items has come; `null` at its start. */
+  sweptTo: ItemKey | null;
+  readonly leases: { readonly session: Map<string, StoredLease>; readonly thread: Map<string, StoredLease> };
+  /** The fencing token given last; deletions do not lower it (L1). */
+  lastToken: number;
+}
+
+/** A session with all that is its own; parts that it does not have yet are `null`. */
+export interface SessionEntry {
+  row: StoredSession;
+  conversation: Conversation | null;
+  context: ContextEntry | null;
+  /** Ids of the threads linked to it. */
+  threads: Set<string> | null;
+  idempotency: Map<string, RememberedUpdate> | null;
+}
+
+export interface Conversation {
+  readonly messages: SeqList<StoredMessage>;
+  /** The same messages, so that a filter by role reads no others. */
+  readonly byRole: Map<string, SeqList<StoredMessage>>;
+  /** Positions by message id. An id may stay for a moment after its message is gone. */
+  readonly seqs: Map<string, number>;
+}
+
+/** The first use of an idempotency key (S5). */
+export interface RememberedUpdate {
+  readonly digest: string;
+  readonly result: StoredSession;
+  readonly at: number;
+}
+
+/** A task context, and the sessions that read and write it (T3). */
+export interface ContextEntry {
+  readonly contextId: string;
+  /** Oldest first. */
+  versions: readonly StoredContext[];
+  readonly sessions: Set<string>;
+}
+
+export interface ThreadEntry {
+  row: StoredThread;
+  lastSeq: number;
+  /** Of all namespaces. */
+  readonly checkpoints: SeqList<KeptCheckpoint>;
+  readonly namespaces: Map<string, NamespaceEntry>;
+}
+
+export interface NamespaceEntry {
+  readonly checkpoints: SeqList<KeptCheckpoint>;
+  /** Positions by checkpoint id. */
+  readonly seqs: Map<string, number>;
+  /** By checkpoint id, whether the checkpoint has come or not (K3); then by task and index. */
+  readonly writes: Map<string, Map<string, Map<number, StoredWrite>>>;
+}
+
+/** A checkpoint with its state; its writes are kept beside it. */
+export type KeptCheckpoint = StoredCheckpoint & { readonly data: string; readonly writes: null };
+
+type SessionKey = Pick<StoredSession, "sessionId" | "userId" | "createdAt" | "updatedAt">;
+export type SessionIndex = OrderedIndex<SessionKey, StoredSession>;
+
+type ThreadKey = Pick<StoredThread, "threadId" | "createdAt" | "updatedAt">;
+export type ThreadIndex = OrderedIndex<ThreadKey, StoredThread>;
+
+export type ItemKey = Pick<StoredItem, "namespace" | "key">;
+
+const bySession = (a: SessionKey, b: SessionKey): number => compareCodePoints(a.sessionId, b.sessionId);
+const byItem = (a: ItemKey, b: ItemKey): number =>
+  compareNamespaces(a.namespace, b.namespace) || compareCodePoints(a.key, b.key);
+const byThread = (a: ThreadKey, b: ThreadKey): number => compareCodePoints(a.threadId, b.threadId);
+const byCreated = (a: { createdAt: number }, b: { createdAt: number }): number => a.createdAt - b.createdAt;
+const byUpdated = (a: { updatedAt: number }, b: { updatedAt: number }): number => a.updatedAt - b.updatedAt;
+const byUser = (a: SessionKey, b: SessionKey): number =>
+  // Most rows that meet are of one user: equality is much faster to see than order.
+  a.userId === b.userId ? 0 : compareCodePoints(a.userId, b.userId);
+
+function emptyTenant(): Tenant {
+  return {
+    sessions: new Map(),
+    sessionsByCreated: new OrderedIndex((a, b) => byCreated(a, b) || bySession(a, b)),
+    sessionsByUpdated: new OrderedIndex((a, b) => byUpdated(a, b) || bySession(a, b)),
+    sessionsByUserAndCreated: new OrderedIndex((a, b) => byUser(a, b) || byCreated(a, b) || bySession(a, b)),
+    sessionsByUserAndUpdated: new OrderedIndex((a, b) => byUser(a, b) || byUpdated(a, b) || bySession(a, b)),
+    threads: new Map(),
+    threadsByCreated: new OrderedIndex((a, b) => byCreated(a, b) || byThread(a, b)),
+    threadsByUpdated: new OrderedIndex((a, b) => byUpdated(a, b) || byThread(a, b)),
+    contexts: new Map(),
+    items: new OrderedIndex(byItem),
+    sweptTo: null,
+    leases: { session: new Map(), thread: new Map() },
+    lastToken: 0,
+  };
+}
+
+/** The tenant that a call is about, and the one moment at which all of the call happens. */
+export function enter(store: MemoryStore, call: Call): { readonly tenant: Tenant; readonly now: number } {
+  let tenant = store.tenants.get(call.tenant);
+  if (tenant === undefined) {
+    tenant = emptyTenant();
+    store.tenants.set(call.tenant, tenant);
+  }
+  return { tenant, now: store.clock.now() };
+}
+
+/** The session for readers and writers: an expired one is not there (S8), though it may still take memory. */
+export function liveSession(tenant: Tenant, sessionId: string, now: number): SessionEntry | undefined {
+  const session = tenant.sessions.get(sessionId);
+  return session === undefined || isExpired(session.row, now) ? undefined : session;
+}
+
+/** @throws SessionNotFoundError */
+export function existingSession(tenant: Tenant, sessionId: string, now: number): SessionEntry {
+  const session = liveSession(tenant, sessionId, now);
+  if (session === undefined) throw new SessionNotFoundError(sessionId);
+  return session;
+}
+
+/** The thread for readers: one that is linked to an expired session is gone with it. */
+export function liveThread(tenant: Tenant, threadId: string, now: number): ThreadEntry | undefined {
+  const thread = tenant.threads.get(threadId);
+  const sessionId = thread?.row.sessionId ?? null;
+  return sessionId !== null && liveSession(tenant, sessionId, now) === undefined ? undefined : thread;
+}

@@ -1,0 +1,107 @@
+/** Threads as they are kept: each change goes to the map, to the indexes and to the session that the thread is linked to. */
+import type { StoredCheckpoint, StoredThread, StoredWrite } from "../../domain/driver/stored.js";
+import { SeqList } from "./seq-list.js";
+import type { KeptCheckpoint, NamespaceEntry, Tenant, ThreadEntry } from "./state.js";
+
+export function insertThread(tenant: Tenant, row: StoredThread): ThreadEntry {
+  const thread: ThreadEntry = { row, lastSeq: 0, checkpoints: new SeqList(), namespaces: new Map() };
+  tenant.threads.set(row.threadId, thread);
+  tenant.threadsByCreated.add(row);
+  tenant.threadsByUpdated.add(row);
+  link(tenant, row);
+  return thread;
+}
+
+export function setThread(tenant: Tenant, thread: ThreadEntry, row: StoredThread): void {
+  if (row.sessionId !== thread.row.sessionId) {
+    unlink(tenant, thread.row);
+    link(tenant, row);
+  }
+  tenant.threadsByCreated.replace(thread.row, row);
+  tenant.threadsByUpdated.replace(thread.row, row);
+  thread.row = row;
+}
+
+/** Removes the thread with all that belongs to it, its lease too (K7). */
+export function removeThread(tenant: Tenant, { row }: ThreadEntry): void {
+  tenant.threads.delete(row.threadId);
+  tenant.threadsByCreated.delete(row);
+  tenant.threadsByUpdated.delete(row);
+  tenant.leases.thread.delete(row.threadId);
+  unlink(tenant, row);
+}
+
+export function namespaceOf(thread: ThreadEntry, namespace: string): NamespaceEntry {
+  let entry = thread.namespaces.get(namespace);
+  if (entry === undefined) {
+    entry = { checkpoints: new SeqList(), seqs: new Map(), writes: new Map() };
+    thread.namespaces.set(namespace, entry);
+  }
+  return entry;
+}
+
+/** Adds a checkpoint, or replaces the one of its `seq`. */
+export function keepCheckpoint(thread: ThreadEntry, checkpoint: KeptCheckpoint): void {
+  const namespace = namespaceOf(thread, checkpoint.namespace);
+  thread.checkpoints.put(checkpoint);
+  namespace.checkpoints.put(checkpoint);
+  namespace.seqs.set(checkpoint.checkpointId, checkpoint.seq);
+  thread.lastSeq = Math.max(thread.lastSeq, checkpoint.seq);
+}
+
+/** Adds the write of a task, unless one of its index is there that is to stay (K3). */
+export function keepWrite(
+  thread: ThreadEntry,
+  namespace: string,
+  checkpointId: string,
+  write: StoredWrite,
+  overwrite: boolean,
+): void {
+  const { writes } = namespaceOf(thread, namespace);
+  const ofCheckpoint = writes.get(checkpointId) ?? new Map<string, Map<number, StoredWrite>>();
+  const ofTask = ofCheckpoint.get(write.taskId) ?? new Map<number, StoredWrite>();
+  if (overwrite || !ofTask.has(write.index)) ofTask.set(write.index, write);
+  ofCheckpoint.set(write.taskId, ofTask);
+  writes.set(checkpointId, ofCheckpoint);
+}
+
+/** The writes of a checkpoint, in no order. */
+export function writesOf(thread: ThreadEntry, namespace: string, checkpointId: string): StoredWrite[] {
+  const tasks = thread.namespaces.get(namespace)?.writes.get(checkpointId)?.values() ?? [];
+  return [...tasks].flatMap((ofTask) => [...ofTask.values()]);
+}
+
+/** Removes checkpoints with their writes. */
+export function removeCheckpoints(thread: ThreadEntry, checkpoints: readonly StoredCheckpoint[]): void {
+  const seqs = new Set(checkpoints.map(({ seq }) => seq));
+  thread.checkpoints.removeAll(seqs);
+  for (const { checkpoints: ofNamespace } of thread.namespaces.values()) ofNamespace.removeAll(seqs);
+  for (const { namespace, checkpointId } of checkpoints) {
+    const entry = thread.namespaces.get(namespace);
+    entry?.seqs.delete(checkpointId);
+    entry?.writes.delete(checkpointId);
+  }
+}
+
+/** Gives an empty thread all that another one has. Rows never change, so the two share no fate (K7). */
+export function copyCheckpoints(from: ThreadEntry, to: ThreadEntry): void {
+  for (const row of from.checkpoints.toArray()) keepCheckpoint(to, row);
+  to.lastSeq = from.lastSeq;
+  for (const [namespace, { writes }] of from.namespaces) {
+    const copies = namespaceOf(to, namespace).writes;
+    for (const [checkpointId, tasks] of writes) {
+      copies.set(checkpointId, new Map(Array.from(tasks, ([taskId, ofTask]) => [taskId, new Map(ofTask)])));
+    }
+  }
+}
+
+function link(tenant: Tenant, { threadId, sessionId }: StoredThread): void {
+  const session = sessionId === null ? undefined : tenant.sessions.get(sessionId);
+  if (session === undefined) return;
+  session.threads ??= new Set();
+  session.threads.add(threadId);
+}
+
+function unlink(tenant: Tenant, { threadId, sessionId }: StoredThread): void {
+  if (sessionId !== null) tenant.sessions.get(sessionId)?.threads?.delete(threadId);
+}

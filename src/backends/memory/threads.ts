@@ -1,0 +1,122 @@
+/** Whole threads of the memory backend: listing, copying, deleting and pruning (K6, K7). */
+import type { CheckpointDriver, PruneCounts, ThreadListing } from "../../domain/driver/storage-driver.js";
+import type { StoredThread } from "../../domain/driver/stored.js";
+import { compareCodePoints } from "../../domain/identifiers.js";
+import { type PruneRule, planPrune } from "../../domain/pruning.js";
+import { FirstRows, LeastRows } from "./pages.js";
+import { removeExpiredThread } from "./session-entries.js";
+import { inSlices, Slices } from "./slices.js";
+import type { MemoryStore, Tenant, ThreadEntry } from "./state.js";
+import { enter, liveSession, liveThread } from "./state.js";
+import {
+  copyCheckpoints,
+  insertThread,
+  removeCheckpoints,
+  removeThread,
+  setThread,
+  writesOf,
+} from "./thread-entries.js";
+
+type ThreadVerbs = Pick<CheckpointDriver, "listThreads" | "copyThread" | "deleteThread" | "pruneCheckpoints">;
+
+export function threadVerbs(store: MemoryStore): ThreadVerbs {
+  return {
+    async listThreads(call, listing) {
+      const { tenant, now } = enter(store, call);
+      const isListed = ({ threadId }: StoredThread): boolean => liveThread(tenant, threadId, now) !== undefined;
+      if (listing.sessionId === null) {
+        const page = new FirstRows<StoredThread>(listing.limit);
+        await inSlices(call, scanThreads(tenant, listing), (row) => !isListed(row) || page.add(row));
+        return page.page();
+      }
+      const compare = threadOrder(listing);
+      const after = listing.after && positionKey(listing.after);
+      const page = new LeastRows<StoredThread>(listing.limit, compare);
+      const linked = threadsOfSession(tenant, listing.sessionId, now);
+      await inSlices(call, linked, (row) => (after !== null && compare(row, after) <= 0) || page.add(row));
+      return page.page();
+    },
+
+    async copyThread(call, fromThreadId, toThreadId) {
+      const { tenant, now } = enter(store, call);
+      const source = liveThread(tenant, fromThreadId, now);
+      if (source === undefined) return "absent";
+      if (liveThread(tenant, toThreadId, now) !== undefined) return "exists";
+      removeExpiredThread(tenant, toThreadId, now);
+      const copy = insertThread(tenant, { ...source.row, threadId: toThreadId, sessionId: null });
+      copyCheckpoints(source, copy);
+      return "copied";
+    },
+
+    async deleteThread(call, threadId) {
+      const { tenant, now } = enter(store, call);
+      const wasThere = liveThread(tenant, threadId, now) !== undefined;
+      const thread = tenant.threads.get(threadId);
+      if (thread !== undefined) removeThread(tenant, thread);
+      // There may be a lease for a thread that is yet to come.
+      tenant.leases.thread.delete(threadId);
+      return wasThere;
+    },
+
+    async pruneCheckpoints(call, { threadId, dryRun, ...rule }) {
+      const { tenant, now } = enter(store, call);
+      const total = { threads: 0, removedCheckpoints: 0, removedWrites: 0, keptCheckpoints: 0, removedBytes: 0 };
+      const slices = new Slices(call);
+      call.sent = !dryRun;
+      for (const each of threadId === null ? tenant.threadsByCreated.scan() : [{ threadId }]) {
+        const thread = liveThread(tenant, each.threadId, now);
+        if (thread !== undefined) add(total, pruneThread(tenant, thread, rule, now, dryRun));
+        if (slices.over()) await slices.next();
+      }
+      return total;
+    },
+  };
+}
+
+type ThreadPlace = Pick<StoredThread, "threadId" | "createdAt" | "updatedAt">;
+
+function threadOrder({ orderBy, direction }: ThreadListing): (a: ThreadPlace, b: ThreadPlace) => number {
+  const sign = direction === "asc" ? 1 : -1;
+  return (a, b) => sign * (a[orderBy] - b[orderBy] || compareCodePoints(a.threadId, b.threadId));
+}
+
+function positionKey({ time, id }: NonNullable<ThreadListing["after"]>): ThreadPlace {
+  return { threadId: id, createdAt: time, updatedAt: time };
+}
+
+function scanThreads(tenant: Tenant, { orderBy, direction, after }: ThreadListing): Iterable<StoredThread> {
+  const index = orderBy === "createdAt" ? tenant.threadsByCreated : tenant.threadsByUpdated;
+  return index.scan(direction, after && positionKey(after));
+}
+
+function threadsOfSession(tenant: Tenant, sessionId: string, now: number): StoredThread[] {
+  const ids = liveSession(tenant, sessionId, now)?.threads ?? [];
+  return Array.from(ids, (id) => tenant.threads.get(id)?.row).filter((row) => row !== undefined);
+}
+
+/** Prunes a thread in one step. */
+function pruneThread(tenant: Tenant, thread: ThreadEntry, rule: PruneRule, now: number, dryRun: boolean): PruneCounts {
+  const checkpoints = thread.checkpoints.toArray().map((row) => ({
+    ...row,
+    hasWrites: thread.namespaces.get(row.namespace)?.writes.has(row.checkpointId) ?? false,
+  }));
+  const removed = planPrune(checkpoints, rule, now);
+  const writes = removed.flatMap((row) => writesOf(thread, row.namespace, row.checkpointId));
+  if (!dryRun && removed.length > 0) {
+    removeCheckpoints(thread, removed);
+    setThread(tenant, thread, { ...thread.row, checkpointCount: thread.checkpoints.length });
+  }
+  return {
+    threads: 1,
+    removedCheckpoints: removed.length,
+    removedWrites: writes.length,
+    keptCheckpoints: checkpoints.length - removed.length,
+    removedBytes:
+      removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) +
+      writes.reduce((sum, { value }) => sum + Buffer.byteLength(value), 0),
+  };
+}
+
+function add(total: { -readonly [Name in keyof PruneCounts]: number }, counts: PruneCounts): void {
+  for (const name of Object.keys(counts) as (keyof PruneCounts)[]) total[name] += counts[name];
+}
