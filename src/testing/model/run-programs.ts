@@ -81,7 +81,9 @@ export async function runPrograms(
   const [choices] = report.counterexample as [number[][]];
   const shown = await attempt(factory, programOf(choices, factory.supports));
   const done = shown.failure === undefined ? [...shown.done, "// this program does not fail every time"] : shown.done;
-  throw new ProgramFailure(done, seed, report.counterexamplePath ?? "", shown.failure ?? report.errorInstance);
+  // Where the program was drawn; shrinking it again takes the same steps.
+  const [drawn = ""] = (report.counterexamplePath ?? "").split(":");
+  throw new ProgramFailure(done, seed, drawn, shown.failure ?? report.errorInstance);
 }
 
 /** How far a program went. */
@@ -122,7 +124,7 @@ async function check(
   });
   const program = tester.array(command as never, { minLength: 1, maxLength: commands * 2, size: "max" });
   return tester.check(tester.asyncProperty(program as never, property) as never, {
-    numRuns: programs,
+    numRuns: path === undefined ? programs : 1,
     seed,
     // Small numbers are no better than others here: each stands for a choice.
     unbiased: true,

@@ -121,8 +121,12 @@ export class ProgramRun {
       refusal === undefined
         ? outcomeOfModel(() => perform(this.#model.tenant(tenant), verb, withAssignedIds(verb, ofModel, actual)))
         : { refusal };
-    this.#compare(verb, expected, actual);
-    if ("value" in expected && "value" in actual) this.#remember(command, expected.value, actual.value);
+    if ("value" in expected && "value" in actual) {
+      this.#compare(`result of ${verb}`, expected.value, actual.value);
+      this.#remember(command, expected.value, actual.value);
+    } else {
+      this.#compare(verb, expected, actual);
+    }
     if (refusal === undefined) scribbleOn([ofStore, actual]);
   }
 

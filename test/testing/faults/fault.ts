@@ -1,0 +1,83 @@
+// Seeded faults: mistakes that backends make, each put into a memory store that is otherwise right.
+import { memoryDriver } from "../../../src/backends/memory/index.js";
+import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { storageBackend } from "../../../src/domain/backend/storage-backend.js";
+import type { Clock } from "../../../src/domain/clock.js";
+import { systemClock } from "../../../src/domain/clock.js";
+import type { Call } from "../../../src/domain/driver/call.js";
+import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
+import type { StorageFactory } from "../../../src/testing/storage-factory.js";
+
+/** One mistake, and the promises that it breaks: a clause of one of them must fail. */
+export interface Fault {
+  readonly name: string;
+  readonly promises: readonly string[];
+  readonly factory: StorageFactory;
+}
+
+/** Methods that stand in for those of a driver. */
+type DriverChange = (driver: StorageDriver, clock: Clock) => Partial<StorageDriver>;
+
+/** Methods that stand in for those of a storage, and of each tenant's view of it. */
+type StorageChange = (storage: StorageBackend) => Partial<StorageBackend>;
+
+/** A fault below the shell: in what a driver stores or finds. */
+export function driverFault(name: string, promises: readonly string[], change: DriverChange): Fault {
+  return { name, promises, factory: memoryFactory(change, () => ({})) };
+}
+
+/** A fault above it: in what reaches the caller, or in what becomes of an argument. */
+export function storageFault(name: string, promises: readonly string[], change: StorageChange): Fault {
+  return { name, promises, factory: memoryFactory(() => ({}), change) };
+}
+
+/** Stores in memory, with the changes. Without any it is the control. */
+export function memoryFactory(
+  ofDriver: DriverChange = () => ({}),
+  ofStorage: StorageChange = () => ({}),
+): StorageFactory {
+  return {
+    supports: { reopen: false, secondHandle: false, clock: true, durability: "memory" },
+    create: async () => ({
+      open: async (options = {}) => {
+        const driver = memoryDriver(options);
+        const changed = { ...driver, ...ofDriver(driver, options.clock ?? systemClock) };
+        return withChange(storageBackend(changed, options), ofStorage);
+      },
+      destroy: async () => undefined,
+    }),
+  };
+}
+
+function withChange(storage: StorageBackend, change: StorageChange): StorageBackend {
+  return { ...storage, tenant: (name) => withChange(storage.tenant(name), change), ...change(storage) };
+}
+
+/** The same call, made for another tenant. */
+export function callOf(call: Call, tenant: string): Call {
+  return {
+    tenant,
+    operation: call.operation,
+    get cancelled() {
+      return call.cancelled;
+    },
+    get sent() {
+      return call.sent;
+    },
+    set sent(sent: boolean) {
+      call.sent = sent;
+    },
+    remainingMs: () => call.remainingMs(),
+    cancellation: () => call.cancellation(),
+  };
+}
+
+/** A tenant's own names for what a fault remembers. */
+export function keyOf(call: Call, ...names: readonly string[]): string {
+  return JSON.stringify([call.tenant, ...names]);
+}
+
+/** Lets others go first, as every step to a server does. */
+export function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
