@@ -161,7 +161,7 @@ function watched<T>(
     store.begin();
     store.deadlines.watch(call);
     signal?.addEventListener("abort", abort, { once: true });
-    const working = store.opened ? work(call) : openThenWork(store, call, work);
+    const working = store.opened ? attempt(call, work) : openThenWork(store, call, work);
     working.then(
       (result) => {
         store.end();
@@ -177,6 +177,15 @@ function watched<T>(
       },
     );
   });
+}
+
+/** A driver that throws before there is a promise fails like one that rejects. */
+function attempt<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T> {
+  try {
+    return work(call);
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 async function openThenWork<T>(store: StoreLifecycle, call: WatchedCall, work: (call: Call) => Promise<T>): Promise<T> {
