@@ -114,14 +114,15 @@ function optionsOf(url: string | OpenOptions | undefined, options: OpenOptions):
   return { ...url, ...options };
 }
 
-interface StorageUrl {
+/** The parts of a storage URL. */
+export interface StorageUrl {
   readonly scheme: string;
   readonly path: string;
   readonly query: URLSearchParams;
 }
 
 /** No WHATWG URL: `sqlite:./agent.db` is a relative path and stays one. Messages never repeat the URL: it may hold a password. */
-function parseUrl(value: unknown): StorageUrl {
+export function parseUrl(value: unknown): StorageUrl {
   const url = string(value, "url");
   const colon = url.indexOf(":");
   if (!/^[a-z][a-z0-9+.-]*$/i.test(url.slice(0, colon === -1 ? url.length : colon)) || colon === -1) {
