@@ -3,10 +3,12 @@ import { describe, expect, it } from "vitest";
 import type { Lease } from "../../../src/contract/call.js";
 import { CorruptionError, InvalidArgumentError, isStorageError } from "../../../src/contract/errors.js";
 import type { ItemOperation } from "../../../src/contract/item-storage.js";
+import type { OperationName } from "../../../src/contract/operations.js";
 import type { StorageRecord } from "../../../src/contract/records.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { storageBackend } from "../../../src/domain/backend/storage-backend.js";
 import { encodeValue } from "../../../src/domain/codec.js";
+import type { ImportBatch } from "../../../src/domain/driver/imports.js";
 import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
 
 type Answers = { readonly [method: string]: (...args: never[]) => unknown };
@@ -42,9 +44,8 @@ const lease = (subject: Lease["subject"]): Lease => ({
   expiresAt: new Date(1),
 });
 
-// Callers in plain JavaScript pass anything.
-// biome-ignore lint/suspicious/noExplicitAny: the arguments are wrong on purpose
-type Loose = any;
+/** A storage as a caller in plain JavaScript sees it: any verb takes anything. */
+type Loose = { readonly [verb in OperationName]: (...args: unknown[]) => unknown };
 
 describe("bad arguments", () => {
   const refusals: [operation: string, call: (storage: Loose) => unknown, message: string][] = [
@@ -156,7 +157,7 @@ describe("bad arguments", () => {
   it.each(refusals)("of %s are refused before any I/O: %s %s", async (operation, call, message) => {
     const { storage, calls } = recording();
     const error: unknown = await Promise.resolve()
-      .then(() => call(storage))
+      .then(() => call(storage as unknown as Loose))
       .then(
         () => undefined,
         (reason: unknown) => reason,
@@ -329,7 +330,7 @@ describe("record verbs (P1)", () => {
       const { storage, calls } = recording({ importBatch: () => [verdict] });
       const { imported, ...rest } = await storage.importRecords(records, { onConflict: "skip" });
       expect({ imported: imported.session + imported.message, ...rest }).toEqual(report);
-      expect(work(calls).map(([, batch]) => (batch as Loose).groups.map((group: Loose) => group.continued))).toEqual([
+      expect(work(calls).map(([, batch]) => (batch as ImportBatch).groups.map((group) => group.continued))).toEqual([
         [null],
         [verdict],
       ]);
