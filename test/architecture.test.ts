@@ -5,7 +5,7 @@ import { type ImportGraph, importsOf, readImportGraph } from "./support/import-g
 import { importViolations } from "./support/import-rules.js";
 import { manifest, repositoryRoot } from "./support/repository.js";
 
-const bundledInCommand = ["commander", "cli-table3", "cli-progress"];
+const bundledInCommand = ["commander", "cli-table3", "cli-progress", "string-width"];
 const optionalPeers = Object.entries(manifest.peerDependenciesMeta ?? {})
   .filter(([, meta]) => meta.optional)
   .map(([name]) => name);

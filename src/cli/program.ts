@@ -1,26 +1,101 @@
-/** The command `waystone`: its name, version and subcommands. */
-import { Command, CommanderError } from "commander";
+/** The command `waystone`: its name, options and commands, and what becomes of a failure. */
+import { Command, CommanderError, Option } from "commander";
 import { VERSION } from "../version.js";
+import { CommandFailure } from "./command-failure.js";
+import { EXIT } from "./exit-codes.js";
+import { failureReport, failureText } from "./failure-report.js";
+import { addContexts, addHistory, addSessions } from "./grammar/sessions.js";
+import type { Run, Start } from "./grammar/start.js";
+import { addItems, addRecords, addStore } from "./grammar/store.js";
+import { addCheckpoints, addThreads } from "./grammar/threads.js";
+import { watchInterruption } from "./interruption.js";
+import { type GlobalOptions, makeInvocation } from "./invocation.js";
+import { duration } from "./option-values.js";
+import { PipeClosed } from "./output/printer.js";
 
 /**
  * Runs the command line.
  *
  * @param argv as `process.argv`.
- * @returns the exit code: 0 when done, 2 for wrong usage.
+ * @returns the exit code; see `exit-codes.ts`.
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  const words = argv.slice(2);
+  const interruption = watchInterruption();
+  // What a write could not deliver is told to whoever awaits that write.
+  const ignore = (): void => undefined;
+  process.stdout.on("error", ignore);
+  process.stderr.on("error", ignore);
+  let exitCode: number = EXIT.ok;
+  const start: Start = (load) =>
+    async function handle(this: Command) {
+      const invocation = makeInvocation(this.optsWithGlobals<GlobalOptions>(), words, interruption.signal);
+      const run = (await load()) as Run<readonly unknown[], object>;
+      exitCode = (await run(invocation, this.processedArgs, this.opts())) ?? EXIT.ok;
+    };
+  try {
+    await commandLine(start).parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    if (interruption.exitCode() === undefined) return tell(error, words);
+    return interruption.exitCode() ?? EXIT.interrupted;
+  } finally {
+    interruption.stop();
+  }
+}
+
+function commandLine(start: Start): Command {
   const program = new Command("waystone")
     .description("Look into and look after the stored state of AI agents")
     .version(VERSION, "-V, --version")
+    .option("-u, --url <url>", "the store: sqlite:./agent.db (default: WAYSTONE_URL, else sqlite:./.waystone/store.db)")
+    .option("--tenant <name>", "the tenant (default: WAYSTONE_TENANT, else default)")
+    .option("--json", "one JSON document on stdout")
+    .addOption(
+      new Option("--timeout <duration>", "give a call up after this time: 500ms, 30s (default: 10s)").argParser(
+        duration,
+      ),
+    )
+    .option("--no-color", "no colours, as with NO_COLOR")
+    .option("-q, --quiet", "no notes and no progress on stderr")
+    .option("-y, --yes", "delete and overwrite without asking")
+    .helpOption("-h, --help", "say what a command does and takes")
+    .configureHelp({ showGlobalOptions: true })
+    // Failures of usage are told as all others are.
+    .configureOutput({ outputError: () => undefined })
     .exitOverride();
   program.action(() => {
     program.outputHelp();
   });
-  try {
-    await program.parseAsync(argv);
-    return 0;
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+  for (const add of [
+    addSessions,
+    addHistory,
+    addThreads,
+    addCheckpoints,
+    addContexts,
+    addItems,
+    addStore,
+    addRecords,
+  ]) {
+    add(program, start);
   }
+  return program;
+}
+
+/** Tells a failure on stderr. @returns the exit code */
+function tell(error: unknown, words: readonly string[]): number {
+  if (error instanceof PipeClosed) return EXIT.ok;
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  const failure = error instanceof CommanderError ? usageFailure(error) : error;
+  const report = failureReport(failure);
+  process.stderr.write(failureText(report, words.includes("--json")));
+  if (process.env.WAYSTONE_DEBUG) console.error(error);
+  return report.exitCode;
+}
+
+/** `error: unknown command 'sesions'\n(Did you mean sessions?)` */
+function usageFailure(error: CommanderError): CommandFailure {
+  const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const hint = suggestion?.replace(/^\((.*)\)$/, "$1");
+  return new CommandFailure("USAGE", message, { hint, cause: error });
 }

@@ -1,0 +1,60 @@
+/** The words of the commands that are about the store as a whole, and of `waystone items`. */
+import { type Command, Option } from "commander";
+import { amount, severalOf, wholeNumber } from "../option-values.js";
+import { cursorOption, dryRunOption, limitOption, orderOption } from "./options.js";
+import type { Start } from "./start.js";
+
+export function addItems(program: Command, start: Start): void {
+  const items = program.command("items").description("List items of long-term memory");
+  items
+    .command("ls")
+    .description("List the items below a namespace")
+    .argument("[label...]", "labels of the namespace, the outermost first; none means all items")
+    .addOption(orderOption(["updated", "created", "key"], "updated"))
+    .addOption(limitOption(50, 1000))
+    .addOption(cursorOption())
+    .action(start(async () => (await import("../commands/items-ls.js")).itemsLs));
+}
+
+export function addStore(program: Command, start: Start): void {
+  program
+    .command("health")
+    .description("Look whether the store works; exit code 7 if it does not")
+    .action(start(async () => (await import("../commands/health.js")).health));
+  program
+    .command("metrics")
+    .description("Count what the tenant has stored")
+    .action(start(async () => (await import("../commands/metrics.js")).metrics));
+  program
+    .command("cleanup")
+    .description("Remove idle and expired sessions with all that belongs to them")
+    .option("--max-idle-hours <hours>", "remove sessions last written at least this long ago", amount, 24)
+    .option("--batch-size <n>", "sessions removed in one transaction", wholeNumber(1))
+    .addOption(dryRunOption())
+    .action(start(async () => (await import("../commands/cleanup.js")).cleanup));
+}
+
+const KINDS = ["session", "message", "task_context", "thread", "checkpoint", "write", "item"];
+
+export function addRecords(program: Command, start: Start): void {
+  program
+    .command("export")
+    .description("Write the records of the tenant as JSON Lines")
+    .addOption(new Option("--session <id>", "only this session and what belongs to it").conflicts("thread"))
+    .option("--thread <id>", "only this thread")
+    .addOption(
+      new Option("--kind <kind>", "only records of this kind (repeatable)").choices(KINDS).argParser(severalOf(KINDS)),
+    )
+    .option("-o, --output <file>", "into this file instead of stdout; compressed if its name ends in .gz")
+    .action(start(async () => (await import("../commands/export.js")).exportRecords));
+  program
+    .command("import")
+    .description("Store the records of a JSON Lines file; creates the store if there is none")
+    .argument("[file]", "as `export` writes it, compressed if its name ends in .gz; stdin without one, or with -")
+    .addOption(
+      new Option("--on-conflict <rule>", "what to do with a session, thread or item that is stored already")
+        .choices(["error", "skip", "replace"])
+        .default("error", "error"),
+    )
+    .action(start(async () => (await import("../commands/import.js")).importRecords));
+}
