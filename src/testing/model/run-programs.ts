@@ -65,7 +65,7 @@ export async function runPrograms(
 ): Promise<number> {
   const { programs = 100, commands = 60 } = options;
   const seed = options.seed ?? numberOf("WAYSTONE_TEST_SEED") ?? randomInt(2 ** 31);
-  const path = options.path ?? process.env["WAYSTONE_TEST_PATH"];
+  const path = options.path ?? process.env.WAYSTONE_TEST_PATH;
   const log = options.log ?? console.log;
   log(`random programs: ${programs} of about ${commands} commands, WAYSTONE_TEST_SEED=${seed}`);
 

@@ -45,8 +45,14 @@ export class ReferenceModel {
   leaveBehind(): void {
     for (const { state } of this.#tenants.values()) {
       state.leases.clear();
+      state.expired.clear();
       for (const session of state.sessions.values()) session.idempotency.clear();
     }
+  }
+
+  /** How many expired sessions a cleanup of the tenant may count, if the store has not removed them before. */
+  remains(name: string): number {
+    return this.#tenants.get(name)?.state.expired.size ?? 0;
   }
 
   /**
@@ -69,7 +75,10 @@ function expireTenant(state: TenantState): number[] {
     return true;
   };
   for (const session of [...state.sessions.values()]) {
-    if (isOver(sessionExpiry(session))) removeSession(state, session.sessionId);
+    if (isOver(sessionExpiry(session))) {
+      removeSession(state, session.sessionId);
+      state.expired.add(session.sessionId);
+    }
     for (const [key, { at }] of session.idempotency) if (isOver(at + DAY_MS)) session.idempotency.delete(key);
   }
   for (const [key, item] of state.items) if (isOver(item.expiresAt)) state.items.delete(key);

@@ -98,7 +98,9 @@ export function sessionVerbs(
     cleanupExpiredSessions({ maxIdleHours = 24, dryRun = false } = {}) {
       const idleBefore = state.now() - maxIdleHours * HOUR_MS;
       const idle = [...state.sessions.values()].filter((session) => session.updatedAt <= idleBefore);
-      if (!dryRun) for (const { sessionId } of idle) removeSession(state, sessionId);
+      if (dryRun) return idle.length;
+      for (const { sessionId } of idle) removeSession(state, sessionId);
+      state.expired.clear();
       return idle.length;
     },
   };
@@ -156,6 +158,7 @@ function create(state: TenantState, { sessionId, userId, metadata, ttlMs }: NewS
     idempotency: new Map(),
   };
   state.sessions.set(sessionId, session);
+  state.expired.delete(sessionId);
   return present(session);
 }
 

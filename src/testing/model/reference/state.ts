@@ -87,6 +87,8 @@ export interface ModelLease {
 export interface TenantState {
   readonly now: () => number;
   readonly sessions: Map<string, ModelSession>;
+  /** Ids of sessions that are gone for readers; a store may still have them until the next cleanup. */
+  readonly expired: Set<string>;
   readonly threads: Map<string, ModelThread>;
   /** By `itemKey`. */
   items: Map<string, ModelItem>;
@@ -96,7 +98,15 @@ export interface TenantState {
 }
 
 export function emptyTenant(now: () => number): TenantState {
-  return { now, sessions: new Map(), threads: new Map(), items: new Map(), leases: new Map(), lastToken: 0 };
+  return {
+    now,
+    sessions: new Map(),
+    expired: new Set(),
+    threads: new Map(),
+    items: new Map(),
+    leases: new Map(),
+    lastToken: 0,
+  };
 }
 
 /** What a backend would reject with; nothing was changed. */

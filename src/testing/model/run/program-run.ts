@@ -116,13 +116,16 @@ export class ProgramRun {
     const ofModel = this.#argsOf(command, "ofModel", cursors);
     if (ofStore === undefined || ofModel === undefined) return;
     const view = this.#view(tenant);
+    const remains = this.#model.remains(tenant);
     const actual = await outcomeOfStore(verb, view.kind, () => perform(view, verb, ofStore));
     const expected =
       refusal === undefined
         ? outcomeOfModel(() => perform(this.#model.tenant(tenant), verb, withAssignedIds(verb, ofModel, actual)))
         : { refusal };
     if ("value" in expected && "value" in actual) {
-      this.#compare(`result of ${verb}`, expected.value, actual.value);
+      const value =
+        verb === "cleanupExpiredSessions" ? withoutRemains(actual.value, expected.value, remains) : actual.value;
+      this.#compare(`result of ${verb}`, expected.value, value);
       this.#remember(command, expected.value, actual.value);
     } else {
       this.#compare(verb, expected, actual);
@@ -273,6 +276,12 @@ function withAssignedIds(verb: Verb, args: readonly unknown[], actual: Outcome):
     return [sessionId, told, options];
   }
   return args;
+}
+
+/** Sessions that have expired may have gone by themselves, or be counted by the cleanup that removes them. */
+function withoutRemains(actual: unknown, expected: unknown, remains: number): unknown {
+  const surplus = Number(actual) - Number(expected);
+  return surplus > 0 && surplus <= remains ? expected : actual;
 }
 
 /** Records are documents: they travel as text. */
