@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { isDeepStrictEqual, types } from "node:util";
-import { type Json, type LeafKind, type LeafWriter, malformed } from "./codec-format.js";
+import { hasProperties, type Json, type LeafKind, type LeafWriter, malformed } from "./codec-format.js";
 
 interface TypedArrayConstructor {
   readonly name: string;
@@ -48,7 +48,7 @@ export const BINARY_KINDS: readonly LeafKind[] = [
     prototype: DataView.prototype,
     write(value, writer) {
       const view = value as DataView;
-      if (Reflect.ownKeys(view).length !== 0) writer.refuse("a DataView with further properties");
+      if (hasProperties(view)) writer.refuse("a DataView with further properties");
       return toBase64(new Uint8Array(ownMemory(view.buffer, writer), view.byteOffset, view.byteLength), writer);
     },
     read: (payload) => new DataView(fromBase64(payload).buffer),
@@ -57,7 +57,7 @@ export const BINARY_KINDS: readonly LeafKind[] = [
     tag: "ArrayBuffer",
     prototype: ArrayBuffer.prototype,
     write(value, writer) {
-      if (Reflect.ownKeys(value).length !== 0) writer.refuse("an ArrayBuffer with further properties");
+      if (hasProperties(value)) writer.refuse("an ArrayBuffer with further properties");
       return toBase64(new Uint8Array(ownMemory(value as ArrayBuffer, writer)), writer);
     },
     read: (payload) => fromBase64(payload).buffer,

@@ -77,6 +77,11 @@ export function isDocument(root: unknown): root is { [key: string]: Json } {
   return typeof root === "object" && root !== null && !Array.isArray(root) && Object.hasOwn(root, DOCUMENT_KEY);
 }
 
+/** Whether an object has own properties that count: enumerable ones, or symbols. */
+export function hasProperties(object: object): boolean {
+  return Object.keys(object).length !== 0 || Object.getOwnPropertySymbols(object).length !== 0;
+}
+
 /** Sets an own property whatever its name: assigning `__proto__` would change the prototype instead. */
 export function setOwn(target: object, key: string, value: unknown, enumerable = true): void {
   Object.defineProperty(target, key, { value, enumerable, writable: true, configurable: true });

@@ -1,13 +1,13 @@
 /** The kinds of objects that hold no other values, in one table: Date, RegExp, URL and bytes. */
 import { BINARY_KINDS } from "./codec-binary.js";
-import { type LeafKind, malformed } from "./codec-format.js";
+import { hasProperties, type LeafKind, malformed } from "./codec-format.js";
 
 const DATE: LeafKind = {
   tag: "Date",
   prototype: Date.prototype,
   write(value, writer) {
     const date = value as Date;
-    if (Reflect.ownKeys(date).length !== 0) writer.refuse("a Date with further properties");
+    if (hasProperties(date)) writer.refuse("a Date with further properties");
     return Number.isNaN(Date.prototype.getTime.call(date)) ? null : Date.prototype.toISOString.call(date);
   },
   read(payload) {
@@ -23,8 +23,7 @@ const REG_EXP: LeafKind = {
   prototype: RegExp.prototype,
   write(value, writer) {
     const pattern = value as RegExp;
-    // Every RegExp has this one own key.
-    if (Reflect.ownKeys(pattern).length !== 1) writer.refuse("a RegExp with further properties");
+    if (hasProperties(pattern)) writer.refuse("a RegExp with further properties");
     const { source, flags, lastIndex } = pattern;
     if (!Number.isSafeInteger(lastIndex) || Object.is(lastIndex, -0)) {
       writer.refuse("a RegExp whose lastIndex is no integer");
@@ -50,7 +49,7 @@ const WEB_ADDRESS: LeafKind = {
   prototype: URL.prototype,
   write(value, writer) {
     const url = value as URL;
-    if (Reflect.ownKeys(url).length !== 0) writer.refuse("a URL with further properties");
+    if (hasProperties(url)) writer.refuse("a URL with further properties");
     const { href } = url;
     writer.reserve(href.length);
     if (new URL(href).href !== href) writer.refuse("a URL that its own text does not give back");
@@ -65,8 +64,17 @@ const WEB_ADDRESS: LeafKind = {
 
 const LEAF_KINDS: readonly LeafKind[] = [DATE, REG_EXP, WEB_ADDRESS, ...BINARY_KINDS];
 
-export const LEAF_BY_PROTOTYPE: ReadonlyMap<object, LeafKind> = new Map(
-  LEAF_KINDS.map((kind) => [kind.prototype, kind]),
-);
+const LEAF_BY_PROTOTYPE: ReadonlyMap<object, LeafKind> = new Map(LEAF_KINDS.map((kind) => [kind.prototype, kind]));
 
-export const LEAF_BY_TAG: ReadonlyMap<string, LeafKind> = new Map(LEAF_KINDS.map((kind) => [kind.tag, kind]));
+const LEAF_BY_TAG: ReadonlyMap<string, LeafKind> = new Map(LEAF_KINDS.map((kind) => [kind.tag, kind]));
+
+/** The kind of objects that have this prototype. */
+export function leafByPrototype(prototype: object): LeafKind | undefined {
+  // A mocked clock replaces the class of dates for a time.
+  return LEAF_BY_PROTOTYPE.get(prototype) ?? (prototype === globalThis.Date.prototype ? DATE : undefined);
+}
+
+/** The kind that a tag names. */
+export function leafByTag(tag: string): LeafKind | undefined {
+  return LEAF_BY_TAG.get(tag);
+}

@@ -15,7 +15,7 @@ import {
   setOwn,
   TAG_KEY,
 } from "./codec-format.js";
-import { LEAF_BY_TAG } from "./codec-leaves.js";
+import { leafByTag } from "./codec-leaves.js";
 
 /** A tree in which some nodes may already be values. */
 type Node = { [key: string]: unknown };
@@ -171,7 +171,7 @@ function reviveError(payload: Json, depth: number): Error {
 }
 
 function reviveLeaf(kind: string, payload: Json): object {
-  const leaf = LEAF_BY_TAG.get(kind);
+  const leaf = leafByTag(kind);
   if (leaf === undefined) {
     throw new CorruptionError(
       `the stored value has a kind that this release or its runtime does not know: ${quoteIdentifier(kind)}`,

@@ -6,12 +6,13 @@ import {
   ERROR_FIELDS,
   ERROR_KINDS,
   FORMAT_VERSION,
+  hasProperties,
   isDocument,
   type Json,
   type LeafWriter,
   TAG_KEY,
 } from "./codec-format.js";
-import { LEAF_BY_PROTOTYPE } from "./codec-leaves.js";
+import { leafByPrototype } from "./codec-leaves.js";
 import { type PathStep, renderPath } from "./codec-path.js";
 import { hasFurtherProperties, jsonIsOverridden } from "./codec-plain.js";
 
@@ -140,7 +141,7 @@ class TreeWriter implements LeafWriter {
     if (prototype === null) return this.#tag("null-prototype", this.#nested(object, depth));
     if (prototype === Map.prototype) return this.#map(object as Map<unknown, unknown>, depth);
     if (prototype === Set.prototype) return this.#set(object as Set<unknown>, depth);
-    const leaf = LEAF_BY_PROTOTYPE.get(prototype);
+    const leaf = leafByPrototype(prototype);
     if (leaf !== undefined) {
       this.#enter(depth + 1);
       return this.#tag(leaf.tag, leaf.write(object, this));
@@ -202,7 +203,7 @@ class TreeWriter implements LeafWriter {
   }
 
   #map(map: Map<unknown, unknown>, depth: number): Json {
-    if (Reflect.ownKeys(map).length !== 0) this.refuse("a Map with further properties");
+    if (hasProperties(map)) this.refuse("a Map with further properties");
     this.#enter(depth + 2);
     const entries: Json[] = [];
     Map.prototype.forEach.call(map, (value, key) => {
@@ -216,7 +217,7 @@ class TreeWriter implements LeafWriter {
   }
 
   #set(set: Set<unknown>, depth: number): Json {
-    if (Reflect.ownKeys(set).length !== 0) this.refuse("a Set with further properties");
+    if (hasProperties(set)) this.refuse("a Set with further properties");
     this.#enter(depth + 1);
     const items: Json[] = [];
     Set.prototype.forEach.call(set, (value) => {
@@ -237,8 +238,8 @@ class TreeWriter implements LeafWriter {
   #error(error: object, type: string, depth: number): Json {
     this.#enter(depth + 2);
     const fields: Record<string, unknown> = {};
-    for (const name of ERROR_FIELDS) {
-      if (Object.hasOwn(error, name) && !isEnumerable(error, name)) fields[name] = error[name as keyof typeof error];
+    for (const name of Object.getOwnPropertyNames(error)) {
+      if (ERROR_FIELDS.includes(name) && !isEnumerable(error, name)) fields[name] = error[name as keyof typeof error];
     }
     return this.#tag("Error", {
       type,

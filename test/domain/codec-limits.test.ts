@@ -1,0 +1,114 @@
+// Depth, size and shared references (V1).
+import { deepStrictEqual } from "node:assert/strict";
+import { describe, expect, it } from "vitest";
+import { InvalidArgumentError, SerializationError } from "../../src/contract/errors.js";
+import { decodeValue, encodeValue } from "../../src/domain/codec.js";
+import { fingerprint } from "./codec-fingerprint.js";
+import { nested, textOrUndefined, thrownBy } from "./codec-probes.js";
+import { bare } from "./codec-values.js";
+
+describe("V1: limits", () => {
+  it("a value of 1000 levels is kept, one of 1001 refused", () => {
+    for (const make of [(v: unknown) => [v], (v: unknown) => ({ v })]) {
+      const deepest = nested(999, make, {});
+      deepStrictEqual(decodeValue(encodeValue(deepest)), deepest);
+      expect(() => encodeValue(nested(1000, make, {}))).toThrow(/more than 1000 levels deep cannot be stored$/);
+    }
+  });
+
+  it.each<[string, number, (inside: unknown) => unknown]>([
+    ["Map", 3, (v) => new Map([["v", v]])],
+    ["keys of a Map", 3, (v) => new Map([[v, "v"]])],
+    ["Set", 2, (v) => new Set([v])],
+    ["cause", 3, (v) => new Error("e", { cause: v })],
+    ["object without prototype", 2, (v) => bare({ v })],
+    ["escaped object", 2, (v) => ({ $: v })],
+  ])("each %s counts as %d levels or fewer, and what is accepted is readable", (_name, cost, make) => {
+    const levels = Math.floor(999 / cost);
+    const deepest = nested(levels, make, 1n);
+    expect(fingerprint(decodeValue(encodeValue(deepest)))).toBe(fingerprint(deepest));
+    for (let more = levels; more < levels + 4; more++) {
+      const value = nested(more, make, 1n);
+      const text = textOrUndefined(value);
+      if (text !== undefined) expect(fingerprint(decodeValue(text))).toBe(fingerprint(value));
+    }
+    expect(() => encodeValue(nested(levels + 4, make, 1n))).toThrow(SerializationError);
+  });
+
+  it("100,000 levels end in a refusal, not in an exhausted stack", () => {
+    for (const make of [
+      (v: unknown) => [v],
+      (v: unknown) => new Map([[v, v]]),
+      (v: unknown) => new Error("e", { cause: v }),
+    ]) {
+      expect(() => encodeValue(nested(100_000, make))).toThrow(SerializationError);
+    }
+  });
+
+  it("a long path is shortened", () => {
+    const error = thrownBy(() =>
+      encodeValue(
+        nested(
+          500,
+          (v) => ({ key: v }),
+          () => 1,
+        ),
+      ),
+    );
+    expect((error as Error).message).toMatch(/^\$(\.key){16}…\(468 more\)…(\.key){16}: a function cannot be stored$/);
+  });
+
+  it("a value that few objects reach by many paths ends in the limit of bytes at once", () => {
+    for (const core of [null, 1n, "x", {}]) {
+      const start = performance.now();
+      expect(() => encodeValue(nested(200, (v) => [v, v], core))).toThrow(
+        /more than 134217728 bytes cannot be stored$/,
+      );
+      expect(performance.now() - start).toBeLessThan(2000);
+    }
+  });
+
+  it("a level that a shared reference hides is counted", () => {
+    const shared = nested(600, (v) => [v]);
+    expect(() => encodeValue([undefined, shared, nested(600, (v) => [v], shared)])).toThrow(/1000 levels deep/);
+  });
+
+  it("bytes are counted in UTF-8, in the text", () => {
+    const euros = "€".repeat(100);
+    expect(encodeValue(euros, { maxBytes: 302 })).toBe(`"${euros}"`);
+    expect(() => encodeValue(euros, { maxBytes: 301 })).toThrow("$: a value of more than 301 bytes cannot be stored");
+    expect(() => encodeValue("\u0001".repeat(100), { maxBytes: 601 })).toThrow(SerializationError);
+    expect(() => encodeValue([new Uint8Array(300)], { maxBytes: 400 })).toThrow(
+      /^\$\[0\]: a value of more than 400 bytes/,
+    );
+    expect(() => encodeValue({ a: [1, 2n ** 4000n] }, { maxBytes: 400 })).toThrow(
+      /^\$\.a\[1\]: a value of more than 400 bytes/,
+    );
+  });
+
+  it("levels can be limited further", () => {
+    expect(encodeValue([[1]], { maxDepth: 2 })).toBe("[[1]]");
+    expect(() => encodeValue([[[1]]], { maxDepth: 2 })).toThrow(
+      "$[0][0]: a value nested more than 2 levels deep cannot be stored",
+    );
+  });
+
+  it.each([{ maxDepth: 0 }, { maxDepth: 1001 }, { maxDepth: 1.5 }, { maxBytes: 0 }, { maxBytes: Number.NaN }])(
+    "%j is no limit",
+    (limits) => {
+      expect(() => encodeValue(1, limits)).toThrow(InvalidArgumentError);
+    },
+  );
+
+  it("a large array is dense to the last element", () => {
+    const large: unknown[] = new Array(200_000).fill(1);
+    expect(encodeValue(large)).toBe(JSON.stringify(large));
+    large[199_999] = -0;
+    expect(Object.is((decodeValue(encodeValue(large)) as number[])[199_999], -0)).toBe(true);
+  });
+
+  it("plain JSON of any size is the text of JSON.stringify", () => {
+    const large = Array.from({ length: 300_000 }, (_, i) => (i === 0 ? { $: 1 } : {}));
+    expect(encodeValue(large)).toBe(JSON.stringify(large));
+  });
+});
