@@ -3,7 +3,6 @@ import { Command, CommanderError, Option } from "commander";
 import { VERSION } from "../version.js";
 import { CommandFailure } from "./command-failure.js";
 import { EXIT } from "./exit-codes.js";
-import { failureReport, failureText } from "./failure-report.js";
 import { addContexts, addHistory, addSessions } from "./grammar/sessions.js";
 import type { Run, Start } from "./grammar/start.js";
 import { addItems, addRecords, addStore } from "./grammar/store.js";
@@ -22,27 +21,29 @@ import { PipeClosed } from "./output/printer.js";
 export async function main(argv: readonly string[]): Promise<number> {
   const words = argv.slice(2);
   const interruption = watchInterruption();
-  // What a write could not deliver is told to whoever awaits that write.
-  const ignore = (): void => undefined;
+  // What stdout could not take is told to whoever awaits that write.
   process.stdout.on("error", ignore);
-  process.stderr.on("error", ignore);
   let exitCode: number = EXIT.ok;
   const start: Start = (load) =>
     async function handle(this: Command) {
+      process.stderr.on("error", ignore);
       const invocation = makeInvocation(this.optsWithGlobals<GlobalOptions>(), words, interruption.signal);
       const run = (await load()) as Run<readonly unknown[], object>;
       exitCode = (await run(invocation, this.processedArgs, this.opts())) ?? EXIT.ok;
     };
   try {
-    await commandLine(start).parseAsync(argv);
+    const program = commandLine(start);
+    if (words.length === 0) program.outputHelp();
+    else await program.parseAsync(argv);
     return exitCode;
   } catch (error) {
-    if (interruption.exitCode() === undefined) return tell(error, words);
-    return interruption.exitCode() ?? EXIT.interrupted;
+    return interruption.exitCode() ?? (await tell(error, words));
   } finally {
     interruption.stop();
   }
 }
+
+function ignore(): void {}
 
 function commandLine(start: Start): Command {
   const program = new Command("waystone")
@@ -61,12 +62,9 @@ function commandLine(start: Start): Command {
     .option("-y, --yes", "delete and overwrite without asking")
     .helpOption("-h, --help", "say what a command does and takes")
     .configureHelp({ showGlobalOptions: true })
-    // Failures of usage are told as all others are.
-    .configureOutput({ outputError: () => undefined })
+    // Failures of usage are told as all others are, without the whole help.
+    .configureOutput({ outputError: () => undefined, writeErr: () => undefined })
     .exitOverride();
-  program.action(() => {
-    program.outputHelp();
-  });
   for (const add of [
     addSessions,
     addHistory,
@@ -83,11 +81,13 @@ function commandLine(start: Start): Command {
 }
 
 /** Tells a failure on stderr. @returns the exit code */
-function tell(error: unknown, words: readonly string[]): number {
+async function tell(error: unknown, words: readonly string[]): Promise<number> {
   if (error instanceof PipeClosed) return EXIT.ok;
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+  const { failureReport, failureText } = await import("./failure-report.js");
   const failure = error instanceof CommanderError ? usageFailure(error) : error;
   const report = failureReport(failure);
+  process.stderr.on("error", ignore);
   process.stderr.write(failureText(report, words.includes("--json")));
   if (process.env.WAYSTONE_DEBUG) console.error(error);
   return report.exitCode;
@@ -95,7 +95,9 @@ function tell(error: unknown, words: readonly string[]): number {
 
 /** `error: unknown command 'sesions'\n(Did you mean sessions?)` */
 function usageFailure(error: CommanderError): CommandFailure {
+  if (error.code === "commander.help") {
+    return new CommandFailure("USAGE", "a command is missing", { hint: "`--help` lists the commands" });
+  }
   const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
-  const hint = suggestion?.replace(/^\((.*)\)$/, "$1");
-  return new CommandFailure("USAGE", message, { hint, cause: error });
+  return new CommandFailure("USAGE", message, { hint: suggestion?.replace(/^\((.*)\)$/, "$1"), cause: error });
 }

@@ -4,7 +4,7 @@ import { quoteIdentifier } from "../../contract/errors.js";
 import { CommandFailure } from "../command-failure.js";
 import type { Invocation } from "../invocation.js";
 import { inspectValue } from "../output/content.js";
-import { portable } from "../output/json.js";
+import { portable } from "../output/portable.js";
 import { type Field, printThing } from "../output/thing.js";
 import { relativeTime, size } from "../output/units.js";
 import { withStore } from "../store.js";

@@ -3,7 +3,7 @@ import { quoteIdentifier } from "../../contract/errors.js";
 import { CommandFailure } from "../command-failure.js";
 import type { Invocation } from "../invocation.js";
 import { inspectValue } from "../output/content.js";
-import { portable } from "../output/json.js";
+import { portable } from "../output/portable.js";
 import { printThing } from "../output/thing.js";
 import { relativeTime, size } from "../output/units.js";
 import { findSession } from "../session-reference.js";
