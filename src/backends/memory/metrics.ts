@@ -10,8 +10,8 @@ import { enter } from "./state.js";
 export async function collectMetrics(store: MemoryStore, call: Call): Promise<DriverMetrics> {
   const { tenant, now } = enter(store, call);
   const [sessions, threads, items] = [
-    tenant.sessionsByCreated.scan(),
-    tenant.threadsByCreated.scan(),
+    tenant.sessionsByUpdated.scan(),
+    tenant.threadsByUpdated.scan(),
     tenant.items.scan(),
   ];
   const count = {

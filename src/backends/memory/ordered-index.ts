@@ -89,11 +89,13 @@ export class OrderedIndex<Key, Row extends Key> {
     const end = this.#rowsOf(last).findIndex((row, place) => (last > first || place >= start) && !inRun(row));
     const head = this.#rowsOf(first).slice(0, start);
     const tail = end === -1 ? [] : this.#rowsOf(last).slice(end);
-    const rows = this.#blocks.slice(first, last + 1).flatMap((block) => block.rows);
-    const removed = rows.slice(head.length, rows.length - tail.length);
+    const removed: Row[] = [];
+    for (let block = first; block <= last; block++) removed.push(...this.#rowsOf(block));
+    removed.splice(0, head.length);
+    removed.splice(removed.length - tail.length);
     if (removed.length === 0) return removed;
-    const kept = [head, tail].filter((part) => part.length > 0);
-    this.#blocks.splice(first, last + 1 - first, ...kept.map((part) => ({ rows: part, epoch: this.#epoch })));
+    const kept = [head, tail].filter((rows) => rows.length > 0);
+    this.#blocks.splice(first, last + 1 - first, ...kept.map((rows) => ({ rows, epoch: this.#epoch })));
     return removed;
   }
 

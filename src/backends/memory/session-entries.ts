@@ -6,20 +6,20 @@ import { liveSession, liveThread } from "./state.js";
 import { removeThread } from "./thread-entries.js";
 
 export function insertSession(tenant: Tenant, row: StoredSession): SessionEntry {
-  const session: SessionEntry = { row, conversation: null, context: null, threads: null, idempotency: null };
-  tenant.sessions.set(row.sessionId, session);
-  tenant.sessionsByCreated.add(row);
+  const { sessionId, userId, createdAt } = row;
+  const parts = { conversation: null, context: null, threads: null, idempotency: null };
+  const session: SessionEntry = { sessionId, userId, createdAt, row, ...parts };
+  tenant.sessions.set(sessionId, session);
+  tenant.sessionsByCreated.add(session);
+  tenant.sessionsByUserAndCreated.add(session);
   tenant.sessionsByUpdated.add(row);
-  tenant.sessionsByUserAndCreated.add(row);
   tenant.sessionsByUserAndUpdated.add(row);
   return session;
 }
 
 export function setSession(tenant: Tenant, session: SessionEntry, row: StoredSession): void {
-  tenant.sessionsByCreated.replace(session.row, row);
-  tenant.sessionsByUpdated.replace(session.row, row);
-  tenant.sessionsByUserAndCreated.replace(session.row, row);
-  tenant.sessionsByUserAndUpdated.replace(session.row, row);
+  tenant.sessionsByUpdated.replace(session.sessionId, session.row, row);
+  tenant.sessionsByUserAndUpdated.replace(session.sessionId, session.row, row);
   session.row = row;
 }
 
@@ -30,18 +30,18 @@ export function touchSession(tenant: Tenant, session: SessionEntry, now: number)
 
 /** Removes the session with its conversation, context, linked threads, leases and idempotency keys. */
 export function removeSession(tenant: Tenant, session: SessionEntry): void {
-  const { row } = session;
+  const { sessionId, row } = session;
   for (const threadId of session.threads ?? []) {
     const thread = tenant.threads.get(threadId);
     if (thread !== undefined) removeThread(tenant, thread);
   }
   leaveContext(tenant, session);
-  tenant.sessions.delete(row.sessionId);
-  tenant.sessionsByCreated.delete(row);
-  tenant.sessionsByUpdated.delete(row);
-  tenant.sessionsByUserAndCreated.delete(row);
-  tenant.sessionsByUserAndUpdated.delete(row);
-  tenant.leases.session.delete(row.sessionId);
+  tenant.sessions.delete(sessionId);
+  tenant.sessionsByCreated.delete(session);
+  tenant.sessionsByUserAndCreated.delete(session);
+  tenant.sessionsByUpdated.delete(sessionId, row);
+  tenant.sessionsByUserAndUpdated.delete(sessionId, row);
+  tenant.leases.session.delete(sessionId);
 }
 
 /** Clears the place of a session that has expired: what comes under its id is new. */
@@ -62,7 +62,7 @@ export function removeExpiredThread(tenant: Tenant, threadId: string, now: numbe
 export function joinContext(tenant: Tenant, session: SessionEntry, context: ContextEntry): void {
   if (session.context === context) return;
   leaveContext(tenant, session);
-  context.sessions.add(session.row.sessionId);
+  context.sessions.add(session.sessionId);
   session.context = context;
 }
 
@@ -70,7 +70,7 @@ export function joinContext(tenant: Tenant, session: SessionEntry, context: Cont
 function leaveContext(tenant: Tenant, session: SessionEntry): void {
   const { context } = session;
   if (context === null) return;
-  context.sessions.delete(session.row.sessionId);
+  context.sessions.delete(session.sessionId);
   if (context.sessions.size === 0) tenant.contexts.delete(context.contextId);
   session.context = null;
 }

@@ -96,7 +96,7 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
       let more = true;
       while (more) {
         const batch: FirstRows<StoredSession> = new FirstRows(cleanup.batchSize);
-        await inSlices(call, tenant.sessionsByCreated.scan("asc", position), (row) => !isDue(row) || batch.add(row));
+        await inSlices(call, tenant.sessionsByUpdated.scan("asc", position), (row) => !isDue(row) || batch.add(row));
         const { rows } = batch.page();
         count += cleanup.dryRun ? rows.length : await removeDue(call, tenant, rows, isDue);
         position = rows.at(-1) ?? null;
@@ -122,20 +122,26 @@ function remembered(session: SessionEntry, key: string, now: number): Remembered
   return update !== undefined && now < update.at + IDEMPOTENCY_RETENTION_MS ? update : undefined;
 }
 
-/** Sessions in the order of the listing, from where the page begins. */
+/**
+ * Sessions in the order of the listing, from where the page begins. By `updatedAt` they are those of one moment; by `createdAt`
+ * a scan that pauses gives each as it is when its turn comes.
+ */
 function scanSessions(tenant: Tenant, listing: SessionListing): Iterable<StoredSession> {
   const { userId, orderBy, direction, after } = listing;
-  const ascending = direction === "asc";
   const [from, to] = timeRange(listing);
-  const first = ascending ? (from ?? Number.NEGATIVE_INFINITY) : (to ?? Number.POSITIVE_INFINITY);
+  const first = direction === "asc" ? (from ?? Number.NEGATIVE_INFINITY) : (to ?? Number.POSITIVE_INFINITY);
   // No id is empty: this stands before all sessions of its time.
   const { time, id } = after ?? { time: first, id: "" };
   const beyond = { userId: userId ?? "", createdAt: time, updatedAt: time, sessionId: id };
-  if (userId === null) {
-    return (orderBy === "createdAt" ? tenant.sessionsByCreated : tenant.sessionsByUpdated).scan(direction, beyond);
+  if (orderBy === "updatedAt") {
+    return (userId === null ? tenant.sessionsByUpdated : tenant.sessionsByUserAndUpdated).scan(direction, beyond);
   }
-  const index = orderBy === "createdAt" ? tenant.sessionsByUserAndCreated : tenant.sessionsByUserAndUpdated;
-  return index.scan(direction, beyond);
+  const index = userId === null ? tenant.sessionsByCreated : tenant.sessionsByUserAndCreated;
+  return rowsOf(tenant, index.scan(direction, beyond));
+}
+
+function* rowsOf(tenant: Tenant, sessions: Iterable<SessionEntry>): Generator<StoredSession> {
+  for (const session of sessions) if (tenant.sessions.get(session.sessionId) === session) yield session.row;
 }
 
 /** Whether neither this session nor a later one of the scan can be of the page. */

@@ -18,6 +18,7 @@ import type {
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { compareNamespaces } from "../../domain/namespaces.js";
 import { isExpired } from "../../domain/sessions.js";
+import { LazyIndex } from "./lazy-index.js";
 import { OrderedIndex } from "./ordered-index.js";
 import type { SeqList } from "./seq-list.js";
 
@@ -32,13 +33,14 @@ export interface MemoryStore {
 /** Each tenant has a state of its own, so that no lookup can reach another's (I2). */
 export interface Tenant {
   readonly sessions: Map<string, SessionEntry>;
-  readonly sessionsByCreated: SessionIndex;
-  readonly sessionsByUpdated: SessionIndex;
-  readonly sessionsByUserAndCreated: SessionIndex;
-  readonly sessionsByUserAndUpdated: SessionIndex;
+  /** Of what does not change, the entry is indexed and stays where it is; of what does, the row, which moves with each write. */
+  readonly sessionsByCreated: OrderedIndex<Created<SessionId>, SessionEntry>;
+  readonly sessionsByUpdated: LazyIndex<Updated<SessionId>, StoredSession>;
+  readonly sessionsByUserAndCreated: OrderedIndex<Created<SessionId>, SessionEntry>;
+  readonly sessionsByUserAndUpdated: LazyIndex<Updated<SessionId>, StoredSession>;
   readonly threads: Map<string, ThreadEntry>;
-  readonly threadsByCreated: ThreadIndex;
-  readonly threadsByUpdated: ThreadIndex;
+  readonly threadsByCreated: OrderedIndex<Created<ThreadId>, ThreadEntry>;
+  readonly threadsByUpdated: LazyIndex<Updated<ThreadId>, StoredThread>;
   readonly contexts: Map<string, ContextEntry>;
   /** By namespace, then key. */
   readonly items: OrderedIndex<ItemKey, StoredItem>;
@@ -51,6 +53,9 @@ export interface Tenant {
 
 /** A session with all that is its own; parts that it does not have yet are `null`. */
 export interface SessionEntry {
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly createdAt: number;
   row: StoredSession;
   conversation: Conversation | null;
   context: ContextEntry | null;
@@ -83,6 +88,8 @@ export interface ContextEntry {
 }
 
 export interface ThreadEntry {
+  readonly threadId: string;
+  readonly createdAt: number;
   row: StoredThread;
   lastSeq: number;
   /** Of all namespaces. */
@@ -101,34 +108,41 @@ export interface NamespaceEntry {
 /** A checkpoint with its state; its writes are kept beside it. */
 export type KeptCheckpoint = StoredCheckpoint & { readonly data: string; readonly writes: null };
 
-type SessionKey = Pick<StoredSession, "sessionId" | "userId" | "createdAt" | "updatedAt">;
-export type SessionIndex = OrderedIndex<SessionKey, StoredSession>;
+interface SessionId {
+  readonly sessionId: string;
+  readonly userId: string;
+}
 
-type ThreadKey = Pick<StoredThread, "threadId" | "createdAt" | "updatedAt">;
-export type ThreadIndex = OrderedIndex<ThreadKey, StoredThread>;
+interface ThreadId {
+  readonly threadId: string;
+}
 
+type Created<Id> = Id & { readonly createdAt: number };
+type Updated<Id> = Id & { readonly updatedAt: number };
+
+/** Items have no two of one namespace and key. */
 export type ItemKey = Pick<StoredItem, "namespace" | "key">;
 
-const bySession = (a: SessionKey, b: SessionKey): number => compareCodePoints(a.sessionId, b.sessionId);
+const bySession = (a: SessionId, b: SessionId): number => compareCodePoints(a.sessionId, b.sessionId);
+const byUser = (a: SessionId, b: SessionId): number =>
+  // Users are only told apart, never listed: the fastest order will do.
+  a.userId === b.userId ? 0 : a.userId < b.userId ? -1 : 1;
+const byThread = (a: ThreadId, b: ThreadId): number => compareCodePoints(a.threadId, b.threadId);
+const byCreated = (a: Created<unknown>, b: Created<unknown>): number => a.createdAt - b.createdAt;
+const byUpdated = (a: Updated<unknown>, b: Updated<unknown>): number => a.updatedAt - b.updatedAt;
 const byItem = (a: ItemKey, b: ItemKey): number =>
   compareNamespaces(a.namespace, b.namespace) || compareCodePoints(a.key, b.key);
-const byThread = (a: ThreadKey, b: ThreadKey): number => compareCodePoints(a.threadId, b.threadId);
-const byCreated = (a: { createdAt: number }, b: { createdAt: number }): number => a.createdAt - b.createdAt;
-const byUpdated = (a: { updatedAt: number }, b: { updatedAt: number }): number => a.updatedAt - b.updatedAt;
-const byUser = (a: SessionKey, b: SessionKey): number =>
-  // Most rows that meet are of one user: equality is much faster to see than order.
-  a.userId === b.userId ? 0 : compareCodePoints(a.userId, b.userId);
 
 function emptyTenant(): Tenant {
   return {
     sessions: new Map(),
     sessionsByCreated: new OrderedIndex((a, b) => byCreated(a, b) || bySession(a, b)),
-    sessionsByUpdated: new OrderedIndex((a, b) => byUpdated(a, b) || bySession(a, b)),
+    sessionsByUpdated: new LazyIndex((a, b) => byUpdated(a, b) || bySession(a, b)),
     sessionsByUserAndCreated: new OrderedIndex((a, b) => byUser(a, b) || byCreated(a, b) || bySession(a, b)),
-    sessionsByUserAndUpdated: new OrderedIndex((a, b) => byUser(a, b) || byUpdated(a, b) || bySession(a, b)),
+    sessionsByUserAndUpdated: new LazyIndex((a, b) => byUser(a, b) || byUpdated(a, b) || bySession(a, b)),
     threads: new Map(),
     threadsByCreated: new OrderedIndex((a, b) => byCreated(a, b) || byThread(a, b)),
-    threadsByUpdated: new OrderedIndex((a, b) => byUpdated(a, b) || byThread(a, b)),
+    threadsByUpdated: new LazyIndex((a, b) => byUpdated(a, b) || byThread(a, b)),
     contexts: new Map(),
     items: new OrderedIndex(byItem),
     sweptTo: null,

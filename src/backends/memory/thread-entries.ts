@@ -4,9 +4,11 @@ import { SeqList } from "./seq-list.js";
 import type { KeptCheckpoint, NamespaceEntry, Tenant, ThreadEntry } from "./state.js";
 
 export function insertThread(tenant: Tenant, row: StoredThread): ThreadEntry {
-  const thread: ThreadEntry = { row, lastSeq: 0, checkpoints: new SeqList(), namespaces: new Map() };
-  tenant.threads.set(row.threadId, thread);
-  tenant.threadsByCreated.add(row);
+  const { threadId, createdAt } = row;
+  const parts = { lastSeq: 0, checkpoints: new SeqList<KeptCheckpoint>(), namespaces: new Map() };
+  const thread: ThreadEntry = { threadId, createdAt, row, ...parts };
+  tenant.threads.set(threadId, thread);
+  tenant.threadsByCreated.add(thread);
   tenant.threadsByUpdated.add(row);
   link(tenant, row);
   return thread;
@@ -17,17 +19,17 @@ export function setThread(tenant: Tenant, thread: ThreadEntry, row: StoredThread
     unlink(tenant, thread.row);
     link(tenant, row);
   }
-  tenant.threadsByCreated.replace(thread.row, row);
-  tenant.threadsByUpdated.replace(thread.row, row);
+  tenant.threadsByUpdated.replace(thread.threadId, thread.row, row);
   thread.row = row;
 }
 
 /** Removes the thread with all that belongs to it, its lease too (K7). */
-export function removeThread(tenant: Tenant, { row }: ThreadEntry): void {
-  tenant.threads.delete(row.threadId);
-  tenant.threadsByCreated.delete(row);
-  tenant.threadsByUpdated.delete(row);
-  tenant.leases.thread.delete(row.threadId);
+export function removeThread(tenant: Tenant, thread: ThreadEntry): void {
+  const { threadId, row } = thread;
+  tenant.threads.delete(threadId);
+  tenant.threadsByCreated.delete(thread);
+  tenant.threadsByUpdated.delete(threadId, row);
+  tenant.leases.thread.delete(threadId);
   unlink(tenant, row);
 }
 

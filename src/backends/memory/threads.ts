@@ -85,8 +85,13 @@ function positionKey({ time, id }: NonNullable<ThreadListing["after"]>): ThreadP
 }
 
 function scanThreads(tenant: Tenant, { orderBy, direction, after }: ThreadListing): Iterable<StoredThread> {
-  const index = orderBy === "createdAt" ? tenant.threadsByCreated : tenant.threadsByUpdated;
-  return index.scan(direction, after && positionKey(after));
+  const beyond = after && positionKey(after);
+  if (orderBy === "updatedAt") return tenant.threadsByUpdated.scan(direction, beyond);
+  return rowsOf(tenant.threadsByCreated.scan(direction, beyond));
+}
+
+function* rowsOf(threads: Iterable<ThreadEntry>): Generator<StoredThread> {
+  for (const { row } of threads) yield row;
 }
 
 function threadsOfSession(tenant: Tenant, sessionId: string, now: number): StoredThread[] {
