@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline/promises";
 import { CommandFailure } from "./command-failure.js";
 import type { Invocation } from "./invocation.js";
-import { escapeBlock } from "./output/escape.js";
+import { escapeLine } from "./output/escape.js";
 import { maskCredentials } from "./output/mask.js";
 
 /**
@@ -16,12 +16,14 @@ export async function confirm(invocation: Invocation, plan: readonly string[]): 
     for (const line of plan) invocation.note(line);
     return;
   }
+  // Line by line: an id that holds a line break must not look like another line of the plan.
+  const shown = plan.map(escapeLine).join("\n");
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new CommandFailure("CONFIRMATION_NEEDED", `not without a yes: ${plan.join("\n")}`, {
+    throw new CommandFailure("CONFIRMATION_NEEDED", `not without a yes: ${shown}`, {
       hint: `to do it, run: ${confirmedLine(invocation.words)}`,
     });
   }
-  const agreed = await ask(`${escapeBlock(plan.join("\n"))}\nGo on? [y/N] `, invocation.signal);
+  const agreed = await ask(`${shown}\nGo on? [y/N] `, invocation.signal);
   if (!agreed)
     throw new CommandFailure("NOT_ALLOWED", "nothing was changed: the answer was no", {
       hint: "answer y, or pass --yes",

@@ -28,7 +28,7 @@ export async function metrics(invocation: Invocation): Promise<void> {
       return invocation.print(renderText(COLUMNS, rows));
     case "table":
       await invocation.print(renderTable(COLUMNS.slice(0, 2), rows, invocation.style));
-      invocation.note(`${found.backend}, tenant ${found.tenant}; ~ is an estimate`);
+      if (rows.some((row) => !row.count.exact)) invocation.note("~ is an estimate");
   }
 }
 

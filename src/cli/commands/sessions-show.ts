@@ -25,7 +25,11 @@ function sessionFields(session: Session, now: number): readonly Field[] {
     time("created", session.createdAt),
     time("updated", session.updatedAt),
     time("expires", session.expiresAt),
-    { name: "ttlMs", value: session.ttlMs, shown: session.ttlMs === undefined ? undefined : span(session.ttlMs) },
+    {
+      name: "ttlMs",
+      value: session.ttlMs,
+      shown: session.ttlMs === undefined ? undefined : `${session.ttlMs} (${span(session.ttlMs)})`,
+    },
     number("messages", session.messageCount),
     number("lastSeq", session.lastSeq),
     number("requests", session.requestCount),

@@ -1,6 +1,6 @@
 /** Where the command's words go: data to stdout, everything else to stderr. */
 import type { Writable } from "node:stream";
-import { escapeBlock, escapeJson } from "./escape.js";
+import { escapeJson, escapeLine } from "./escape.js";
 import type { TableStyle } from "./table.js";
 
 /** Who reads stdout: a program that wants JSON, a person at a terminal, or a pipe that wants lines. */
@@ -38,7 +38,7 @@ export function makePrinter({ stdout, stderr, ...traits }: PrinterOptions): Prin
     ...traits,
     print: (text) => write(stdout, text),
     note(line) {
-      if (!traits.quiet && traits.form !== "json") stderr.write(`${escapeBlock(line)}\n`);
+      if (!traits.quiet && traits.form !== "json") stderr.write(`${escapeLine(line)}\n`);
     },
     event(event) {
       if (!traits.quiet && traits.form === "json") stderr.write(`${escapeJson(JSON.stringify(event))}\n`);

@@ -13,7 +13,10 @@ export interface Column<Row> {
   readonly shown?: (row: Row, now: number) => string;
   /** Numbers stand at the right. */
   readonly align?: "right";
-  /** When the table is too wide, columns go in rising order of this; the one with the highest never goes. */
+  /**
+   * When the table is too wide, columns go in rising order of this: those below 4 before an identifier is cut, the others only
+   * when cutting is not enough. The one with the highest never goes.
+   */
   readonly keep: number;
   /** Where a long cell is cut: identifiers in the middle, prose at its end. Default: never cut. */
   readonly cut?: "middle" | "end";
@@ -76,7 +79,10 @@ interface FittedColumn<Row> {
   readonly column: Column<Row>;
   readonly cells: readonly string[];
   width: number;
+  /** The width below which it is not cut. */
   readonly least: number;
+  /** The width with identifiers whole, and prose cut. */
+  readonly wanted: number;
 }
 
 const GRAPHEMES = new Intl.Segmenter("en", { granularity: "grapheme" });
@@ -99,15 +105,19 @@ function measure<Row>(column: Column<Row>, cells: readonly string[]): FittedColu
   const title = stringWidth(column.title);
   const width = Math.max(title, ...cells.map((cell) => stringWidth(cell)));
   const least = column.cut === undefined ? width : Math.min(width, Math.max(title, column.minWidth ?? MIN_WIDTH));
-  return { column, cells, width, least };
+  return { column, cells, width, least, wanted: column.cut === "end" ? least : width };
 }
+
+/** Columns that give way to whole identifiers. */
+const EXTRA = 4;
 
 /** Leaves columns out until the rest fits when cut; then cuts the widest ones, a column of the terminal at a time. */
 function fitColumns<Row>(columns: readonly FittedColumn<Row>[], width: number): readonly FittedColumn<Row>[] {
-  let left = columns;
-  while (left.length > 1 && total(left, "least") > width) {
-    const least = left.reduce((a, b) => (b.column.keep < a.column.keep ? b : a));
-    left = left.filter((each) => each !== least);
+  const left = [...columns];
+  for (const each of columns.toSorted((a, b) => a.column.keep - b.column.keep)) {
+    const fits = total(left, each.column.keep < EXTRA ? "wanted" : "least") <= width;
+    if (fits || left.length === 1) continue;
+    left.splice(left.indexOf(each), 1);
   }
   for (let excess = total(left, "width") - width; excess > 0; excess--) {
     const widest = left.filter((each) => each.width > each.least).sort((a, b) => b.width - a.width)[0];
@@ -117,7 +127,7 @@ function fitColumns<Row>(columns: readonly FittedColumn<Row>[], width: number): 
   return left;
 }
 
-function total<Row>(columns: readonly FittedColumn<Row>[], part: "width" | "least"): number {
+function total<Row>(columns: readonly FittedColumn<Row>[], part: "width" | "least" | "wanted"): number {
   return columns.reduce((sum, each) => sum + each[part], GAP.length * (columns.length - 1));
 }
 

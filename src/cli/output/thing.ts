@@ -1,7 +1,7 @@
 /** One thing with its fields, and what a write has changed. */
 import { styleText } from "node:util";
 import stringWidth from "string-width";
-import { escapeBlock } from "./escape.js";
+import { escapeBlock, escapeLine } from "./escape.js";
 import { jsonText } from "./json.js";
 import type { Printer } from "./printer.js";
 import { textLine } from "./text.js";
@@ -25,7 +25,8 @@ export async function printThing(printer: Printer, fields: readonly Field[], jso
   const width = Math.max(0, ...present.map(({ name }) => stringWidth(name)));
   const lines = present.map(({ name, value, shown }) => {
     const label = `${name}${" ".repeat(width - stringWidth(name))}`;
-    const [first = "", ...more] = escapeBlock(shown ?? String(value)).split("\n");
+    const shownLines = shown === undefined ? escapeLine(String(value)) : escapeBlock(shown);
+    const [first = "", ...more] = shownLines.split("\n");
     const indent = " ".repeat(width + 2);
     const text = [first, ...more.map((line) => `${indent}${line}`)].join("\n");
     return `${printer.style.color ? styleText("bold", label, { validateStream: false }) : label}  ${text}\n`;
@@ -43,7 +44,7 @@ export interface Change {
 /** Prints `{ changed, … }`: JSON, or a line a field for pipes; people read the sentence. */
 export async function printChange(printer: Printer, change: Change, sentence: string): Promise<void> {
   if (printer.form === "json") return printer.print(jsonText(change));
-  if (printer.form === "table") return printer.print(`${escapeBlock(sentence)}\n`);
+  if (printer.form === "table") return printer.print(`${escapeLine(sentence)}\n`);
   const scalars = Object.entries(change).filter(([, value]) => typeof value !== "object");
   return printer.print(scalars.map(([name, value]) => textLine([name, String(value)])).join(""));
 }
