@@ -106,8 +106,8 @@ export async function readJournal(
   const namespace = turnNamespace(turnId);
   const stored = await storage.getCheckpoint(journalThread(sessionId), { namespace, ...callOptions(options) });
   if (stored === undefined) return undefined;
-  const { format, entry } = stored.data as { readonly format?: unknown; readonly entry?: JournalEntry };
-  if (format !== FORMAT || entry?.turnId !== turnId || entry.sessionId !== sessionId) {
+  const entry = entryOf(stored.data);
+  if (entry?.turnId !== turnId || entry.sessionId !== sessionId) {
     throw new CorruptionError(
       `the journal of turn ${quoteIdentifier(turnId)} is damaged, or a newer release has written it`,
     );
@@ -164,6 +164,11 @@ async function storeEntry(
       ...callOptions(options),
     },
   );
+}
+
+function entryOf(data: unknown): JournalEntry | undefined {
+  const stored = data as { readonly format?: unknown; readonly entry?: JournalEntry } | null | undefined;
+  return stored?.format === FORMAT ? stored.entry : undefined;
 }
 
 function metadataOf({ messages, context, checkpoints }: PendingAttempt): JsonValue {
