@@ -59,11 +59,15 @@ export async function summarizeRange(
 function wholePairs(page: readonly Message[], references: ToolReferences): readonly Message[] {
   const groups = new ToolGroups();
   for (const message of page.toReversed()) groups.add(references(message));
-  const answered = new Set(groups.pairs.map(({ call }) => page.length - 1 - call));
-  const callsOf = (message: Message) => references(message).some(({ kind }) => kind === "call");
+  const unanswered = new Map<string, number>();
+  for (const [at, message] of page.entries()) {
+    for (const { kind, id } of references(message)) {
+      if (kind === "call") unanswered.set(id, at);
+      else unanswered.delete(id);
+    }
+  }
   // Only the last calls can still be answered; one that was left without an answer long ago holds nothing up.
-  let end = page.findIndex((message, at) => at >= page.length - RECENT && callsOf(message) && !answered.has(at));
-  if (end === -1) end = page.length;
+  let end = Math.min(page.length, ...[...unanswered.values()].filter((at) => at >= page.length - RECENT));
   const spans = groups.pairs.map(({ result, call }) => ({
     from: page.length - 1 - call,
     to: page.length - 1 - result,
