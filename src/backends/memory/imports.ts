@@ -14,7 +14,7 @@ import {
   setSession,
 } from "./session-entries.js";
 import type { ContextEntry, MemoryStore, Tenant } from "./state.js";
-import { enter, liveSession, liveThread } from "./state.js";
+import { enter, liveContext, liveSession, liveThread } from "./state.js";
 import { insertThread, keepCheckpoint, keepWrite, removeThread, setThread } from "./thread-entries.js";
 
 export function importBatch(store: MemoryStore, call: Call, { onConflict, groups }: ImportBatch): GroupVerdict[] {
@@ -51,7 +51,7 @@ function verdictOn(
   onConflict: ImportBatch["onConflict"],
   now: number,
 ): GroupVerdict {
-  if (subject.kind === "task_context" && !tenant.contexts.has(subject.id)) return "skipped";
+  if (subject.kind === "task_context" && liveContext(tenant, subject.id, now) === undefined) return "skipped";
   if (!isStored(tenant, subject, now)) return "imported";
   return onConflict === "replace" ? "replaced" : "skipped";
 }
@@ -61,7 +61,7 @@ function isStored(tenant: Tenant, subject: ImportSubject, now: number): boolean 
     case "session":
       return liveSession(tenant, subject.id, now) !== undefined;
     case "task_context":
-      return (tenant.contexts.get(subject.id)?.versions.length ?? 0) > 0;
+      return (liveContext(tenant, subject.id, now)?.versions.length ?? 0) > 0;
     case "thread":
       return liveThread(tenant, subject.id, now) !== undefined;
     case "item": {

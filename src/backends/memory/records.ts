@@ -20,7 +20,7 @@ import { orderedWrites } from "./checkpoints.js";
 import type { SeqList } from "./seq-list.js";
 import { Slices } from "./slices.js";
 import type { ContextEntry, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
-import { enter, liveSession, liveThread } from "./state.js";
+import { enter, liveContext, liveSession, liveThread } from "./state.js";
 
 /** Rows of a long list that are looked up at once. */
 const PAGE_LENGTH = 256;
@@ -81,7 +81,9 @@ function* recordsOf(
     yield null;
   }
   for (const context of chosen.contexts) {
-    if (isWanted("task_context") && isRead(tenant, context, now)) yield* recordsOfContext(context);
+    if (isWanted("task_context") && liveContext(tenant, context.contextId, now) === context) {
+      yield* recordsOfContext(context);
+    }
     yield null;
   }
   for (const { threadId } of chosen.threads) {
@@ -138,11 +140,6 @@ function placesWithoutCheckpoint({ namespaces }: ThreadEntry): [namespace: strin
       [...writes.keys()].filter((id) => !seqs.has(id)).map((id): [string, string] => [namespace, id]),
     )
     .sort(([a, x], [b, y]) => compareCodePoints(a, b) || compareCodePoints(x, y));
-}
-
-/** A context lives for its sessions; expired ones do not count. */
-function isRead(tenant: Tenant, { sessions }: ContextEntry, now: number): boolean {
-  return [...sessions].some((sessionId) => liveSession(tenant, sessionId, now) !== undefined);
 }
 
 /** Page by page, so that rows may come and go meanwhile; those that come have a larger `seq`. */

@@ -174,6 +174,13 @@ export function existingSession(tenant: Tenant, sessionId: string, now: number):
   return session;
 }
 
+/** The context for readers: it lives as long as one of its sessions does (T3). */
+export function liveContext(tenant: Tenant, contextId: string, now: number): ContextEntry | undefined {
+  const context = tenant.contexts.get(contextId);
+  const isLive = (sessionId: string): boolean => liveSession(tenant, sessionId, now) !== undefined;
+  return context !== undefined && [...context.sessions].some(isLive) ? context : undefined;
+}
+
 /** The thread for readers: one that is linked to an expired session is gone with it. */
 export function liveThread(tenant: Tenant, threadId: string, now: number): ThreadEntry | undefined {
   const thread = tenant.threads.get(threadId);

@@ -1,0 +1,198 @@
+// Work over many rows leaves the event loop to others, may be given up, and still gives one moment of the store.
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { checkpointVerbs } from "../../../src/backends/memory/checkpoints.js";
+import { conversationVerbs } from "../../../src/backends/memory/conversations.js";
+import { itemVerbs } from "../../../src/backends/memory/items.js";
+import { collectMetrics } from "../../../src/backends/memory/metrics.js";
+import { sessionVerbs } from "../../../src/backends/memory/sessions.js";
+import type { MemoryStore } from "../../../src/backends/memory/state.js";
+import { threadVerbs } from "../../../src/backends/memory/threads.js";
+import type { SessionListing } from "../../../src/domain/driver/storage-driver.js";
+import { driverCall, emptyStore } from "./driver-call.js";
+
+const call = driverCall();
+
+// Each look at the time finds that the slice is over, as if every row took long.
+beforeEach(() => {
+  let looks = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => {
+    looks += 1;
+    return looks * 1000;
+  });
+});
+
+/** A listing that looks at every session and finds none. */
+const fruitless: SessionListing = {
+  userId: null,
+  statuses: null,
+  metadata: [["never", true]],
+  createdFrom: null,
+  createdTo: null,
+  updatedFrom: null,
+  updatedTo: null,
+  orderBy: "updatedAt",
+  direction: "asc",
+  limit: 50,
+  after: null,
+};
+
+/** How often others had their turn while the work ran. */
+async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let over = false;
+  const turn = (): void => {
+    turns += 1;
+    if (!over) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await work();
+  over = true;
+  return turns;
+}
+
+async function storeOf(sessions: number): Promise<MemoryStore & Pick<ReturnType<typeof emptyStore>, "clock">> {
+  const store = emptyStore();
+  const verbs = sessionVerbs(store);
+  for (let i = 0; i < sessions; i++) {
+    await verbs.createSession(call, { sessionId: `s${i}`, userId: "u", metadata: "{}", ttlMs: null });
+  }
+  return store;
+}
+
+const message = (messageId: string) => ({
+  messageId,
+  keyed: false,
+  role: "user",
+  content: "1",
+  metadata: "{}",
+  timestamp: null,
+});
+
+describe("long work lets others run", () => {
+  it("in a listing whose filter matches nothing", async () => {
+    const store = await storeOf(100);
+    expect(await turnsDuring(() => sessionVerbs(store).listSessions(call, fruitless))).toBeGreaterThan(20);
+  });
+
+  it("in a search of items that reads every value", async () => {
+    const items = itemVerbs(emptyStore());
+    for (let i = 0; i < 100; i++) {
+      const put = {
+        kind: "put",
+        namespace: ["n"],
+        key: `k${i}`,
+        value: "{}",
+        ttlMs: null,
+        expectedVersion: null,
+      } as const;
+      await items.runItemSteps(call, [put]);
+    }
+    const filter = { conditions: [], matches: () => false };
+    const search = { prefix: [], filter, orderBy: "updatedAt", direction: "desc", limit: 10, after: null } as const;
+    expect(await turnsDuring(() => items.searchItems(call, search))).toBeGreaterThan(20);
+  });
+
+  it("in a deletion of many messages, which are gone for readers at once", async () => {
+    const conversations = conversationVerbs(await storeOf(1));
+    const messages = Array.from({ length: 100 }, (_, i) => message(`m${i}`));
+    await conversations.addMessages(call, "s0", messages, null);
+    const window = { limit: 9, before: null, after: null, roles: null };
+    let read: Promise<unknown> | undefined;
+    const turns = await turnsDuring(async () => {
+      const deletion = conversations.deleteMessages(call, "s0", { after: 1, before: null }, null);
+      read = conversations.getHistory(call, "s0", window);
+      expect(await deletion).toBe(99);
+    });
+    expect(await read).toHaveLength(1);
+    expect(turns).toBeGreaterThan(20);
+  });
+
+  it("in a deletion that is given up when its messages are gone: their ids are still forgotten", async () => {
+    const store = await storeOf(1);
+    const conversations = conversationVerbs(store);
+    await conversations.addMessages(
+      call,
+      "s0",
+      Array.from({ length: 100 }, (_, i) => message(`m${i}`)),
+      null,
+    );
+    const own = driverCall();
+    own.cancelled = true;
+    expect(await conversations.deleteMessages(own, "s0", { after: 1, before: null }, null)).toBe(99);
+    expect(store.tenants.get("default")?.sessions.get("s0")?.conversation?.seqs.size).toBe(1);
+  });
+
+  it("between the batches of a cleanup", async () => {
+    const store = await storeOf(1000);
+    const cleanup = { idleBefore: store.clock.now(), batchSize: 100, dryRun: false };
+    expect(await turnsDuring(() => sessionVerbs(store).cleanupSessions(call, cleanup))).toBeGreaterThan(10);
+    expect((await collectMetrics(store, call)).sessions).toBe(0);
+  });
+});
+
+describe("long work", () => {
+  it("stops when the call is given up", async () => {
+    const own = driverCall();
+    const listing = sessionVerbs(await storeOf(100)).listSessions(own, fruitless);
+    own.cancelled = true;
+    await expect(listing).rejects.toThrow("given up");
+  });
+
+  it("reads the sessions of one moment, whatever is written meanwhile", async () => {
+    const store = await storeOf(100);
+    const sessions = sessionVerbs(store);
+    const listing = sessions.listSessions(call, fruitless);
+    const counting = collectMetrics(store, call);
+    const change = {
+      mergeMetadata: { never: true },
+      unsetMetadata: [],
+      status: null,
+      addRequests: 1,
+      addProcessingTime: 0,
+      addErrors: 0,
+      expectedVersion: null,
+      idempotency: null,
+    };
+    for (let i = 0; i < 100; i++) await sessions.updateSession(call, `s${i}`, change, null);
+    expect((await listing).rows).toEqual([]);
+    expect((await counting).requests).toBe(0);
+    expect((await sessions.listSessions(call, fruitless)).rows).toHaveLength(50);
+    expect((await collectMetrics(store, call)).requests).toBe(100);
+  });
+
+  it("spares a session that is written to between its finding and its removal (S8)", async () => {
+    const store = await storeOf(300);
+    const idleBefore = store.clock.now();
+    const cleanup = sessionVerbs(store).cleanupSessions(call, { idleBefore, batchSize: 100, dryRun: false });
+    store.clock.advance(1);
+    await conversationVerbs(store).addMessages(call, "s0", [message("m")], null);
+    expect(await cleanup).toBe(299);
+    expect([...(store.tenants.get("default")?.sessions.keys() ?? [])]).toEqual(["s0"]);
+  });
+
+  it("prunes thread by thread: when it is given up, each thread is pruned or untouched (K6)", async () => {
+    const store = emptyStore();
+    const [checkpoints, threads] = [checkpointVerbs(store), threadVerbs(store)];
+    for (let i = 0; i < 300; i++) {
+      const id = { namespace: "", checkpointId: `c${i}`, parentId: null, sessionId: null, metadata: "{}" };
+      const state = { needsParent: false, data: "1", sizeBytes: 1, expectedHead: undefined };
+      await checkpoints.storeCheckpoint(call, `t${i % 100}`, { ...id, ...state }, null);
+    }
+    const prune = { keepLast: 1, maxAgeMs: null, threadId: null };
+    const own = driverCall();
+    const pruning = threads.pruneCheckpoints(own, { ...prune, dryRun: false });
+    own.cancelled = true;
+    await expect(pruning).rejects.toThrow("given up");
+    expect(own.sent).toBe(true);
+    const left = [...(store.tenants.get("default")?.threads.values() ?? [])].map(
+      (thread) => thread.row.checkpointCount,
+    );
+    expect(new Set(left)).toEqual(new Set([1, 3]));
+    const removed = 300 - left.reduce((sum, count) => sum + count, 0);
+    expect(await threads.pruneCheckpoints(call, { ...prune, dryRun: true })).toMatchObject({
+      threads: 100,
+      removedCheckpoints: 200 - removed,
+      keptCheckpoints: 100,
+    });
+  });
+});
