@@ -47,16 +47,11 @@ function isPlain(value: unknown, depth: number): boolean {
       size += value.length + 2;
       return true;
     case "number":
-      size += 1;
       return value - value === 0 && (value !== 0 || 1 / value > 0);
     case "boolean":
-      size += 4;
       return true;
     case "object":
-      if (value === null) {
-        size += 4;
-        return true;
-      }
+      if (value === null) return true;
       if (depth === depthLimit || --visitsLeft < 0) return false;
       return Array.isArray(value) ? isPlainArray(value, depth + 1) : isPlainObject(value, depth + 1);
     default:
@@ -67,7 +62,7 @@ function isPlain(value: unknown, depth: number): boolean {
 function isPlainArray(array: readonly unknown[], depth: number): boolean {
   if (Object.getPrototypeOf(array) !== Array.prototype) return false;
   const length = array.length;
-  size += length + 1;
+  size += length;
   for (let i = 0; i < length; i++) {
     const item = array[i];
     // Strings are most of what there is: they do without the call.
@@ -80,7 +75,6 @@ function isPlainArray(array: readonly unknown[], depth: number): boolean {
 
 function isPlainObject(object: object, depth: number): boolean {
   if (Object.getPrototypeOf(object) !== Object.prototype) return false;
-  size += 1;
   // `for in` is several times faster than `Object.keys`. Were a key inherited, the answer would still be right: the text
   // has own keys only.
   for (const key in object) {
