@@ -34,7 +34,10 @@ export function knownFields(value: unknown, name: string, allowed: readonly stri
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     throw new InvalidArgumentError(`${name} must be an object, not ${kindOf(value)}`);
   }
-  for (const field of Object.keys(value)) {
+  const fields = Object.keys(value);
+  // A Date or Map has no fields of its own: all that it says would be ignored.
+  if (fields.length === 0) plainObject(value, name);
+  for (const field of fields) {
     if (!allowed.includes(field)) {
       throw new InvalidArgumentError(
         `${name} has no field ${quoteIdentifier(field)}; the known ones are ${allowed.join(", ")}`,

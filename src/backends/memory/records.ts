@@ -62,7 +62,8 @@ function chooseRecords(
   }
   return {
     sessions: tenant.sessionsByCreated.scan(),
-    contexts: tenant.contexts.values(),
+    // In an order that an import does not change.
+    contexts: [...tenant.contexts.values()].sort((a, b) => compareCodePoints(a.contextId, b.contextId)),
     threads: tenant.threadsByCreated.scan(),
     items: tenant.items.scan(),
   };

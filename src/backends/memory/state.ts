@@ -151,13 +151,21 @@ function emptyTenant(): Tenant {
   };
 }
 
-/** The tenant that a call is about, and the one moment at which all of the call happens. */
+/**
+ * The tenant that a call is about, and the one moment at which all of the call happens. A write is in the store before its
+ * caller hears of it: from here on a call that is given up may have had its effect.
+ * @throws the call's cancellation
+ */
 export function enter(store: MemoryStore, call: Call): { readonly tenant: Tenant; readonly now: number } {
+  if (call.cancelled) throw call.cancellation();
+  call.sent = true;
   let tenant = store.tenants.get(call.tenant);
   if (tenant === undefined) {
     tenant = emptyTenant();
     store.tenants.set(call.tenant, tenant);
   }
+  // From here on the effect of a write may be there: nothing else runs before the verb is done.
+  call.sent = true;
   return { tenant, now: store.clock.now() };
 }
 
