@@ -49,7 +49,6 @@ export function conversationVerbs(store: MemoryStore): ConversationDriver {
       const messageCount = conversation.messages.length;
       const updatedAt = touchedAt(session.row.updatedAt, now);
       setSession(tenant, session, { ...session.row, updatedAt, messageCount });
-      call.sent = true;
       if (messageCount === 0) session.conversation = null;
       else await forgetIds(new Slices(call), conversation, removed);
       return removed.length;

@@ -181,7 +181,6 @@ async function removeDue(
 ): Promise<number> {
   const slices = new Slices(call);
   let removed = 0;
-  call.sent = true;
   for (const { sessionId } of rows) {
     const session = tenant.sessions.get(sessionId);
     if (session !== undefined && isDue(session.row)) {

@@ -62,7 +62,6 @@ export function threadVerbs(store: MemoryStore): ThreadVerbs {
       const { tenant, now } = enter(store, call);
       const total = { threads: 0, removedCheckpoints: 0, removedWrites: 0, keptCheckpoints: 0, removedBytes: 0 };
       const slices = new Slices(call);
-      call.sent = !dryRun;
       for (const each of threadId === null ? tenant.threadsByCreated.scan() : [{ threadId }]) {
         const thread = liveThread(tenant, each.threadId, now);
         if (thread !== undefined) add(total, pruneThread(tenant, thread, rule, now, dryRun));

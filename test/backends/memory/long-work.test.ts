@@ -117,8 +117,9 @@ describe("long work lets others run", () => {
       null,
     );
     const own = driverCall();
+    const deletion = conversations.deleteMessages(own, "s0", { after: 1, before: null }, null);
     own.cancelled = true;
-    expect(await conversations.deleteMessages(own, "s0", { after: 1, before: null }, null)).toBe(99);
+    expect(await deletion).toBe(99);
     expect(store.tenants.get("default")?.sessions.get("s0")?.conversation?.seqs.size).toBe(1);
   });
 
@@ -131,6 +132,15 @@ describe("long work lets others run", () => {
 });
 
 describe("long work", () => {
+  it("does not begin for a call that is given up already", async () => {
+    const store = await storeOf(1);
+    const own = driverCall();
+    own.cancelled = true;
+    await expect(sessionVerbs(store).deleteSession(own, "s0")).rejects.toThrow("given up");
+    expect(own.sent).toBe(false);
+    expect(await sessionVerbs(store).getSessions(call, ["s0"])).toMatchObject([{ sessionId: "s0" }]);
+  });
+
   it("stops when the call is given up", async () => {
     const own = driverCall();
     const listing = sessionVerbs(await storeOf(100)).listSessions(own, fruitless);

@@ -1,0 +1,24 @@
+// The conformance kit on the memory backend.
+import { describe, it } from "vitest";
+import { memoryDriver } from "../../src/backends/memory/index.js";
+import { storageBackend } from "../../src/domain/backend/storage-backend.js";
+import type { Clock } from "../../src/domain/clock.js";
+import { describeStorage, type StorageFactory, vitestRunner } from "../../src/testing/index.js";
+
+const factory: StorageFactory = {
+  supports: { reopen: false, secondHandle: true, clock: true, durability: "memory" },
+  create: async () => {
+    let clock: Clock | undefined;
+    const driver = memoryDriver({ clock: { now: () => clock?.now() ?? Date.now() } });
+    return {
+      // Handles on one store share its driver: closing one must not empty it for the others.
+      open: async (options) => {
+        clock = options?.clock ?? clock;
+        return storageBackend({ ...driver, close: async () => {} }, { clock, timeoutMs: options?.timeoutMs });
+      },
+      destroy: () => driver.close(),
+    };
+  },
+};
+
+describeStorage("memory", factory, vitestRunner({ describe, it }));
