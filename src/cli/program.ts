@@ -88,9 +88,15 @@ async function tell(error: unknown, words: readonly string[]): Promise<number> {
   const failure = error instanceof CommanderError ? usageFailure(error) : error;
   const report = failureReport(failure);
   process.stderr.on("error", ignore);
-  process.stderr.write(failureText(report, words.includes("--json")));
+  process.stderr.write(failureText(report, wantsJson(words)));
   if (process.env.WAYSTONE_DEBUG) console.error(error);
   return report.exitCode;
+}
+
+/** Also when the command line could not be understood. Behind `--` the word is an argument. */
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  return words.slice(0, end === -1 ? words.length : end).includes("--json");
 }
 
 /** `error: unknown command 'sesions'\n(Did you mean sessions?)` */

@@ -1,9 +1,11 @@
 /** `waystone checkpoints show`: one checkpoint with its state. */
+
 import type { Checkpoint, CheckpointWrite } from "../../contract/checkpoint-storage.js";
 import { quoteIdentifier } from "../../contract/errors.js";
 import { CommandFailure } from "../command-failure.js";
 import type { Invocation } from "../invocation.js";
 import { inspectValue } from "../output/content.js";
+import { jsonField } from "../output/json.js";
 import { portable } from "../output/portable.js";
 import { type Field, printThing } from "../output/thing.js";
 import { relativeTime, size } from "../output/units.js";
@@ -63,8 +65,8 @@ function checkpointFields(
     },
     { name: "needsParent", value: String(checkpoint.needsParent), shown: checkpoint.needsParent ? "yes" : "no" },
     { name: "size", value: sizeBytes, shown: size(sizeBytes) },
-    { name: "metadata", value: JSON.stringify(metadata), shown: JSON.stringify(metadata, undefined, 2) },
-    { name: "data", value: JSON.stringify(portable(data)), shown: inspected(data) },
+    { name: "metadata", value: jsonField(metadata), shown: jsonField(metadata, 2) },
+    { name: "data", value: jsonField(portable(data)), shown: inspected(data) },
     ...(checkpoint.writes ?? []).map((write) => writeField(write, inspected)),
   ];
 }
@@ -73,7 +75,7 @@ function writeField(write: CheckpointWrite, inspected: (value: unknown) => strin
   const where = [write.taskPath, write.taskId, write.index].filter((part) => part !== "").join(" ");
   return {
     name: "write",
-    value: JSON.stringify({ ...write, value: portable(write.value) }),
+    value: jsonField({ ...write, value: portable(write.value) }),
     shown: `${where} ${write.channel} = ${inspected(write.value)}`,
   };
 }

@@ -1,8 +1,10 @@
 /** `waystone contexts show`: one version of a session's task context. */
+
 import { quoteIdentifier } from "../../contract/errors.js";
 import { CommandFailure } from "../command-failure.js";
 import type { Invocation } from "../invocation.js";
 import { inspectValue } from "../output/content.js";
+import { jsonField } from "../output/json.js";
 import { portable } from "../output/portable.js";
 import { printThing } from "../output/thing.js";
 import { relativeTime, size } from "../output/units.js";
@@ -10,15 +12,13 @@ import { findSession } from "../session-reference.js";
 import { withStore } from "../store.js";
 
 export interface ContextsShowOptions {
-  /** Default: the newest. */
-  readonly number?: number;
   readonly full?: boolean;
 }
 
 export async function contextsShow(
   invocation: Invocation,
-  [reference]: readonly [string],
-  { number: version, full }: ContextsShowOptions,
+  [reference, version]: readonly [string, number | undefined],
+  { full }: ContextsShowOptions,
 ): Promise<void> {
   const { signal, style } = invocation;
   const context = await withStore(invocation, async (storage) => {
@@ -40,12 +40,12 @@ export async function contextsShow(
       { name: "size", value: context.sizeBytes, shown: size(context.sizeBytes) },
       {
         name: "metadata",
-        value: JSON.stringify(context.metadata),
-        shown: JSON.stringify(context.metadata, undefined, 2),
+        value: jsonField(context.metadata),
+        shown: jsonField(context.metadata, 2),
       },
       {
         name: "context",
-        value: JSON.stringify(portable(context.context)),
+        value: jsonField(portable(context.context)),
         shown: inspectValue(context.context, { width: style.width - 10, full: full === true }),
       },
     ],

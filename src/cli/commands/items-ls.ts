@@ -1,7 +1,9 @@
 /** `waystone items ls`: a page of the items below a namespace. */
+
 import type { Item } from "../../contract/item-storage.js";
 import type { Invocation } from "../invocation.js";
 import { countColumn, idColumn, timeColumn } from "../output/columns.js";
+import { jsonField } from "../output/json.js";
 import { printListing } from "../output/listing.js";
 import type { Column } from "../output/table.js";
 import { withStore } from "../store.js";
@@ -17,13 +19,13 @@ const ORDERS = { key: "key", created: "createdAt", updated: "updatedAt" } as con
 const COLUMNS: readonly Column<Item>[] = [
   {
     title: "NAMESPACE",
-    value: (item) => JSON.stringify(item.namespace),
+    value: (item) => jsonField(item.namespace),
     shown: (item) => item.namespace.join(" "),
     keep: 8,
     cut: "middle",
   },
   idColumn("KEY", (item) => item.key, 10),
-  { title: "VALUE", value: (item) => JSON.stringify(item.value), keep: 9, cut: "end" },
+  { title: "VALUE", value: (item) => jsonField(item.value), keep: 9, cut: "end" },
   countColumn("VERSION", (item) => item.version, 3),
   timeColumn("UPDATED", (item) => item.updatedAt, 7),
   timeColumn("CREATED", (item) => item.createdAt, 2),

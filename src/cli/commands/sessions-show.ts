@@ -1,6 +1,8 @@
 /** `waystone sessions show`: one session. */
+
 import type { Session } from "../../contract/session-storage.js";
 import type { Invocation } from "../invocation.js";
+import { jsonField } from "../output/json.js";
 import { type Field, printThing } from "../output/thing.js";
 import { count, relativeTime, seconds, span } from "../output/units.js";
 import { findSession } from "../session-reference.js";
@@ -38,8 +40,8 @@ function sessionFields(session: Session, now: number): readonly Field[] {
     number("version", session.version),
     {
       name: "metadata",
-      value: JSON.stringify(session.metadata),
-      shown: JSON.stringify(session.metadata, undefined, 2),
+      value: jsonField(session.metadata),
+      shown: jsonField(session.metadata, 2),
     },
   ];
 }

@@ -1,5 +1,7 @@
 /** The columns that several listings have. */
+
 import type { Metadata } from "../../contract/json.js";
+import { jsonField } from "./json.js";
 import type { Column } from "./table.js";
 import { count, relativeTime, size } from "./units.js";
 
@@ -33,6 +35,6 @@ export function sizeColumn<Row>(title: string, value: (row: Row) => number, keep
 
 /** JSON in one line; people see nothing for an empty object. */
 export function jsonColumn<Row>(title: string, value: (row: Row) => Metadata, keep: number): Column<Row> {
-  const text = (row: Row): string => JSON.stringify(value(row));
+  const text = (row: Row): string => jsonField(value(row));
   return { title, value: text, shown: (row) => (text(row) === "{}" ? "" : text(row)), keep, cut: "end" };
 }
