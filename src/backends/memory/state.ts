@@ -33,7 +33,7 @@ export interface MemoryStore {
 /** Each tenant has a state of its own, so that no lookup can reach another's (I2). */
 export interface Tenant {
   readonly sessions: Map<string, SessionEntry>;
-  /** Of what does not change, the entry is indexed and stays where it is; of what does, the row, which moves with each write. */
+  /** By creation stand the entries, which never move; by update the rows, of which each write makes a new one. */
   readonly sessionsByCreated: OrderedIndex<Created<SessionId>, SessionEntry>;
   readonly sessionsByUpdated: LazyIndex<Updated<SessionId>, StoredSession>;
   readonly sessionsByUserAndCreated: OrderedIndex<Created<SessionId>, SessionEntry>;
