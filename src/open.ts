@@ -14,6 +14,8 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly url?: string | undefined;
   /** SQLite: what an acknowledged write survives. Default `crash`. */
   readonly durability?: "crash" | "process" | undefined;
+  /** SQLite: `rollback` for a file system without shared memory. Default `auto`. */
+  readonly journal?: "auto" | "rollback" | undefined;
   /** Task context versions that are kept. Default 20 (T2). */
   readonly keepVersions?: number | undefined;
   /** Open the store and migrate its schema now, so that a wrong URL is told at once. Default `true`. */
@@ -55,7 +57,7 @@ const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
     },
   },
   sqlite: {
-    options: { ...COMMON, durability: asText },
+    options: { ...COMMON, durability: asText, journal: asText },
     open: async (path, options) => {
       if (path === "") throw new InvalidArgumentError("a sqlite: URL names a file: sqlite:./agent.db");
       const { sqliteStorage } = await import("./backends/sqlite/index.js");
