@@ -285,7 +285,7 @@ export const conversationClauses: ClauseGroup = clauseGroup("conversations", (cl
     },
   );
 
-  clause("C1 addConversationMessages adds all or nothing", async ({ storage }) => {
+  clause("C6 addConversationMessages adds all or nothing", async ({ storage }) => {
     await storage.createSession("s", "u");
     await storage.addConversationMessage("s", "user", "kept");
     const fine: NewMessage = { role: "user", content: "fine" };

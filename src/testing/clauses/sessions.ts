@@ -299,7 +299,7 @@ export const sessionClauses: ClauseGroup = clauseGroup("sessions", (clause) => {
     }
   });
 
-  clause("S4 endSession again with the same status returns the session unchanged", async ({ storage, pass }) => {
+  clause("S11 endSession again with the same status returns the session unchanged", async ({ storage, pass }) => {
     await storage.createSession("s", "u");
     const ended = await storage.endSession("s", "failed");
     await pass(5);
@@ -307,7 +307,7 @@ export const sessionClauses: ClauseGroup = clauseGroup("sessions", (clause) => {
   });
 
   clause(
-    "S4 endSession with another status than before rejects with ConflictError and changes nothing",
+    "S11 endSession with another status than before rejects with ConflictError and changes nothing",
     async ({ storage }) => {
       await storage.createSession("s", "u");
       await storage.endSession("s", "failed");
@@ -324,7 +324,7 @@ export const sessionClauses: ClauseGroup = clauseGroup("sessions", (clause) => {
     });
   });
 
-  clause("S4 an ended session can be read, written to and made active again", async ({ storage }) => {
+  clause("S11 an ended session can be read, written to and made active again", async ({ storage }) => {
     await storage.createSession("s", "u");
     await storage.endSession("s");
     await storage.addConversationMessage("s", "user", "late");
