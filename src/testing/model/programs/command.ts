@@ -41,10 +41,9 @@ export class EarlierLease implements Lease {
   constructor(subject: LeaseSubject, back: number) {
     this.subject = subject;
     this.back = back;
-  }
-
-  [inspect.custom](): string {
-    return this.back === 0 ? `newestLease(${show(this.subject)})` : `lease(${show(this.subject)}, ${this.back} before)`;
+    // Defined here, because a declaration file cannot name a computed method.
+    const shown = back === 0 ? `newestLease(${show(subject)})` : `lease(${show(subject)}, ${back} before)`;
+    Object.defineProperty(this, inspect.custom, { value: () => shown });
   }
 }
 
