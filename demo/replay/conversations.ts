@@ -12,7 +12,7 @@ export interface RecordedConversation {
   readonly bytes: number;
 }
 
-/** Says which line is not what it should be. */
+/** The file cannot be read, or says which line is not what it should be. */
 export class RecordingError extends Error {}
 
 interface ToolCall {
@@ -29,8 +29,9 @@ export async function* recordedConversations(
   source.on("data", (chunk) => onBytes(chunk.length));
   const text = file.endsWith(".gz") ? source.pipe(createGunzip()) : source;
   const failed = new Promise<never>((_, reject) => {
-    source.on("error", reject);
-    text.on("error", reject);
+    const unreadable = (error: Error): void => reject(new RecordingError(error.message, { cause: error }));
+    source.on("error", unreadable);
+    text.on("error", unreadable);
   });
   failed.catch(() => undefined);
   const lines = createInterface({ input: text, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();

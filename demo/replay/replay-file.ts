@@ -52,7 +52,7 @@ export async function replayFile(file: string): Promise<number> {
   } catch (error) {
     bar.stop();
     if (!(error instanceof RecordingError)) throw error;
-    console.error(`${file} is not a recording of conversations: ${error.message}`);
+    console.error(`${file} cannot be replayed: ${error.message}`);
     return 4;
   }
   bar.stop();

@@ -34,7 +34,7 @@ const STEPS: readonly Step[] = [
   (_question, findings) => {
     const { files, mentions } = findings.count as ReturnType<typeof count>;
     const source = (findings.search as ReturnType<typeof search>)[0]?.file;
-    const text = String(findings.read).replaceAll("**", "");
+    const text = String(findings.read).replaceAll("**", "").replace(/^- /, "");
     return { tool: "answer", input: {}, result: `${text} [${source}; ${mentions} mentions in ${files} files]` };
   },
 ];

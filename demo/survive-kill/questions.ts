@@ -17,5 +17,5 @@ export const QUESTIONS: readonly Question[] = [
   { id: "q7", asked: "Which checkpoints does pruning keep?", words: ["prunecheckpoints", "keeps"] },
   { id: "q8", asked: "What may never be in an error message?", words: ["error", "message", "credential"] },
   { id: "q9", asked: "How long may a call take?", words: ["call", "settles", "deadline"] },
-  { id: "q10", asked: "What does an acknowledged write survive?", words: ["acknowledged", "survives", "durability"] },
+  { id: "q10", asked: "What does an acknowledged write survive?", words: ["acknowledged", "survives", "level"] },
 ];
