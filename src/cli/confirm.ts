@@ -46,8 +46,14 @@ async function ask(question: string, signal: AbortSignal): Promise<boolean> {
   try {
     // The terminal is in raw mode: Ctrl-C comes as a key. Ctrl-D closes, which is no yes.
     lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
-    const closed = new Promise<string>((resolve) => lines.once("close", () => resolve("")));
+    const closed = new Promise<string>((resolve) => {
+      lines.once("close", () => {
+        process.stderr.write("\n");
+        resolve("");
+      });
+    });
     const answer = await Promise.race([lines.question(question, { signal }), closed]);
+    lines.removeAllListeners("close");
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     lines.close();

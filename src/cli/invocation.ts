@@ -47,7 +47,8 @@ export function makeInvocation(
     stderr,
     form,
     style: {
-      width: stdout.columns ?? 80,
+      // Some terminals do not know their size, and say 0.
+      width: stdout.columns || 80,
       color: form === "table" && !plain && stdout.hasColors(),
       now: Date.now(),
     },

@@ -17,6 +17,9 @@ export interface ProgressOptions {
 /** Time between two lines, in milliseconds. */
 const INTERVAL_MS = 5000;
 
+/** Time between two drawings of the bar, in milliseconds. */
+const DRAWING_MS = 100;
+
 export async function startProgress(printer: Printer, { totalBytes }: ProgressOptions = {}): Promise<Progress> {
   if (printer.form !== "json" && printer.attended && !printer.quiet) return bar(printer, totalBytes);
   return lines(printer, totalBytes);
@@ -42,7 +45,9 @@ function lines(printer: Printer, totalBytes: number | undefined): Progress {
       next = now + INTERVAL_MS;
       tell(now);
     },
-    end: () => tell(performance.now()),
+    end() {
+      if (records > 0) tell(performance.now());
+    },
   };
 }
 
@@ -57,24 +62,28 @@ async function bar(printer: Printer, totalBytes: number | undefined): Promise<Pr
     stream: process.stderr,
     hideCursor: true,
     clearOnComplete: true,
-    fps: 5,
     barsize: 24,
   });
   let records = 0;
   let bytes = 0;
+  let next = start;
   const payload = (): object => ({ done: count(records), rate: count(rate(records, performance.now() - start)) });
   shown.start(known ? totalBytes : Number.MAX_SAFE_INTEGER, 0, payload());
   return {
     add(more) {
       records += 1;
       bytes += more;
+      const now = performance.now();
+      if (now < next) return;
+      next = now + DRAWING_MS;
       shown.update(bytes, payload());
     },
     end() {
       shown.stop();
-      printer.note(
-        `${counted(records, "record")}, ${size(bytes)}, ${count(rate(records, performance.now() - start))}/s`,
-      );
+      if (records > 0)
+        printer.note(
+          `${counted(records, "record")}, ${size(bytes)}, ${count(rate(records, performance.now() - start))}/s`,
+        );
     },
   };
 }
