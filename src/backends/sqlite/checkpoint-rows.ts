@@ -1,0 +1,116 @@
+/** Rows of checkpoints; their states and writes are kept beside them. */
+import { quoteIdentifier } from "../../contract/errors.js";
+import type { StoredCheckpoint } from "../../domain/driver/stored.js";
+import { readState } from "./checkpoint-states.js";
+import { selectWrites } from "./checkpoint-writes.js";
+import type { Connection } from "./connection/connection.js";
+
+/** A checkpoint without its parts, with its number. */
+export interface CheckpointRow extends Omit<StoredCheckpoint, "needsParent" | "data" | "writes"> {
+  readonly id: number;
+  /** 0 or 1. */
+  readonly needsParent: number;
+}
+
+export const CHECKPOINT_COLUMNS = `id, namespace, checkpoint_id AS checkpointId, parent_id AS parentId,
+  session_id AS sessionId, metadata, seq, created_at AS createdAt, needs_parent AS needsParent, size_bytes AS sizeBytes`;
+
+const BY_ID = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_id
+  WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`;
+
+const LATEST = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
+  WHERE thread = ? AND namespace = ? ORDER BY seq DESC LIMIT 1`;
+
+const NEWEST = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
+  WHERE thread = ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
+
+const NEWEST_OF_NAMESPACE = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
+  WHERE thread = ? AND namespace = ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
+
+const OLDEST = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
+  WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?`;
+
+/** Above every `seq`. */
+export const NO_BOUND: number = Number.MAX_SAFE_INTEGER;
+
+export function findCheckpoint(
+  db: Connection,
+  thread: number,
+  namespace: string,
+  checkpointId: string,
+): CheckpointRow | undefined {
+  return db.get<CheckpointRow>(BY_ID, thread, namespace, checkpointId);
+}
+
+/** The one stored last in the namespace (K2). */
+export function latestCheckpoint(db: Connection, thread: number, namespace: string): CheckpointRow | undefined {
+  return db.get<CheckpointRow>(LATEST, thread, namespace);
+}
+
+/** Newest first, of one namespace or of all (`null`). */
+export function newestCheckpoints(
+  db: Connection,
+  thread: number,
+  namespace: string | null,
+  before: number,
+  limit: number,
+): CheckpointRow[] {
+  return namespace === null
+    ? db.all<CheckpointRow>(NEWEST, thread, before, limit)
+    : db.all<CheckpointRow>(NEWEST_OF_NAMESPACE, thread, namespace, before, limit);
+}
+
+/** Oldest first, of all namespaces. */
+export function oldestCheckpoints(db: Connection, thread: number, after: number, limit: number): CheckpointRow[] {
+  return db.all<CheckpointRow>(OLDEST, thread, after, limit);
+}
+
+/** Without parts; `needsParent` as a boolean. */
+export type CheckpointFields = Omit<StoredCheckpoint, "data" | "writes">;
+
+export function insertCheckpoint(tx: Connection, thread: number, checkpoint: CheckpointFields): number {
+  return tx.insert(
+    `INSERT INTO checkpoints (thread, namespace, checkpoint_id, seq, parent_id, session_id, needs_parent, size_bytes,
+       created_at, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    thread,
+    checkpoint.namespace,
+    checkpoint.checkpointId,
+    checkpoint.seq,
+    checkpoint.parentId,
+    checkpoint.sessionId,
+    checkpoint.needsParent ? 1 : 0,
+    checkpoint.sizeBytes,
+    checkpoint.createdAt,
+    checkpoint.metadata,
+  );
+}
+
+/** Stores what storing the same id again replaces (K1). */
+export function replaceCheckpoint(tx: Connection, id: number, checkpoint: CheckpointFields): void {
+  tx.run(
+    `UPDATE checkpoints SET parent_id = ?, session_id = ?, needs_parent = ?, size_bytes = ?, metadata = ? WHERE id = ?`,
+    checkpoint.parentId,
+    checkpoint.sessionId,
+    checkpoint.needsParent ? 1 : 0,
+    checkpoint.sizeBytes,
+    checkpoint.metadata,
+    id,
+  );
+}
+
+/** The checkpoint with the parts that are asked for. @throws CorruptionError if its state is damaged (K5) */
+export function withParts(
+  db: Connection,
+  thread: number,
+  row: CheckpointRow,
+  parts: { readonly data: boolean; readonly writes: boolean },
+): StoredCheckpoint {
+  const { id: _id, needsParent, ...fields } = row;
+  const name = (): string => `checkpoint ${quoteIdentifier(row.checkpointId)}`;
+  return {
+    ...fields,
+    needsParent: needsParent !== 0,
+    data: parts.data ? readState(db, row, name) : null,
+    writes: parts.writes ? selectWrites(db, thread, row.namespace, row.checkpointId) : null,
+  };
+}

@@ -1,0 +1,148 @@
+/** Checkpoints and writes of the SQLite backend (K1-K3, K5, K8). */
+
+import { assertExpectedHead } from "../../domain/checkpoints.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { CheckpointDriver, CheckpointListing } from "../../domain/driver/storage-driver.js";
+import type { StoredCheckpoint } from "../../domain/driver/stored.js";
+import { matchesMetadata } from "../../domain/metadata-filter.js";
+import {
+  type CheckpointRow,
+  findCheckpoint,
+  insertCheckpoint,
+  latestCheckpoint,
+  NO_BOUND,
+  newestCheckpoints,
+  replaceCheckpoint,
+  withParts,
+} from "./checkpoint-rows.js";
+import { putState } from "./checkpoint-states.js";
+import { putWrite, selectWrites } from "./checkpoint-writes.js";
+import type { Connection } from "./connection/connection.js";
+import { assertFence } from "./leases.js";
+import { existingHead } from "./session-rows.js";
+import type { OpenFile } from "./store.js";
+import { findThread, isThreadGone, liveThread, type ThreadRow, threadToWrite, touchThread } from "./thread-rows.js";
+
+type CheckpointVerbs = Pick<
+  CheckpointDriver,
+  "storeCheckpoint" | "getCheckpoint" | "listCheckpoints" | "putWrites" | "getWrites"
+>;
+
+/** Checkpoints read in one step: with states, which may be large, and without. */
+const READ_AT_ONCE = { withData: 4, withoutData: 100 };
+
+/** Writes stored between two looks at the time. */
+const WRITTEN_AT_ONCE = 50;
+
+export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
+  return {
+    storeCheckpoint(call, threadId, { expectedHead, data, ...checkpoint }, fence) {
+      return file().writeSized(call, { rows: 1, characters: data.length }, function* (tx, tenant) {
+        const now = file().now();
+        const { namespace, checkpointId, sessionId } = checkpoint;
+        const link = sessionId === null ? null : existingHead(tx, tenant, sessionId, now);
+        assertFence(tx, tenant, fence, now);
+        const found = findThread(tx, tenant, threadId);
+        if (expectedHead !== undefined) {
+          const live = found === undefined || isThreadGone(found, now) ? undefined : found;
+          const head = live && latestCheckpoint(tx, live.id, namespace);
+          assertExpectedHead(head?.checkpointId ?? null, expectedHead);
+        }
+        const thread = threadToWrite(tx, tenant, threadId, found, now);
+        const earlier = findCheckpoint(tx, thread.id, namespace, checkpointId);
+        const seq = earlier?.seq ?? thread.lastSeq + 1;
+        const stored = { ...checkpoint, seq, createdAt: earlier?.createdAt ?? now };
+        const id = earlier?.id ?? insertCheckpoint(tx, thread.id, stored);
+        if (earlier !== undefined) replaceCheckpoint(tx, id, stored);
+        putState(tx, { id }, data);
+        const added = earlier === undefined ? 1 : 0;
+        touchThread(
+          tx,
+          thread,
+          { link, lastSeq: thread.lastSeq + added, checkpointCount: thread.checkpointCount + added },
+          now,
+        );
+        yield;
+        return { ...stored, data: null, writes: null };
+      });
+    },
+
+    getCheckpoint: (call, threadId, { namespace, checkpointId, writes }) =>
+      file().read(call, (db, tenant) => {
+        const thread = liveThread(db, tenant, threadId, file().now());
+        if (thread === undefined) return undefined;
+        const row =
+          checkpointId === null
+            ? latestCheckpoint(db, thread.id, namespace)
+            : findCheckpoint(db, thread.id, namespace, checkpointId);
+        return row && withParts(db, thread.id, row, { data: true, writes });
+      }),
+
+    listCheckpoints(call, threadId, listing) {
+      const atOnce = listing.data || listing.writes ? READ_AT_ONCE.withData : READ_AT_ONCE.withoutData;
+      if (listing.limit > atOnce || listing.metadata.length > 0)
+        return listLong(file(), call, threadId, listing, atOnce);
+      return file().read(call, (db, tenant) => {
+        const thread = liveThread(db, tenant, threadId, file().now());
+        if (thread === undefined) return [];
+        const { namespace, before, limit } = listing;
+        const rows = newestCheckpoints(db, thread.id, namespace, before ?? NO_BOUND, limit);
+        return rows.map((row) => withParts(db, thread.id, row, listing));
+      });
+    },
+
+    putWrites(call, threadId, target, writes, fence) {
+      const characters = writes.reduce((sum, { value }) => sum + value.length, 0);
+      return file().writeSized(call, { rows: writes.length, characters }, function* (tx, tenant) {
+        const now = file().now();
+        assertFence(tx, tenant, fence, now);
+        const thread = threadToWrite(tx, tenant, threadId, findThread(tx, tenant, threadId), now);
+        for (const [i, write] of writes.entries()) {
+          putWrite(tx, thread.id, target, write);
+          if (i % WRITTEN_AT_ONCE === WRITTEN_AT_ONCE - 1) yield;
+        }
+        touchThread(tx, thread, { ...thread, link: null }, now);
+        yield;
+      });
+    },
+
+    getWrites: (call, threadId, { namespace, checkpointId }) =>
+      file().read(call, (db, tenant) => {
+        const thread = liveThread(db, tenant, threadId, file().now());
+        return thread === undefined ? [] : selectWrites(db, thread.id, namespace, checkpointId);
+      }),
+  };
+}
+
+/** Long listings, and those whose filter may pass many by, in short steps. */
+function listLong(
+  file: OpenFile,
+  call: Call,
+  threadId: string,
+  listing: CheckpointListing,
+  atOnce: number,
+): Promise<StoredCheckpoint[]> {
+  return file.scan(call, async (read, tenant) => {
+    const thread: ThreadRow | undefined = await read((db) => liveThread(db, tenant, threadId, file.now()));
+    if (thread === undefined) return [];
+    const found: StoredCheckpoint[] = [];
+    let before = listing.before ?? NO_BOUND;
+    while (found.length < listing.limit) {
+      const rows: CheckpointRow[] = await read((db) =>
+        newestCheckpoints(db, thread.id, listing.namespace, before, READ_AT_ONCE.withoutData),
+      );
+      const chosen = rows
+        .filter((row) => matchesMetadata(row.metadata, listing.metadata))
+        .slice(0, listing.limit - found.length);
+      for (let i = 0; i < chosen.length; i += atOnce) {
+        const some = chosen.slice(i, i + atOnce);
+        const parts = (db: Connection) => some.map((row) => withParts(db, thread.id, row, listing));
+        found.push(...(await read(parts)));
+      }
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < READ_AT_ONCE.withoutData) break;
+      before = last.seq;
+    }
+    return found;
+  });
+}

@@ -1,0 +1,15 @@
+/** Checksums of contents: a bit that flipped on the disk is reported, never returned. A person who edits a row sets it to NULL. */
+import { crc32 } from "node:zlib";
+import { CorruptionError } from "../../contract/errors.js";
+
+export function checksum(...texts: readonly string[]): number {
+  let sum = 0;
+  for (const text of texts) sum = crc32(text, sum);
+  return sum;
+}
+
+/** @throws CorruptionError naming the record */
+export function assertIntact(stored: number | null, record: () => string, ...texts: readonly string[]): void {
+  if (stored !== null && stored !== checksum(...texts))
+    throw new CorruptionError(`the content of ${record()} is damaged`);
+}

@@ -1,0 +1,90 @@
+/**
+ * Long reads: many short steps with turns of the event loop between them. With a write-ahead log all steps see one moment, on
+ * a connection of their own; with a rollback journal a held moment would lock writers out, so each step sees its own.
+ */
+import type { WaitingCall } from "./back-off.js";
+import { assertWanted, untilFree } from "./back-off.js";
+import type { Connection } from "./connection.js";
+import { inReadTransaction } from "./reader.js";
+import type { Turns } from "./turns.js";
+
+/** One step of a long read. It must be short by itself. */
+export type ReadStep = <T>(step: (db: Connection) => T) => Promise<T>;
+
+/** Long reads at once; more of them wait for one to end. Each takes a connection. */
+const MAX_CONCURRENT = 4;
+
+/** Connections that are kept for the next long read. */
+const MAX_IDLE = 2;
+
+export interface SnapshotOptions {
+  readonly connect: () => Connection;
+  /** Whether a moment can be held without locking writers out. */
+  readonly holdsMoment: boolean;
+  readonly turns: Turns;
+}
+
+export class Snapshots {
+  readonly #options: SnapshotOptions;
+  readonly #idle: Connection[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #active = 0;
+
+  constructor(options: SnapshotOptions) {
+    this.#options = options;
+  }
+
+  /** Runs a long read of a call. */
+  async scan<T>(call: WaitingCall, work: (read: ReadStep) => Promise<T>): Promise<T> {
+    if (this.#active >= MAX_CONCURRENT) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#active += 1;
+    try {
+      assertWanted(call);
+      const connection = this.#idle.pop() ?? this.#options.connect();
+      try {
+        return await this.#onMoment(connection, call, work);
+      } finally {
+        if (this.#idle.length < MAX_IDLE) this.#idle.push(connection);
+        else connection.close();
+      }
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#active -= 1;
+      else next();
+    }
+  }
+
+  /** A stream lasts as long as it is read, so it is not counted and has a connection that nobody else gets. */
+  async *stream<T>(call: WaitingCall, rows: (read: ReadStep) => AsyncGenerator<T>): AsyncGenerator<T> {
+    const connection = this.#options.connect();
+    try {
+      yield* rows(await this.#begin(connection, call));
+    } finally {
+      connection.rollback();
+      connection.close();
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#idle.splice(0)) connection.close();
+  }
+
+  async #onMoment<T>(connection: Connection, call: WaitingCall, work: (read: ReadStep) => Promise<T>): Promise<T> {
+    const read = await this.#begin(connection, call);
+    try {
+      return await work(read);
+    } finally {
+      connection.rollback();
+    }
+  }
+
+  async #begin(connection: Connection, call: WaitingCall): Promise<ReadStep> {
+    const { holdsMoment, turns } = this.#options;
+    if (holdsMoment) connection.control("BEGIN");
+    return async (step) => {
+      await turns.withTimeLeft();
+      if (call.cancelled) throw call.cancellation();
+      return untilFree(call, () => (holdsMoment ? step(connection) : inReadTransaction(connection, step)));
+    };
+  }
+}

@@ -1,0 +1,31 @@
+/** Turns of the event loop: SQLite works in this thread, so that everybody's work is done in slices (no call holds the loop for 50 ms). */
+
+/** How long the reads of one turn may take together, in milliseconds. */
+const TURN_MS = 8;
+
+export class Turns {
+  #began: number = performance.now();
+  #next: Promise<void> | undefined;
+
+  /** The time of this turn is used up. */
+  get isOver(): boolean {
+    return performance.now() - this.#began > TURN_MS;
+  }
+
+  /** The next turn; all who wait for it share one promise. */
+  next(): Promise<void> {
+    this.#next ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#next = undefined;
+        this.#began = performance.now();
+        resolve();
+      });
+    });
+    return this.#next;
+  }
+
+  /** A turn with time left: of many who wait, some go on in this one and the rest in later ones. */
+  async withTimeLeft(): Promise<void> {
+    while (this.isOver) await this.next();
+  }
+}

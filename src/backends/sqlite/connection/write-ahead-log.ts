@@ -1,0 +1,155 @@
+/**
+ * Keeps the write-ahead log short. Copying it into the file takes as long as the disk likes, so a thread of its own does it and
+ * the event loop goes on. While others write, the log cannot start again from its beginning: once it is long, the writer
+ * waits until the copy is complete.
+ */
+import { open } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+import type { Connection } from "./connection.js";
+
+/** Pages in the log that are not yet in the file, from which on they are copied: 4 MB. */
+const COPY_FROM_PAGES = 1_000;
+
+/** Length of the log in pages from which on the writer waits for the copy: 32 MB. */
+const LONG_PAGES = 8_000;
+
+/** Statements that write a few pages each, between two looks at the log. */
+const STATEMENTS_PER_LOOK = 200;
+
+/** Largest size that the log's file keeps when it starts again, in bytes. */
+const KEPT_BYTES = 16 * 1024 * 1024;
+
+interface LogLength {
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
+export class WriteAheadLog {
+  readonly #connection: Connection;
+  readonly #path: string;
+  #writesAtLook = 0;
+  #copying: Promise<void> | undefined;
+  #worker: Worker | undefined;
+  /** Length up to which waiting has not helped: a reader holds an old moment. */
+  #stuckAt = 0;
+  #problem: string | undefined;
+
+  /** @param connection that of the writer */
+  constructor(connection: Connection, path: string) {
+    this.#connection = connection;
+    this.#path = path;
+    connection.pragma("wal_autocheckpoint = 0");
+    connection.pragma(`journal_size_limit = ${KEPT_BYTES}`);
+  }
+
+  /** Why the last copy failed, for the health check. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  /** Called after a commit; the writer waits for what it returns. */
+  afterCommit(): Promise<void> | undefined {
+    if (this.#connection.writes - this.#writesAtLook < STATEMENTS_PER_LOOK) return undefined;
+    this.#writesAtLook = this.#connection.writes;
+    const { log, checkpointed } = this.#length();
+    if (log < this.#stuckAt) this.#stuckAt = 0;
+    if (log - checkpointed < COPY_FROM_PAGES) return undefined;
+    if (log < this.#stuckAt + LONG_PAGES) {
+      void this.#copy();
+      return undefined;
+    }
+    return this.#copyAll();
+  }
+
+  /** Brings what a large transaction has written to the disk, so that the sync of its commit is short. */
+  async syncAhead(): Promise<void> {
+    const file = await open(`${this.#path}-wal`, "r+");
+    try {
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Leaves a short log, so that closing the last connection takes no time. */
+  async close(): Promise<void> {
+    await this.#copying;
+    const { log, checkpointed } = this.#length();
+    if (log - checkpointed >= COPY_FROM_PAGES) await this.#copy();
+    const worker = this.#worker;
+    this.#worker = undefined;
+    if (worker === undefined) return;
+    const exited = new Promise((resolve) => worker.once("exit", resolve));
+    worker.ref();
+    worker.postMessage("close");
+    await exited;
+  }
+
+  async #copyAll(): Promise<void> {
+    await this.#copying;
+    await this.#copy();
+    const { log, checkpointed } = this.#length();
+    if (checkpointed < log) this.#stuckAt = log;
+  }
+
+  #length(): LogLength {
+    return this.#connection.get<LogLength>("PRAGMA wal_checkpoint(NOOP)") ?? { log: 0, checkpointed: 0 };
+  }
+
+  /** One copy at a time; never rejects. */
+  #copy(): Promise<void> {
+    this.#copying ??= this.#askWorker().then((problem) => {
+      this.#problem = problem;
+      this.#copying = undefined;
+    });
+    return this.#copying;
+  }
+
+  #askWorker(): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      this.#worker ??= this.#startWorker();
+      const worker = this.#worker;
+      const settle = (problem: string | undefined): void => {
+        worker.off("message", settle);
+        worker.off("error", failed);
+        worker.unref();
+        resolve(problem);
+      };
+      const failed = (error: Error): void => {
+        this.#worker = undefined;
+        settle(error.message);
+      };
+      worker.on("message", settle);
+      worker.on("error", failed);
+      worker.ref();
+      worker.postMessage("copy");
+    });
+  }
+
+  #startWorker(): Worker {
+    return new Worker(WORKER, { eval: true, workerData: this.#path, name: "waystone sqlite" });
+  }
+}
+
+/** A busy log is no problem: the next commit asks again. */
+const WORKER = `
+const { parentPort, workerData } = require("node:worker_threads");
+process.emitWarning = () => {};
+const { DatabaseSync } = require("node:sqlite");
+const db = new DatabaseSync(workerData);
+db.exec("PRAGMA busy_timeout = 0; PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL");
+const copy = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+parentPort.on("message", (message) => {
+  if (message === "close") {
+    db.close();
+    parentPort.close();
+    return;
+  }
+  try {
+    copy.get();
+    parentPort.postMessage(undefined);
+  } catch (error) {
+    parentPort.postMessage((error.errcode & 0xff) === 5 ? undefined : error.message);
+  }
+});
+`;

@@ -1,0 +1,106 @@
+/** Rows of task contexts and their versions. */
+import type { StoredContext } from "../../domain/driver/stored.js";
+import { assertIntact, checksum } from "./checksums.js";
+import type { Connection } from "./connection/connection.js";
+
+type VersionRow = StoredContext & { readonly context: string; readonly checksum: number | null };
+
+const INFO = "version, size_bytes AS sizeBytes, metadata, created_at AS createdAt";
+
+/** A context without a version. */
+export function insertContext(tx: Connection, tenant: number, contextId: string): number {
+  return tx.insert("INSERT INTO contexts (tenant, context_id, newest_version) VALUES (?, ?, 0)", tenant, contextId);
+}
+
+export function findContext(db: Connection, tenant: number, contextId: string): number | undefined {
+  return db.get<{ id: number }>("SELECT id FROM contexts WHERE tenant = ? AND context_id = ?", tenant, contextId)?.id;
+}
+
+/** The context's own id; `null` if it is not there. */
+export function contextName(db: Connection, context: number): string | null {
+  const row = db.get<{ contextId: string }>("SELECT context_id AS contextId FROM contexts WHERE id = ?", context);
+  return row?.contextId ?? null;
+}
+
+/** Contexts of a tenant in the order of their ids. */
+export function contextsById(
+  db: Connection,
+  tenant: number,
+  after: string,
+  limit: number,
+): { readonly id: number; readonly contextId: string }[] {
+  return db.all(
+    "SELECT id, context_id AS contextId FROM contexts WHERE tenant = ? AND context_id > ? ORDER BY context_id LIMIT ?",
+    tenant,
+    after,
+    limit,
+  );
+}
+
+/** 0 for none yet. */
+export function newestVersion(db: Connection, context: number): number {
+  const row = db.get<{ version: number }>("SELECT newest_version AS version FROM contexts WHERE id = ?", context);
+  return row?.version ?? 0;
+}
+
+/** Adds a version, the newest, and drops those up to `dropped` (T2). */
+export function putVersion(
+  tx: Connection,
+  context: number,
+  stored: StoredContext & { readonly context: string },
+  dropped: number,
+): void {
+  tx.run(
+    `INSERT INTO context_versions (context, version, size_bytes, created_at, checksum, metadata, content)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    context,
+    stored.version,
+    stored.sizeBytes,
+    stored.createdAt,
+    checksum(stored.metadata, stored.context),
+    stored.metadata,
+    stored.context,
+  );
+  tx.run("UPDATE contexts SET newest_version = ? WHERE id = ?", stored.version, context);
+  if (dropped > 0) tx.run("DELETE FROM context_versions WHERE context = ? AND version <= ?", context, dropped);
+}
+
+/** The version, or the newest (`null`). @throws CorruptionError */
+export function selectVersion(db: Connection, context: number, version: number | null): StoredContext | undefined {
+  return version === null
+    ? selectWhole(db, "version <= ? ORDER BY version DESC LIMIT 1", context, Number.MAX_SAFE_INTEGER)
+    : selectWhole(db, "version = ?", context, version);
+}
+
+/** The oldest version above one. @throws CorruptionError */
+export function selectVersionAfter(db: Connection, context: number, version: number): StoredContext | undefined {
+  return selectWhole(db, "version > ? ORDER BY version LIMIT 1", context, version);
+}
+
+/** Newest first, without contents. */
+export function selectVersions(db: Connection, context: number, before: number | null, limit: number): StoredContext[] {
+  const rows = db.all<Omit<StoredContext, "context">>(
+    `SELECT ${INFO} FROM context_versions WHERE context = ? AND version < ? ORDER BY version DESC LIMIT ?`,
+    context,
+    before ?? Number.MAX_SAFE_INTEGER,
+    limit,
+  );
+  return rows.map((row) => ({ ...row, context: null }));
+}
+
+function selectWhole(
+  db: Connection,
+  which: "version = ?" | "version > ? ORDER BY version LIMIT 1" | "version <= ? ORDER BY version DESC LIMIT 1",
+  context: number,
+  version: number,
+): StoredContext | undefined {
+  const row = db.get<VersionRow>(
+    `SELECT ${INFO}, checksum, content AS context FROM context_versions WHERE context = ? AND ${which}`,
+    context,
+    version,
+  );
+  if (row === undefined) return undefined;
+  const { checksum: sum, ...stored } = row;
+  assertIntact(sum, () => `task context version ${row.version}`, row.metadata, row.context);
+  return stored;
+}

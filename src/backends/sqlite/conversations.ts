@@ -1,0 +1,150 @@
+/** Conversations of the SQLite backend (C1-C6). */
+import type { Call } from "../../domain/driver/call.js";
+import type { ConversationDriver, HistoryWindow, NewStoredMessage } from "../../domain/driver/storage-driver.js";
+import type { StoredMessage } from "../../domain/driver/stored.js";
+import type { Connection } from "./connection/connection.js";
+import { assertFence } from "./leases.js";
+import { locatingId } from "./message-ids.js";
+import {
+  deleteRange,
+  findMessage,
+  firstSeq,
+  insertMessage,
+  selectBySeqs,
+  selectSeqsOfRole,
+  selectWindow,
+} from "./message-rows.js";
+import { existingHead, liveHead, type SessionHead, setCounts } from "./session-rows.js";
+import type { OpenFile } from "./store.js";
+
+/** Messages read in one step; longer histories are read in several. */
+const READ_AT_ONCE = 200;
+
+/** Messages added or deleted between two looks at the time. */
+const WRITTEN_AT_ONCE = 50;
+
+export function conversationVerbs(file: () => OpenFile): ConversationDriver {
+  return {
+    addMessages(call, sessionId, messages, fence) {
+      const characters = messages.reduce((sum, { content, metadata }) => sum + content.length + metadata.length, 0);
+      return file().writeSized(call, { rows: messages.length, characters }, function* (tx, tenant) {
+        const now = file().now();
+        const session = existingHead(tx, tenant, sessionId, now);
+        assertFence(tx, tenant, fence, now);
+        let { lastSeq, messageCount } = session;
+        const stored: StoredMessage[] = [];
+        for (const message of messages) {
+          const earlier = message.keyed ? findMessage(tx, session.id, message.messageId) : undefined;
+          if (earlier === undefined) {
+            lastSeq += 1;
+            messageCount += 1;
+          }
+          stored.push(earlier ?? append(tx, session, message, lastSeq, now));
+          if (stored.length % WRITTEN_AT_ONCE === 0) yield;
+        }
+        if (lastSeq > session.lastSeq) setCounts(tx, session, { messageCount, lastSeq }, now);
+        yield;
+        return stored;
+      });
+    },
+
+    getHistory(call, sessionId, window) {
+      if (window.roles !== null) return readRoles(file(), call, sessionId, window, window.roles);
+      if (window.limit > READ_AT_ONCE) return readLong(file(), call, sessionId, window);
+      return file().read(call, (db, tenant) => {
+        const session = liveHead(db, tenant, sessionId, file().now());
+        return session === undefined ? [] : selectWindow(db, session.id, window);
+      });
+    },
+
+    async deleteMessages(call, sessionId, { after, before }, fence) {
+      const deleted = await file().writeInSlices(call, function* (tx, tenant) {
+        const now = file().now();
+        const session = existingHead(tx, tenant, sessionId, now);
+        assertFence(tx, tenant, fence, now);
+        const end = Math.min(before ?? Number.POSITIVE_INFINITY, session.lastSeq + 1);
+        let count = 0;
+        let from = (firstSeq(tx, session.id, after ?? 0) ?? end) - 1;
+        while (from < end - 1 && count < session.messageCount) {
+          count += deleteRange(tx, session.id, from, Math.min(end, from + WRITTEN_AT_ONCE + 1));
+          from += WRITTEN_AT_ONCE;
+          if (from < end - 1) yield;
+        }
+        const messageCount = session.messageCount - count;
+        if (count > 0) setCounts(tx, session, { messageCount, lastSeq: session.lastSeq }, now);
+        return count;
+      });
+      if (deleted > 0) file().maintenance.wake();
+      return deleted;
+    },
+  };
+}
+
+function append(
+  tx: Connection,
+  session: SessionHead,
+  { keyed, messageId, role, content, metadata, timestamp }: NewStoredMessage,
+  seq: number,
+  now: number,
+): StoredMessage {
+  const id = keyed ? messageId : locatingId(seq, messageId);
+  const message = { seq, messageId: id, role, content, metadata, timestamp: timestamp ?? now };
+  insertMessage(tx, session.id, message);
+  return message;
+}
+
+/** Reads from the window's near end on, a few hundred messages a step. */
+function readLong(file: OpenFile, call: Call, sessionId: string, window: HistoryWindow): Promise<StoredMessage[]> {
+  return file.scan(call, async (read, tenant) => {
+    const session = await read((db) => liveHead(db, tenant, sessionId, file.now()));
+    if (session === undefined) return [];
+    const parts: StoredMessage[][] = [];
+    let { after, before } = window;
+    for (let left = window.limit; left > 0; ) {
+      const limit = Math.min(left, READ_AT_ONCE);
+      const part = await read((db) => selectWindow(db, session.id, { after, before, limit }));
+      parts.push(part);
+      if (part.length < limit) break;
+      left -= part.length;
+      if (after === null) before = part[0]?.seq ?? null;
+      else after = part.at(-1)?.seq ?? null;
+    }
+    return (window.after === null ? parts.reverse() : parts).flat();
+  });
+}
+
+/** The index of roles says which messages they are; only those are read (C3). */
+async function readRoles(
+  file: OpenFile,
+  call: Call,
+  sessionId: string,
+  window: HistoryWindow,
+  roles: readonly string[],
+): Promise<StoredMessage[]> {
+  const chooseSeqs = (found: readonly number[]): number[] => {
+    const seqs = [...found].sort((a, b) => a - b);
+    return window.after === null ? seqs.slice(Math.max(0, seqs.length - window.limit)) : seqs.slice(0, window.limit);
+  };
+  if (window.limit * roles.length <= READ_AT_ONCE) {
+    return file.read(call, (db, tenant) => {
+      const session = liveHead(db, tenant, sessionId, file.now());
+      if (session === undefined) return [];
+      const seqs = chooseSeqs(roles.flatMap((role) => selectSeqsOfRole(db, session.id, role, window)));
+      return selectBySeqs(db, session.id, seqs);
+    });
+  }
+  return file.scan(call, async (read, tenant) => {
+    const session = await read((db) => liveHead(db, tenant, sessionId, file.now()));
+    if (session === undefined) return [];
+    let seqs: number[] = [];
+    for (const role of roles) {
+      seqs = chooseSeqs([...seqs, ...(await read((db) => selectSeqsOfRole(db, session.id, role, window)))]);
+    }
+    const messages: StoredMessage[] = [];
+    for (let i = 0; i < seqs.length; i += READ_AT_ONCE) {
+      const some = seqs.slice(i, i + READ_AT_ONCE);
+      messages.push(...(await read((db) => selectBySeqs(db, session.id, some))));
+    }
+    return messages;
+  });
+}

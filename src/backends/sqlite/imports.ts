@@ -1,0 +1,198 @@
+/** Import into the SQLite backend (P1): a batch is one transaction, in slices. */
+import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../../contract/errors.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
+import { isItemExpired } from "../../domain/items.js";
+import { isExpired } from "../../domain/sessions.js";
+import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
+import { putState } from "./checkpoint-states.js";
+import { putWrite } from "./checkpoint-writes.js";
+import type { Connection } from "./connection/connection.js";
+import { findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
+import { isDuplicate } from "./errors.js";
+import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
+import { deleteItem, findItem, putItem } from "./item-rows.js";
+import { findMessage, insertMessage } from "./message-rows.js";
+import { insertSession, liveHead, sessionHead, sessionsOfContext } from "./session-rows.js";
+import type { OpenFile } from "./store.js";
+import { findThread, insertThread, liveThread } from "./thread-rows.js";
+
+/** Rows stored between two looks at the time. */
+const ROWS_AT_ONCE = 20;
+
+/** What all groups of a batch share. */
+interface Import {
+  readonly tx: Connection;
+  readonly tenant: number;
+  readonly now: number;
+  /** Garbage of what is replaced. */
+  readonly batch: number;
+}
+
+export async function importBatch(file: OpenFile, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
+  const { verdicts, left } = await file.writeInSlices(call, function* (tx, tenant) {
+    const target: Import = { tx, tenant, now: file.now(), batch: newBatch(tx) };
+    const all: GroupVerdict[] = [];
+    for (const group of batch.groups) all.push(yield* importGroup(target, group, batch.onConflict));
+    return { verdicts: all, left: hasGarbage(tx, target.batch) ? target.batch : null };
+  });
+  if (left !== null) await file.maintenance.sweep(call, left);
+  return verdicts;
+}
+
+function* importGroup(
+  target: Import,
+  { subject, continued, rows }: ImportGroup,
+  onConflict: ImportBatch["onConflict"],
+): Generator<void, GroupVerdict, void> {
+  const verdict = continued ?? verdictOn(target, subject, onConflict);
+  if (verdict === "skipped") return verdict;
+  if (continued === null) clearPlace(target, subject);
+  try {
+    for (const [i, row] of rows.entries()) {
+      storeRow(target, subject, row);
+      if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
+    }
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    throw new ConflictError(`${nameOf(subject)} was written to while it was imported`, { cause: error });
+  }
+  countRows(target, subject, rows);
+  return verdict;
+}
+
+function verdictOn(target: Import, subject: ImportSubject, onConflict: ImportBatch["onConflict"]): GroupVerdict {
+  const { tx, tenant } = target;
+  if (subject.kind === "task_context" && findContext(tx, tenant, subject.id) === undefined) return "skipped";
+  if (!isStored(target, subject)) return "imported";
+  if (onConflict === "error") throw new ConflictError(`${nameOf(subject)} is already stored`);
+  return onConflict === "replace" ? "replaced" : "skipped";
+}
+
+function isStored({ tx, tenant, now }: Import, subject: ImportSubject): boolean {
+  switch (subject.kind) {
+    case "session":
+      return liveHead(tx, tenant, subject.id, now) !== undefined;
+    case "task_context": {
+      const context = findContext(tx, tenant, subject.id);
+      return context !== undefined && newestVersion(tx, context) > 0;
+    }
+    case "thread":
+      return liveThread(tx, tenant, subject.id, now) !== undefined;
+    case "item": {
+      const item = findItem(tx, tenant, subject.namespace, subject.key);
+      return item !== undefined && !isItemExpired(item, now);
+    }
+  }
+}
+
+/** Removes the stored subject whole, or what is left of an expired one. */
+function clearPlace({ tx, tenant, batch }: Import, subject: ImportSubject): void {
+  switch (subject.kind) {
+    case "session": {
+      const session = sessionHead(tx, tenant, subject.id);
+      if (session !== undefined) discardSession(tx, batch, { ...session, tenant });
+      return;
+    }
+    case "task_context": {
+      const context = findContext(tx, tenant, subject.id);
+      if (context === undefined) return;
+      tx.run("DELETE FROM context_versions WHERE context = ?", context);
+      tx.run("UPDATE contexts SET newest_version = 0 WHERE id = ?", context);
+      return;
+    }
+    case "thread": {
+      const thread = findThread(tx, tenant, subject.id);
+      if (thread !== undefined) discardThread(tx, batch, { ...thread, tenant });
+      return;
+    }
+    case "item":
+      deleteItem(tx, tenant, subject.namespace, subject.key);
+  }
+}
+
+/** A row whose subject was deleted between two batches goes with it. */
+function storeRow(target: Import, subject: ImportSubject, row: ImportRow): void {
+  const { tx, tenant } = target;
+  switch (row.kind) {
+    case "session": {
+      const context = row.contextId === null ? null : contextNamed(target, row.contextId);
+      insertSession(tx, tenant, { ...row.session, messageCount: 0 }, context);
+      return;
+    }
+    case "task_context": {
+      const context = findContext(tx, tenant, idOf(subject));
+      if (context !== undefined) putVersion(tx, context, row, 0);
+      return;
+    }
+    case "thread": {
+      const session = row.sessionId === null ? null : (sessionHead(tx, tenant, row.sessionId)?.id ?? null);
+      insertThread(tx, tenant, { ...row, threadId: idOf(subject), session, checkpointCount: 0 });
+      return;
+    }
+    case "item":
+      putItem(tx, tenant, row.item);
+      return;
+    case "message": {
+      const session = sessionHead(tx, tenant, idOf(subject));
+      if (session === undefined) return;
+      if (findMessage(tx, session.id, row.message.messageId) !== undefined) throw standsTwice(row, subject);
+      insertMessage(tx, session.id, row.message);
+      return;
+    }
+    case "checkpoint": {
+      const thread = findThread(tx, tenant, idOf(subject));
+      if (thread === undefined) return;
+      if (findCheckpoint(tx, thread.id, row.namespace, row.checkpointId) !== undefined) throw standsTwice(row, subject);
+      putState(tx, { id: insertCheckpoint(tx, thread.id, row) }, row.data);
+      return;
+    }
+    case "write": {
+      const thread = findThread(tx, tenant, idOf(subject));
+      if (thread !== undefined) putWrite(tx, thread.id, { ...row, overwrite: false }, row.write);
+    }
+  }
+}
+
+/** The row of the whole says how many rows of its own it has. */
+function countRows({ tx, tenant }: Import, subject: ImportSubject, rows: readonly ImportRow[]): void {
+  const count = (kind: ImportRow["kind"]): number => rows.reduce((sum, row) => sum + (row.kind === kind ? 1 : 0), 0);
+  if (subject.kind === "session") {
+    tx.run(
+      "UPDATE sessions SET message_count = message_count + ? WHERE tenant = ? AND session_id = ?",
+      count("message"),
+      tenant,
+      subject.id,
+    );
+  } else if (subject.kind === "thread") {
+    tx.run(
+      "UPDATE threads SET checkpoint_count = checkpoint_count + ? WHERE tenant = ? AND thread_id = ?",
+      count("checkpoint"),
+      tenant,
+      subject.id,
+    );
+  }
+}
+
+/** The context of an id, which may begin here; one that only expired sessions have is gone with them. */
+function contextNamed({ tx, tenant, now, batch }: Import, contextId: string): number {
+  const stored = findContext(tx, tenant, contextId);
+  if (stored === undefined) return insertContext(tx, tenant, contextId);
+  for (const session of sessionsOfContext(tx, stored, 0, Number.MAX_SAFE_INTEGER)) {
+    if (isExpired(session, now)) discardSession(tx, batch, { ...session, tenant });
+  }
+  return findContext(tx, tenant, contextId) ?? insertContext(tx, tenant, contextId);
+}
+
+function idOf(subject: ImportSubject): string {
+  return subject.kind === "item" ? subject.key : subject.id;
+}
+
+function standsTwice(row: ImportRow, subject: ImportSubject): InvalidArgumentError {
+  return new InvalidArgumentError(`the id of a ${row.kind} stands twice in ${nameOf(subject)}`);
+}
+
+function nameOf(subject: ImportSubject): string {
+  if (subject.kind === "item") return `item ${quoteIdentifier(JSON.stringify([...subject.namespace, subject.key]))}`;
+  return `${subject.kind.replace("_", " ")} ${quoteIdentifier(subject.id)}`;
+}

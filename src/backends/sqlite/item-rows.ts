@@ -1,0 +1,169 @@
+/** Rows of items. A namespace is stored as bytes whose order and prefixes are those of its labels (M1). */
+
+import { quoteIdentifier } from "../../contract/errors.js";
+import type { StoredItem } from "../../domain/driver/stored.js";
+import { assertIntact, checksum } from "./checksums.js";
+import type { Connection } from "./connection/connection.js";
+
+interface ItemRow extends Omit<StoredItem, "namespace"> {
+  readonly namespace: Uint8Array;
+  readonly checksum: number | null;
+}
+
+const COLUMNS = `namespace, key, version, created_at AS createdAt, updated_at AS updatedAt, ttl_ms AS ttlMs,
+  expires_at AS expiresAt, checksum, value`;
+
+/** Each label as UTF-8, ended by a zero byte, which no label holds. */
+export function namespaceBytes(labels: readonly string[]): Uint8Array {
+  return Buffer.from(labels.map((label) => `${label}\0`).join(""), "utf8");
+}
+
+export function namespaceLabels(bytes: Uint8Array): string[] {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8").split("\0").slice(0, -1);
+}
+
+/** The first bytes after all namespaces that begin with these labels: the last end of a label becomes 1. */
+export function bytesBeyond(labels: readonly string[]): Uint8Array {
+  if (labels.length === 0) return Buffer.from([0xff]);
+  const bytes = namespaceBytes(labels);
+  bytes[bytes.length - 1] = 1;
+  return bytes;
+}
+
+/** Also one that has expired. @throws CorruptionError */
+export function findItem(
+  db: Connection,
+  tenant: number,
+  namespace: readonly string[],
+  key: string,
+): StoredItem | undefined {
+  const row = db.get<ItemRow>(
+    `SELECT ${COLUMNS} FROM items WHERE tenant = ? AND namespace = ? AND key = ?`,
+    tenant,
+    namespaceBytes(namespace),
+    key,
+  );
+  return row && toItem(row);
+}
+
+export function putItem(tx: Connection, tenant: number, item: StoredItem): void {
+  tx.run(
+    `INSERT INTO items (tenant, namespace, key, version, created_at, updated_at, ttl_ms, expires_at, checksum, value)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (tenant, namespace, key) DO UPDATE SET version = excluded.version, created_at = excluded.created_at,
+       updated_at = excluded.updated_at, ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
+       checksum = excluded.checksum, value = excluded.value`,
+    tenant,
+    namespaceBytes(item.namespace),
+    item.key,
+    item.version,
+    item.createdAt,
+    item.updatedAt,
+    item.ttlMs,
+    item.expiresAt,
+    checksum(item.value),
+    item.value,
+  );
+}
+
+export function deleteItem(tx: Connection, tenant: number, namespace: readonly string[], key: string): void {
+  tx.run("DELETE FROM items WHERE tenant = ? AND namespace = ? AND key = ?", tenant, namespaceBytes(namespace), key);
+}
+
+/** Where an item stands, and what decides whether it is listed, without its value. */
+export interface ItemPlaceRow {
+  readonly id: number;
+  readonly namespace: Uint8Array;
+  readonly key: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly expiresAt: number | null;
+}
+
+const PLACE = "id, namespace, key, created_at AS createdAt, updated_at AS updatedAt, expires_at AS expiresAt";
+
+const FORWARD = `SELECT ${PLACE} FROM items INDEXED BY items_by_key
+  WHERE tenant = ? AND (namespace, key) > (?, ?) AND namespace < ? ORDER BY namespace, key LIMIT ?`;
+
+const BACKWARD = `SELECT ${PLACE} FROM items INDEXED BY items_by_key
+  WHERE tenant = ? AND (namespace, key) < (?, ?) AND namespace >= ? ORDER BY namespace DESC, key DESC LIMIT ?`;
+
+/** Places after a position and before `end` in the order of namespaces and keys, also of expired items. */
+export function placesAfter(
+  db: Connection,
+  tenant: number,
+  after: Pick<ItemPlaceRow, "namespace" | "key">,
+  end: Uint8Array,
+  limit: number,
+): ItemPlaceRow[] {
+  return db.all<ItemPlaceRow>(FORWARD, tenant, after.namespace, after.key, end, limit);
+}
+
+/** The other way round: before a position and from `start` on, last ones first. */
+export function placesBefore(
+  db: Connection,
+  tenant: number,
+  before: Pick<ItemPlaceRow, "namespace" | "key">,
+  start: Uint8Array,
+  limit: number,
+): ItemPlaceRow[] {
+  return db.all<ItemPlaceRow>(BACKWARD, tenant, before.namespace, before.key, start, limit);
+}
+
+/** @throws CorruptionError */
+export function itemAt(db: Connection, id: number): StoredItem | undefined {
+  const row = db.get<ItemRow>(`SELECT ${COLUMNS} FROM items WHERE id = ?`, id);
+  return row && toItem(row);
+}
+
+/** The first namespace at or after some bytes and before `end`. */
+export function nextNamespace(
+  db: Connection,
+  tenant: number,
+  from: Uint8Array,
+  end: Uint8Array,
+): Uint8Array | undefined {
+  return db.get<{ namespace: Uint8Array }>(
+    `SELECT namespace FROM items INDEXED BY items_by_key
+     WHERE tenant = ? AND namespace >= ? AND namespace < ? ORDER BY namespace LIMIT 1`,
+    tenant,
+    from,
+    end,
+  )?.namespace;
+}
+
+/** Deletes a few items below a prefix and returns when each of them expires or expired. */
+export function deleteSome(
+  tx: Connection,
+  tenant: number,
+  prefix: readonly string[],
+  limit: number,
+): (number | null)[] {
+  const rows = tx.all<{ id: number; expiresAt: number | null }>(
+    "SELECT id, expires_at AS expiresAt FROM items WHERE tenant = ? AND namespace >= ? AND namespace < ? LIMIT ?",
+    tenant,
+    namespaceBytes(prefix),
+    bytesBeyond(prefix),
+    limit,
+  );
+  for (const { id } of rows) tx.run("DELETE FROM items WHERE id = ?", id);
+  return rows.map(({ expiresAt }) => expiresAt);
+}
+
+/** Removes a few items that have expired; `true` when there may be more. */
+export function sweepExpiredItems(tx: Connection, tenant: number, now: number, limit: number): boolean {
+  const removed = tx.run(
+    `DELETE FROM items WHERE id IN (SELECT id FROM items INDEXED BY items_by_expiry
+       WHERE tenant = ? AND expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?)`,
+    tenant,
+    now,
+    limit,
+  );
+  return removed === limit;
+}
+
+/** @throws CorruptionError */
+function toItem({ checksum: sum, namespace, ...item }: ItemRow): StoredItem {
+  assertIntact(sum, () => `item ${quoteIdentifier(item.key)}`, item.value);
+  return { ...item, namespace: namespaceLabels(namespace) };
+}

@@ -1,0 +1,154 @@
+/** Pruning threads (K6): the domain plans, one atomic step a thread carries it out. */
+import type { Call } from "../../domain/driver/call.js";
+import type { CheckpointDriver, PruneCounts } from "../../domain/driver/storage-driver.js";
+import { type PrunableCheckpoint, planPrune } from "../../domain/pruning.js";
+import { deleteStates } from "./checkpoint-states.js";
+import { deleteWrites, hasWrites, sizeOfWrites } from "./checkpoint-writes.js";
+import type { Connection } from "./connection/connection.js";
+import type { OpenFile } from "./store.js";
+import { findThread, isThreadGone, type ThreadRow, threadsById } from "./thread-rows.js";
+
+type Prune = Parameters<CheckpointDriver["pruneCheckpoints"]>[1];
+
+/** Checkpoints looked at, or removed, between two looks at the time. */
+const PIECE_ROWS = 50;
+
+/** Threads found in one step. */
+const THREADS_AT_ONCE = 50;
+
+const NOTHING: PruneCounts = {
+  threads: 0,
+  removedCheckpoints: 0,
+  removedWrites: 0,
+  keptCheckpoints: 0,
+  removedBytes: 0,
+};
+
+export async function pruneCheckpoints(file: OpenFile, call: Call, prune: Prune): Promise<PruneCounts> {
+  const now = file.now();
+  let total = NOTHING;
+  for (let after = ""; ; ) {
+    const threads = await file.read(call, (db, tenant) => selectThreads(db, tenant, prune.threadId, after));
+    for (const thread of threads) {
+      const counts = isThreadGone(thread, now) ? NOTHING : await pruneThread(file, call, thread, prune, now);
+      total = sumOf(total, counts);
+      after = thread.threadId;
+    }
+    if (threads.length === 0 || prune.threadId !== null) break;
+  }
+  if (total.removedCheckpoints > 0 && !prune.dryRun) await file.maintenance.reclaim(call);
+  return total;
+}
+
+function selectThreads(db: Connection, tenant: number, threadId: string | null, after: string): ThreadRow[] {
+  if (threadId !== null) return [findThread(db, tenant, threadId)].filter((thread) => thread !== undefined);
+  return threadsById(db, tenant, after, THREADS_AT_ONCE);
+}
+
+type Candidate = PrunableCheckpoint & { readonly id: number; readonly sizeBytes: number };
+
+async function pruneThread(
+  file: OpenFile,
+  call: Call,
+  thread: ThreadRow,
+  rule: Prune,
+  now: number,
+): Promise<PruneCounts> {
+  // Fewer than are kept anyway: nothing to look at.
+  if (rule.keepLast !== null && thread.checkpointCount <= rule.keepLast) {
+    return { ...NOTHING, threads: 1, keptCheckpoints: thread.checkpointCount };
+  }
+  if (rule.dryRun) {
+    return file.scan(call, async (read) => {
+      const candidates: Candidate[] = [];
+      for (let after = 0; ; ) {
+        const rows = await read((db) => selectCandidates(db, thread.id, after));
+        candidates.push(...rows);
+        const last = rows.at(-1);
+        if (last === undefined) break;
+        after = last.seq;
+      }
+      const removed = planPrune(candidates, rule, now);
+      let counts = countsOf(candidates.length, removed);
+      for (const each of removed) counts = sumOf(counts, await read((db) => countsOfWrites(db, thread.id, each)));
+      return counts;
+    });
+  }
+  return file.writeInSlices(call, function* (tx) {
+    const current = tx.get<{ checkpointCount: number }>(
+      "SELECT checkpoint_count AS checkpointCount FROM threads WHERE id = ?",
+      thread.id,
+    );
+    // Deleted since it was found.
+    if (current === undefined) return NOTHING;
+    const candidates: Candidate[] = [];
+    for (let after = 0; ; ) {
+      const rows = selectCandidates(tx, thread.id, after);
+      candidates.push(...rows);
+      const last = rows.at(-1);
+      if (last === undefined) break;
+      after = last.seq;
+      if (rows.length === PIECE_ROWS) yield;
+    }
+    const removed = planPrune(candidates, rule, now);
+    let counts = countsOf(candidates.length, removed);
+    for (const each of removed) {
+      counts = sumOf(counts, countsOfWrites(tx, thread.id, each));
+      deleteWrites(tx, thread.id, each.namespace, each.checkpointId);
+      deleteStates(tx, [each]);
+      tx.run("DELETE FROM checkpoints WHERE id = ?", each.id);
+      yield;
+    }
+    if (removed.length > 0) {
+      const checkpointCount = current.checkpointCount - removed.length;
+      tx.run("UPDATE threads SET checkpoint_count = ? WHERE id = ?", checkpointCount, thread.id);
+    }
+    return counts;
+  });
+}
+
+function selectCandidates(db: Connection, thread: number, after: number): Candidate[] {
+  const rows = db.all<Omit<Candidate, "hasWrites" | "needsParent"> & { readonly needsParent: number }>(
+    `SELECT id, namespace, checkpoint_id AS checkpointId, parent_id AS parentId, needs_parent AS needsParent, seq,
+       created_at AS createdAt, size_bytes AS sizeBytes
+     FROM checkpoints INDEXED BY checkpoints_by_seq WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?`,
+    thread,
+    after,
+    PIECE_ROWS,
+  );
+  return rows.map((row) => ({
+    ...row,
+    needsParent: row.needsParent !== 0,
+    hasWrites: hasWrites(db, thread, row.namespace, row.checkpointId),
+  }));
+}
+
+function countsOf(all: number, removed: readonly Candidate[]): PruneCounts {
+  return {
+    threads: 1,
+    removedCheckpoints: removed.length,
+    removedWrites: 0,
+    keptCheckpoints: all - removed.length,
+    removedBytes: removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+  };
+}
+
+function countsOfWrites(
+  db: Connection,
+  thread: number,
+  { hasWrites: some, namespace, checkpointId }: Candidate,
+): PruneCounts {
+  if (!some) return NOTHING;
+  const { count, bytes } = sizeOfWrites(db, thread, namespace, checkpointId);
+  return { ...NOTHING, removedWrites: count, removedBytes: bytes };
+}
+
+function sumOf(a: PruneCounts, b: PruneCounts): PruneCounts {
+  return {
+    threads: a.threads + b.threads,
+    removedCheckpoints: a.removedCheckpoints + b.removedCheckpoints,
+    removedWrites: a.removedWrites + b.removedWrites,
+    keptCheckpoints: a.keptCheckpoints + b.keptCheckpoints,
+    removedBytes: a.removedBytes + b.removedBytes,
+  };
+}

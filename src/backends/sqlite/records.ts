@@ -1,0 +1,204 @@
+/**
+ * Export from the SQLite backend (P1): page by page, in constant memory. With a write-ahead log all of it is of one moment; with
+ * a rollback journal each page is of its own, so that an export never locks writers out.
+ */
+import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { StoredContext } from "../../domain/driver/stored.js";
+import { isItemExpired } from "../../domain/items.js";
+import {
+  checkpointRecord,
+  itemRecord,
+  messageRecord,
+  sessionRecord,
+  taskContextRecord,
+  threadRecord,
+  writeRecord,
+} from "../../domain/records/to-records.js";
+import { isExpired } from "../../domain/sessions.js";
+import { oldestCheckpoints, withParts } from "./checkpoint-rows.js";
+import { FIRST_PLACE, selectWritesAfter } from "./checkpoint-writes.js";
+import type { Connection } from "./connection/connection.js";
+import type { ReadStep } from "./connection/snapshots.js";
+import { contextName, contextsById, selectVersionAfter } from "./context-rows.js";
+import { bytesBeyond, itemAt, namespaceBytes, placesAfter } from "./item-rows.js";
+import { selectWindow } from "./message-rows.js";
+import { liveSession, type SessionRow, sessionsById, sessionsOfContext } from "./session-rows.js";
+import type { OpenFile } from "./store.js";
+import { isThreadGone, liveThread, type ThreadRow, threadsById, threadsOfSession } from "./thread-rows.js";
+
+/** Rows of a page, and rows that may be large. */
+const PAGE_ROWS = 100;
+const LARGE_ROWS = 4;
+
+export function exportRecords(
+  file: OpenFile,
+  call: Call,
+  { sessionId, threadId, kinds }: ExportFilter,
+): AsyncGenerator<StorageRecord> {
+  const now = file.now();
+  const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
+  return file.stream(call, async function* (read, tenant) {
+    const source: Source = { read, tenant, now, isWanted };
+    if (threadId !== undefined) {
+      const thread = await read((db) => liveThread(db, tenant, threadId, now));
+      if (thread !== undefined) yield* recordsOfThread(source, thread);
+    } else if (sessionId !== undefined) {
+      const session = await read((db) => liveSession(db, tenant, sessionId, now));
+      if (session !== undefined) yield* recordsAroundSession(source, session);
+    } else {
+      yield* recordsOfTenant(source);
+    }
+  });
+}
+
+/** What all parts of an export share. */
+interface Source {
+  readonly read: ReadStep;
+  readonly tenant: number;
+  readonly now: number;
+  readonly isWanted: (...kinds: RecordKind[]) => boolean;
+}
+
+async function* recordsOfTenant(source: Source): AsyncGenerator<StorageRecord> {
+  const { read, tenant, now, isWanted } = source;
+  if (isWanted("session", "message")) {
+    const sessions = pages(
+      read,
+      "",
+      (db, after: string) => sessionsById(db, tenant, after, PAGE_ROWS),
+      (row) => row.sessionId,
+    );
+    for await (const session of sessions) if (!isExpired(session, now)) yield* recordsOfSession(source, session);
+  }
+  if (isWanted("task_context")) {
+    const contexts = pages(
+      read,
+      "",
+      (db, after: string) => contextsById(db, tenant, after, PAGE_ROWS),
+      (row) => row.contextId,
+    );
+    for await (const { id, contextId } of contexts) {
+      const sessions = pages(
+        read,
+        0,
+        (db, after: number) => sessionsOfContext(db, id, after, PAGE_ROWS),
+        (row) => row.id,
+      );
+      let isRead = false;
+      for await (const session of sessions) isRead ||= !isExpired(session, now);
+      if (isRead) yield* recordsOfContext(source, id, contextId);
+    }
+  }
+  if (isWanted("thread", "checkpoint", "write")) {
+    const threads = pages(
+      read,
+      "",
+      (db, after: string) => threadsById(db, tenant, after, PAGE_ROWS),
+      (row) => row.threadId,
+    );
+    for await (const thread of threads) if (!isThreadGone(thread, now)) yield* recordsOfThread(source, thread);
+  }
+  if (isWanted("item")) yield* recordsOfItems(source);
+}
+
+/** A session with its messages, its context and the threads that are linked to it. */
+async function* recordsAroundSession(source: Source, session: SessionRow): AsyncGenerator<StorageRecord> {
+  const { read, isWanted } = source;
+  yield* recordsOfSession(source, session);
+  const { context } = session;
+  if (context !== null && isWanted("task_context")) {
+    const contextId = await read((db) => contextName(db, context));
+    if (contextId !== null) yield* recordsOfContext(source, context, contextId);
+  }
+  if (!isWanted("thread", "checkpoint", "write")) return;
+  const start = { createdAt: Number.MIN_SAFE_INTEGER, threadId: "" };
+  const threads = pages(
+    read,
+    start,
+    (db, after: Pick<ThreadRow, "createdAt" | "threadId">) => threadsOfSession(db, session.id, after, PAGE_ROWS),
+    (row) => row,
+  );
+  for await (const thread of threads) yield* recordsOfThread(source, thread);
+}
+
+async function* recordsOfSession({ read, isWanted }: Source, session: SessionRow): AsyncGenerator<StorageRecord> {
+  if (isWanted("session")) {
+    const { context } = session;
+    yield sessionRecord(session, context === null ? null : await read((db) => contextName(db, context)));
+  }
+  if (!isWanted("message") || session.messageCount === 0) return;
+  const messages = pages(
+    read,
+    0,
+    // Without one moment for all pages: what came since the session's record would be beyond its last_seq.
+    (db, after: number) => selectWindow(db, session.id, { after, before: session.lastSeq + 1, limit: PAGE_ROWS }),
+    (row) => row.seq,
+  );
+  for await (const message of messages) yield messageRecord(session.sessionId, message);
+}
+
+async function* recordsOfContext({ read }: Source, context: number, contextId: string): AsyncGenerator<StorageRecord> {
+  const next = (db: Connection, after: number): StoredContext[] => {
+    const version = selectVersionAfter(db, context, after);
+    return version === undefined ? [] : [version];
+  };
+  for await (const version of pages(read, 0, next, (row) => row.version)) yield taskContextRecord(contextId, version);
+}
+
+async function* recordsOfThread({ read, isWanted }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+  const { id, threadId } = thread;
+  if (isWanted("thread")) yield threadRecord(thread);
+  if (isWanted("checkpoint")) {
+    const checkpoints = pages(
+      read,
+      0,
+      (db, after: number) =>
+        oldestCheckpoints(db, id, after, LARGE_ROWS)
+          .filter((row) => row.seq <= thread.lastSeq)
+          .map((row) => withParts(db, id, row, { data: true, writes: false })),
+      (row) => row.seq,
+    );
+    for await (const checkpoint of checkpoints) yield checkpointRecord(threadId, checkpoint);
+  }
+  if (!isWanted("write")) return;
+  const writes = pages(
+    read,
+    FIRST_PLACE,
+    (db, after) => selectWritesAfter(db, id, after, LARGE_ROWS),
+    (row) => row,
+  );
+  for await (const write of writes) yield writeRecord(threadId, write.namespace, write.checkpointId, write);
+}
+
+async function* recordsOfItems({ read, tenant, now }: Source): AsyncGenerator<StorageRecord> {
+  const start = { namespace: namespaceBytes([]), key: "" };
+  const end = bytesBeyond([]);
+  const places = pages(
+    read,
+    start,
+    (db, after: typeof start) => placesAfter(db, tenant, after, end, PAGE_ROWS),
+    (row) => row,
+  );
+  for await (const place of places) {
+    if (isItemExpired(place, now)) continue;
+    const item = await read((db) => itemAt(db, place.id));
+    if (item !== undefined) yield itemRecord(item);
+  }
+}
+
+/** Rows of all pages, each page beginning after the last row of the one before. */
+async function* pages<Row, Place>(
+  read: ReadStep,
+  start: Place,
+  page: (db: Connection, after: Place) => Row[],
+  place: (row: Row) => Place,
+): AsyncGenerator<Row> {
+  for (let after = start; ; ) {
+    const rows = await read((db) => page(db, after));
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    after = place(last);
+  }
+}

@@ -1,0 +1,180 @@
+/** An open file: a connection that writes, one that reads, and what looks after them. The verbs are built on this. */
+
+import { UnsupportedError } from "../../contract/errors.js";
+import type { Call } from "../../domain/driver/call.js";
+import { untilFree } from "./connection/back-off.js";
+import { Connection } from "./connection/connection.js";
+import type { Journal } from "./connection/journal.js";
+import { hasWalResetBug, setDurability, setJournal } from "./connection/journal.js";
+import { prepareFile } from "./connection/prepare-file.js";
+import { Reader } from "./connection/reader.js";
+import type { ReadStep } from "./connection/snapshots.js";
+import { Snapshots } from "./connection/snapshots.js";
+import { Turns } from "./connection/turns.js";
+import { WriteAheadLog } from "./connection/write-ahead-log.js";
+import { Maintenance, needsMaintenance } from "./maintenance.js";
+import type { ResolvedOptions } from "./options.js";
+import { migrate, schemaVersion } from "./schema/migrate.js";
+import { Tenants } from "./tenants.js";
+import { Writer } from "./writer.js";
+
+/** Encoded characters from which on a write is done in a transaction of its own, which syncs without holding the event loop. */
+const LARGE_WRITE = 512 * 1024;
+
+/** Rows from which on a write lets go of the event loop on its way. */
+const MANY_ROWS = 200;
+
+export class OpenFile {
+  readonly options: ResolvedOptions;
+  readonly journal: Journal;
+  readonly maintenance: Maintenance;
+  readonly #connection: Connection;
+  readonly #log: WriteAheadLog | undefined;
+  readonly #writer: Writer;
+  readonly #reader: Reader;
+  readonly #snapshots: Snapshots;
+  readonly #tenants = new Tenants();
+
+  /** Opens the file and brings its schema up to date. */
+  static async open(options: ResolvedOptions, call: Call): Promise<OpenFile> {
+    prepareFile(options.path);
+    const connection = new Connection(options.path);
+    try {
+      await untilFree(call, () => schemaVersion(connection, options.path));
+      await untilFree(call, () => connection.pragma("auto_vacuum = INCREMENTAL"));
+      const wanted = options.journal === "rollback" || hasWalResetBug(connection.version) ? "rollback" : "wal";
+      const journal = await setJournal(connection, call, wanted);
+      await untilFree(call, () => setDurability(connection, journal, options.durability));
+      await untilFreeMigrated(connection, options.path, call);
+      return new OpenFile(options, journal, connection);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: ResolvedOptions, journal: Journal, connection: Connection) {
+    this.options = options;
+    this.journal = journal;
+    this.#connection = connection;
+    this.#log = journal === "wal" ? new WriteAheadLog(connection, options.path) : undefined;
+    const log = this.#log;
+    const turns = new Turns();
+    this.#writer = new Writer({
+      path: options.path,
+      connection,
+      guard: mayWriteWith(connection, journal),
+      syncAhead: async () => log?.syncAhead(),
+      afterCommit: () => log?.afterCommit(),
+    });
+    this.#reader = new Reader(new Connection(options.path), turns);
+    this.#snapshots = new Snapshots({
+      connect: () => new Connection(options.path),
+      holdsMoment: journal === "wal",
+      turns,
+    });
+    this.maintenance = new Maintenance(this.#writer);
+  }
+
+  now(): number {
+    return this.options.clock.now();
+  }
+
+  /** Runs a short read on one moment of the store. */
+  read<T>(call: Call, step: (db: Connection, tenant: number) => T): Promise<T> {
+    return this.#reader.read(call, (db) => step(db, this.#tenants.find(db, call.tenant)));
+  }
+
+  /** Runs a long read in short steps. */
+  scan<T>(call: Call, work: (read: ReadStep, tenant: number) => Promise<T>): Promise<T> {
+    return this.#snapshots.scan(call, async (read) => work(read, await this.#tenant(read, call)));
+  }
+
+  /** Runs a read that lasts as long as somebody takes its rows. */
+  stream<T>(call: Call, rows: (read: ReadStep, tenant: number) => AsyncGenerator<T>): AsyncGenerator<T> {
+    const tenantOf = (read: ReadStep): Promise<number> => this.#tenant(read, call);
+    return this.#snapshots.stream(call, async function* (read) {
+      yield* rows(read, await tenantOf(read));
+    });
+  }
+
+  /** Runs a short step that decides all its refusals before it writes; it may share a transaction with others. */
+  write<T>(call: Call, step: (tx: Connection, tenant: number) => T): Promise<T> {
+    return this.#writer.write(call, (tx) => step(tx, this.#tenants.findOrAdd(tx, call.tenant)));
+  }
+
+  /** Runs a piece of work that lets go of the event loop where it yields, in a transaction of its own. */
+  writeInSlices<T>(call: Call, work: (tx: Connection, tenant: number) => Generator<void, T, void>): Promise<T> {
+    const tenants = this.#tenants;
+    return this.#writer.writeInSlices(call, function* (tx) {
+      return yield* work(tx, tenants.findOrAdd(tx, call.tenant));
+    });
+  }
+
+  /** As `write` when it is about few rows and little text, else as `writeInSlices`. */
+  writeSized<T>(
+    call: Call,
+    size: { readonly rows: number; readonly characters: number },
+    work: (tx: Connection, tenant: number) => Generator<void, T, void>,
+  ): Promise<T> {
+    if (size.rows > MANY_ROWS || size.characters > LARGE_WRITE) return this.writeInSlices(call, work);
+    return this.write(call, (tx, tenant) => {
+      const pieces = work(tx, tenant);
+      let piece = pieces.next();
+      while (!piece.done) piece = pieces.next();
+      return piece.value;
+    });
+  }
+
+  /** What the health check tells of the writing side. */
+  get problems(): {
+    readonly broken: string | undefined;
+    readonly log: string | undefined;
+    readonly maintenance: string | undefined;
+  } {
+    return { broken: this.#writer.broken?.message, log: this.#log?.problem, maintenance: this.maintenance.problem };
+  }
+
+  /** Runs a statement on the writer's connection, outside of the queue: settings in force are those of that connection. */
+  inspect<T>(look: (connection: Connection) => T): T {
+    return look(this.#connection);
+  }
+
+  /** Goes on with what a crash left. */
+  async wakeMaintenance(call: Call): Promise<void> {
+    if (await this.#reader.read(call, needsMaintenance)) this.maintenance.wake();
+  }
+
+  async close(): Promise<void> {
+    await this.maintenance.stop();
+    await this.#writer.drained();
+    this.#snapshots.close();
+    this.#reader.close();
+    try {
+      await this.#log?.close();
+    } finally {
+      this.#connection.close();
+    }
+  }
+
+  async #tenant(read: ReadStep, call: Call): Promise<number> {
+    return read((db) => this.#tenants.find(db, call.tenant));
+  }
+}
+
+/** Switching the journal may have waited for another process that is migrating. */
+async function untilFreeMigrated(connection: Connection, path: string, call: Call): Promise<void> {
+  await untilFree(call, () => schemaVersion(connection, path));
+  await migrate(connection, path, call);
+}
+
+/** A build with the WAL-reset bug looks before each transaction whether another process has turned the log on. */
+function mayWriteWith(connection: Connection, journal: Journal): (tx: Connection) => void {
+  if (journal === "wal" || !hasWalResetBug(connection.version)) return () => undefined;
+  return (tx) => {
+    if (tx.pragma("journal_mode") !== "wal") return;
+    throw new UnsupportedError(
+      `another process has turned the write-ahead log on, which SQLite ${tx.version} must not share: use a newer Node.js`,
+    );
+  };
+}

@@ -1,0 +1,88 @@
+/** Task contexts of the SQLite backend (T1-T3). */
+import { randomUUID } from "node:crypto";
+import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
+import type { StoredContext } from "../../domain/driver/stored.js";
+import { newestDroppedVersion, nextContextVersion } from "../../domain/task-contexts.js";
+import type { Connection } from "./connection/connection.js";
+import { insertContext, newestVersion, putVersion, selectVersion, selectVersions } from "./context-rows.js";
+import { discardUnusedContext, hasGarbage, newBatch } from "./garbage.js";
+import { assertFence } from "./leases.js";
+import { existingHead, liveHead, type SessionHead, touchSession } from "./session-rows.js";
+import type { OpenFile } from "./store.js";
+
+/** Versions listed in one step; more of them are listed in several. */
+const READ_AT_ONCE = 200;
+
+export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
+  return {
+    storeContext: (call, sessionId, { context, sizeBytes, metadata, expectedVersion }, fence) =>
+      file().writeSized(call, { rows: 1, characters: context.length }, function* (tx, tenant) {
+        const now = file().now();
+        const session = existingHead(tx, tenant, sessionId, now);
+        assertFence(tx, tenant, fence, now);
+        const newest = session.context === null ? 0 : newestVersion(tx, session.context);
+        const version = nextContextVersion(newest, expectedVersion);
+        const stored = { version, context, sizeBytes, metadata, createdAt: now };
+        const dropped = newestDroppedVersion(version, file().options.keepVersions);
+        putVersion(tx, contextOf(tx, tenant, session), stored, dropped);
+        touchSession(tx, session, now);
+        yield;
+        return stored;
+      }),
+
+    getContext: (call, sessionId, version) =>
+      file().read(call, (db, tenant) => {
+        const session = liveHead(db, tenant, sessionId, file().now());
+        return session === undefined || session.context === null
+          ? undefined
+          : selectVersion(db, session.context, version);
+      }),
+
+    listContexts(call, sessionId, { limit, before }) {
+      if (limit <= READ_AT_ONCE) {
+        return file().read(call, (db, tenant) => {
+          const context = liveHead(db, tenant, sessionId, file().now())?.context ?? null;
+          return context === null ? [] : selectVersions(db, context, before, limit);
+        });
+      }
+      return file().scan(call, async (read, tenant) => {
+        const context = await read((db) => liveHead(db, tenant, sessionId, file().now())?.context ?? null);
+        const versions: StoredContext[] = [];
+        while (context !== null && versions.length < limit) {
+          const last = versions.at(-1)?.version ?? before;
+          const some = await read((db) =>
+            selectVersions(db, context, last, Math.min(READ_AT_ONCE, limit - versions.length)),
+          );
+          versions.push(...some);
+          if (some.length === 0) break;
+        }
+        return versions;
+      });
+    },
+
+    async shareContext(call, fromSessionId, withSessionId) {
+      const left = await file().write(call, (tx, tenant) => {
+        const now = file().now();
+        const from = existingHead(tx, tenant, fromSessionId, now);
+        const other = existingHead(tx, tenant, withSessionId, now);
+        const shared = contextOf(tx, tenant, from);
+        const batch = newBatch(tx);
+        if (other.context !== shared) {
+          tx.run("UPDATE sessions SET context = ? WHERE id = ?", shared, other.id);
+          if (other.context !== null) discardUnusedContext(tx, batch, other.context);
+        }
+        touchSession(tx, other, now);
+        return hasGarbage(tx, batch) ? batch : null;
+      });
+      if (left !== null) await file().maintenance.sweep(call, left);
+    },
+  };
+}
+
+/** The session's context; it begins without a version. */
+function contextOf(tx: Connection, tenant: number, session: SessionHead): number {
+  if (session.context !== null) return session.context;
+  const context = insertContext(tx, tenant, randomUUID());
+  tx.run("UPDATE sessions SET context = ? WHERE id = ?", context, session.id);
+  return context;
+}

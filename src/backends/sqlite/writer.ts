@@ -1,0 +1,340 @@
+/**
+ * The one writer of this process: short steps that wait at the same moment share a transaction, so that they share its sync to
+ * disk (group commit). A step decides all its refusals before it writes; one that throws after it has written is run again in
+ * a transaction of its own, so that it undoes nothing of the others.
+ */
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { isStorageError, StorageConnectionError } from "../../contract/errors.js";
+import type { Call } from "../../domain/driver/call.js";
+import { assertWanted, backOffMs, untilFree } from "./connection/back-off.js";
+import type { Connection } from "./connection/connection.js";
+import { isBusy, isInputOutputError, mapSqliteError } from "./errors.js";
+
+/** What the writer needs to know of a call, and tells it. */
+export type WritingCall = Pick<Call, "cancelled" | "cancellation" | "remainingMs" | "sent">;
+
+/** A short synchronous piece of a transaction; it may be run again after a rollback. */
+export type WriteStep<T> = (tx: Connection) => T;
+
+/** A long transaction in short pieces: it lets go of the event loop where it yields. It may be run again after a rollback. */
+export type WriteSlices<T> = (tx: Connection) => Generator<void, T, void>;
+
+/** How long the steps of one transaction may take together, in milliseconds. */
+const GROUP_MS = 8;
+
+/** Most steps of one transaction. */
+const GROUP_STEPS = 1_000;
+
+export interface WriterOptions {
+  readonly path: string;
+  readonly connection: Connection;
+  /** Runs at the start of every transaction; throws when this process must not write. */
+  readonly guard: (tx: Connection) => void;
+  /** Makes the sync of a large transaction short: called before its COMMIT. */
+  readonly syncAhead: () => Promise<void>;
+  /** Called after each transaction that wrote, outside of it; the next one waits for what it returns. It must not fail. */
+  readonly afterCommit: () => Promise<void> | undefined;
+}
+
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #db: Connection;
+  readonly #queue: Job[] = [];
+  #running = false;
+  #attempt = 0;
+  /** Why nothing may be written any more through this handle. */
+  #broken: Error | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#db = options.connection;
+  }
+
+  /** Why this handle refuses writes; `undefined` while it takes them. */
+  get broken(): Error | undefined {
+    return this.#broken;
+  }
+
+  /** Runs a step in a transaction that others may share; settles after COMMIT. */
+  write<T>(call: WritingCall, step: WriteStep<T>): Promise<T> {
+    return this.#enqueue<T>((resolve, reject) => new Job(call, { step }, resolve as (value: unknown) => void, reject));
+  }
+
+  /** Runs a long piece of work in a transaction of its own; other writers wait, readers and the event loop do not. */
+  writeInSlices<T>(call: WritingCall, slices: WriteSlices<T>): Promise<T> {
+    return this.#enqueue<T>(
+      (resolve, reject) => new Job(call, { slices }, resolve as (value: unknown) => void, reject),
+    );
+  }
+
+  /** Resolves when nothing is waiting or running. */
+  async drained(): Promise<void> {
+    if (this.#running) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+
+  #enqueue<T>(job: (resolve: (value: T) => void, reject: (reason: unknown) => void) => Job): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push(job(resolve, reject));
+      if (this.#running) return;
+      this.#running = true;
+      setImmediate(() => this.#turn());
+    });
+  }
+
+  #turn(): void {
+    const [first] = this.#queue;
+    if (first === undefined) {
+      this.#running = false;
+      this.#onIdle?.();
+    } else if (this.#broken !== undefined) {
+      for (const job of this.#queue.splice(0)) job.reject(this.#broken);
+      this.#turn();
+    } else if ("slices" in first.work) {
+      this.#queue.shift();
+      void this.#runSlices(first, first.work.slices).then(() => this.#turn());
+    } else {
+      this.#runGroup();
+    }
+  }
+
+  #nextTurn(waitMs = 0): void {
+    if (waitMs > 0) setTimeout(() => this.#turn(), waitMs);
+    else setImmediate(() => this.#turn());
+  }
+
+  /** Runs the steps at the head of the queue; they leave it when they are settled. */
+  #runGroup(): void {
+    try {
+      this.#begin();
+    } catch (error) {
+      if (isBusy(error)) this.#waitForLock();
+      else this.#failAll(error);
+      return;
+    }
+    const written = this.#db.writes;
+    const group = this.#runSteps();
+    if (group === undefined) {
+      this.#undo();
+      this.#nextTurn();
+      return;
+    }
+    try {
+      this.#commit(group);
+    } catch (error) {
+      void this.#commitFailed(group, error).then(() => this.#turn());
+      return;
+    }
+    this.#settle(group);
+    const pause = this.#db.writes === written ? undefined : this.#options.afterCommit();
+    if (pause !== undefined) void pause.then(() => this.#turn());
+    else if (this.#queue.length > 0) this.#nextTurn();
+    else this.#turn();
+  }
+
+  #begin(): void {
+    this.#db.control("BEGIN IMMEDIATE");
+    this.#attempt = 0;
+    try {
+      this.#options.guard(this.#db);
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
+  }
+
+  /** The jobs that are ready to commit; `undefined` when the transaction must be undone, with those that are to run again still waiting. */
+  #runSteps(): Job[] | undefined {
+    const group: Job[] = [];
+    const end = performance.now() + GROUP_MS;
+    for (const job of this.#queue) {
+      if ("slices" in job.work || (job.alone && group.length > 0)) break;
+      if (!this.#runStep(job, job.work.step)) {
+        // With nobody to spoil it for, the error is the job's own.
+        if (group.length === 0) this.#settle([job]);
+        else job.alone = true;
+        return undefined;
+      }
+      group.push(job);
+      if (job.alone || group.length >= GROUP_STEPS || performance.now() >= end) break;
+    }
+    return group;
+  }
+
+  /** Whether the transaction may be committed after the step: it is done, or has refused without a write. */
+  #runStep(job: Job, step: WriteStep<unknown>): boolean {
+    if (job.call.cancelled) {
+      job.outcome = { error: job.call.cancellation() };
+      return true;
+    }
+    const written = this.#db.writes;
+    try {
+      job.outcome = { value: step(this.#db) };
+      return true;
+    } catch (error) {
+      job.outcome = { error };
+      return isStorageError(error) && this.#db.writes === written;
+    }
+  }
+
+  #commit(group: readonly Job[]): void {
+    for (const { call } of group) call.sent = true;
+    this.#db.control("COMMIT");
+  }
+
+  /** Settles the group if what became of it is certain, or never will be; else leaves it in the queue to run again. */
+  async #commitFailed(group: readonly Job[], reason: unknown): Promise<void> {
+    let error = reason;
+    // With a rollback journal COMMIT waits for readers; until then it has had no effect.
+    for (let attempt = 0; isBusy(error); attempt++) {
+      for (const { call } of group) call.sent = false;
+      await sleep(backOffMs(attempt));
+      // What was given up meanwhile must not take effect: the others run again without it.
+      if (group.some(({ call }) => call.cancelled)) {
+        this.#undo();
+        return;
+      }
+      try {
+        this.#commit(group);
+        this.#settle(group);
+        await this.#options.afterCommit();
+        return;
+      } catch (next) {
+        error = next;
+      }
+    }
+    this.#undo();
+    if (isInputOutputError(error)) {
+      this.#breakDown(error);
+      for (const job of group) job.outcome = { error: mapSqliteError(error, this.#options.path, "unknown") };
+      this.#settle(group);
+      return;
+    }
+    for (const job of group) {
+      job.call.sent = false;
+      job.outcome = { error };
+      // Somebody's share was too much for the disk: alone, each succeeds or fails for itself.
+      job.alone = true;
+    }
+    if (group.length === 1) this.#settle(group);
+  }
+
+  #settle(group: readonly Job[]): void {
+    this.#queue.splice(0, group.length);
+    for (const job of group) job.settle();
+  }
+
+  /** Another process writes: waits, and lets go of those whose deadline passes meanwhile. */
+  #waitForLock(): void {
+    const waiting = this.#queue.splice(0);
+    for (const job of waiting) {
+      if (job.call.cancelled) job.reject(job.call.cancellation());
+      else this.#queue.push(job);
+    }
+    this.#nextTurn(backOffMs(this.#attempt++));
+  }
+
+  #failAll(error: unknown): void {
+    for (const job of this.#queue.splice(0)) job.reject(error);
+    this.#nextTurn();
+  }
+
+  async #runSlices(job: Job, slices: WriteSlices<unknown>): Promise<void> {
+    const { call } = job;
+    let committing = false;
+    try {
+      assertWanted(call);
+      await untilFree(call, () => this.#begin());
+      const work = slices(this.#db);
+      let piece = work.next();
+      let isLarge = false;
+      for (let end = performance.now() + GROUP_MS; !piece.done; piece = work.next()) {
+        isLarge = true;
+        if (performance.now() < end) continue;
+        await nextTurn();
+        if (call.cancelled) throw call.cancellation();
+        end = performance.now() + GROUP_MS;
+      }
+      if (isLarge) await this.#syncAhead();
+      if (call.cancelled) throw call.cancellation();
+      await untilFree(call, () => {
+        committing = true;
+        call.sent = true;
+        try {
+          this.#db.control("COMMIT");
+        } catch (error) {
+          // Not yet: what waits for readers has had no effect.
+          call.sent = !isBusy(error);
+          throw error;
+        }
+      });
+      job.outcome = { value: piece.value };
+    } catch (error) {
+      this.#undo();
+      const unknown = committing && isInputOutputError(error);
+      if (unknown) this.#breakDown(error);
+      else call.sent = false;
+      job.outcome = { error: unknown ? mapSqliteError(error, this.#options.path, "unknown") : error };
+    }
+    job.settle();
+    await this.#options.afterCommit();
+  }
+
+  async #syncAhead(): Promise<void> {
+    try {
+      await this.#options.syncAhead();
+    } catch (error) {
+      this.#breakDown(error);
+      throw this.#broken;
+    }
+  }
+
+  #undo(): void {
+    try {
+      this.#db.rollback();
+    } catch (error) {
+      this.#breakDown(error);
+    }
+  }
+
+  /** After a sync that failed, what a later sync says proves nothing about the earlier one. */
+  #breakDown(cause: unknown): void {
+    this.#broken = new StorageConnectionError(
+      `the disk of ${this.#options.path} failed in the middle of a write; this storage takes no more writes: close it and open it again`,
+      { retryable: false, cause },
+    );
+  }
+}
+
+type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** One write on its way. */
+class Job {
+  readonly call: WritingCall;
+  readonly work: { readonly step: WriteStep<unknown> } | { readonly slices: WriteSlices<unknown> };
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+  /** It spoiled a shared transaction. */
+  alone = false;
+  /** What its step gave; told when the transaction has taken effect. */
+  outcome: Outcome | undefined;
+
+  constructor(
+    call: WritingCall,
+    work: Job["work"],
+    resolve: (value: unknown) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.call = call;
+    this.work = work;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  settle(): void {
+    const { outcome } = this;
+    if (outcome === undefined) this.reject(new Error("a write was settled before it was run"));
+    else if ("value" in outcome) this.resolve(outcome.value);
+    else this.reject(outcome.error);
+  }
+}
