@@ -4,7 +4,7 @@ import type { OperationName } from "../contract/operations.js";
 import type { StorageRecord } from "../contract/records.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import { recordsOf } from "./assertions.js";
-import { sessionRecord } from "./operation-calls.js";
+import { sessionRecord } from "./record-samples.js";
 
 /** A call whose argument `argument` is `id`, all else being legal on a prepared store. */
 export interface IdentifierArgument {

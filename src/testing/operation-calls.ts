@@ -1,9 +1,9 @@
 /** One legal call of every operation, for clauses that hold for all of them. A new operation does not compile without a row. */
 import type { Lease } from "../contract/call.js";
 import type { OperationName } from "../contract/operations.js";
-import type { StorageRecord } from "../contract/records.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import { recordsOf } from "./assertions.js";
+import { sessionRecord } from "./record-samples.js";
 
 /** A session `s`, a thread `t` with the checkpoint `c`, a context, an item `["n"] k`, and a lease on the session. */
 export interface PreparedStore {
@@ -20,22 +20,6 @@ export async function prepareStore(storage: StorageBackend): Promise<PreparedSto
   await storage.putWrites("t", "c", "task", [["channel", 1]]);
   await storage.putItem(["n"], "k", { v: 1 });
   return { lease: await storage.acquireLease({ session: "s" }, { owner: "me", ttlMs: 60_000 }) };
-}
-
-/** A session as a record, for imports. */
-export function sessionRecord(sessionId: string): StorageRecord {
-  return {
-    kind: "session",
-    session_id: sessionId,
-    user_id: "u",
-    created_at: "2024-05-06T07:08:09.123Z",
-    updated_at: "2024-05-06T07:08:10.123Z",
-    status: "active",
-    metadata: {},
-    metrics: { request_count: 0, total_processing_time: 0, error_count: 0 },
-    version: 1,
-    last_seq: 0,
-  };
 }
 
 /** A call with further options; `options` may hold what the operation does not know. */

@@ -101,6 +101,20 @@ export const checkpointWriteClauses: ClauseGroup = clauseGroup("checkpoint write
     );
   });
 
+  clause("K3 a write is told apart by task and index, and its task path only orders it", async ({ storage }) => {
+    await storage.putWrites("t", "c", "task", [["a", 1]], { taskPath: "first" });
+    await storage.putWrites("t", "c", "task", [["b", 2]], { taskPath: "second" });
+    equal(
+      (await storage.getWrites("t", "c")).map((write) => [write.taskPath, write.value]),
+      [["first", 1]],
+    );
+    await storage.putWrites("t", "c", "task", [["b", 2]], { taskPath: "second", overwrite: true });
+    equal(
+      (await storage.getWrites("t", "c")).map((write) => [write.taskPath, write.value]),
+      [["second", 2]],
+    );
+  });
+
   clause("K3 overwrite replaces the write of an index and adds the others", async ({ storage }) => {
     await storage.putWrites("t", "c", "task", [
       ["a", 1],

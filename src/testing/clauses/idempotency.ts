@@ -113,6 +113,20 @@ export const idempotencyClauses: ClauseGroup = clauseGroup("idempotency keys", (
   );
 
   clause(
+    "S5 a key is forgotten after 24 hours: the same call takes effect again",
+    { needs: ["clock"] },
+    async ({ storage, clock }) => {
+      await storage.createSession("s", "u");
+      const first = await storage.updateSession("s", { idempotencyKey: "k", incrementRequests: true });
+      clock.advance(DAY_MS + 1);
+      const second = await storage.updateSession("s", { idempotencyKey: "k", incrementRequests: true });
+      equal([first.requestCount, second.requestCount, second.version], [1, 2, 3]);
+      equal(await storage.getSession("s"), second);
+      equal(await storage.updateSession("s", { idempotencyKey: "k", incrementRequests: true }), second);
+    },
+  );
+
+  clause(
     "S5 a key is forgotten after 24 hours, and may then carry another payload",
     { needs: ["clock"] },
     async ({ storage, clock }) => {

@@ -1,6 +1,6 @@
 /** Identifiers: what is legal is literal, what is not is refused before any I/O, and two never meet (I1, I2). */
 import { compareCodePoints } from "../../domain/identifiers.js";
-import { equal, itemsOf, present, refused, unchanged } from "../assertions.js";
+import { equal, itemsOf, label, present, recordsOf, refused, rejects, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 import { BAD_IDENTIFIERS, HOSTILE_IDENTIFIERS, LONGEST_IDENTIFIERS } from "../hostile-identifiers.js";
 import { IDENTIFIER_ARGUMENTS } from "../identifier-arguments.js";
@@ -35,7 +35,7 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
       await storage.updateSession(id, { metadata: { id } });
     }
     for (const id of LEGAL) {
-      const session = present(await storage.getSession(id), `session ${JSON.stringify(id)}`);
+      const session = present(await storage.getSession(id), `session ${label(id)}`);
       equal([session.sessionId, session.metadata.id, session.messageCount], [id, id, 1]);
       equal(
         (await storage.getConversationHistory(id)).map((message) => [message.sessionId, message.content]),
@@ -59,7 +59,7 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
       await storage.storeCheckpoint(`thread of ${id}`, "c", id, { sessionId: id });
     }
     for (const id of HOSTILE_IDENTIFIERS.filter((_, index) => index % 3 === 0)) {
-      equal(await storage.deleteSession(id), true, `deleteSession(${JSON.stringify(id)})`);
+      equal(await storage.deleteSession(id), true, `deleteSession(${label(id)})`);
       remaining.delete(id);
     }
     for (const id of HOSTILE_IDENTIFIERS) {
@@ -119,7 +119,7 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
       await storage.putWrites(id, "c", "task", [["channel", id]]);
     }
     for (const id of LEGAL) {
-      const found = present(await storage.getCheckpoint(id, { writes: true }), `thread ${JSON.stringify(id)}`);
+      const found = present(await storage.getCheckpoint(id, { writes: true }), `thread ${label(id)}`);
       equal([found.threadId, found.data], [id, { of: id }]);
       equal(
         found.writes?.map((write) => write.value),
@@ -134,7 +134,7 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
     for (const id of HOSTILE_IDENTIFIERS) await storage.storeCheckpoint(id, "c", id);
     const gone = new Set(["user", "a", "%", "_", "*", ".", "/", "\\", "__proto__", "\u00e9", "K", "{"]);
     for (const id of HOSTILE_IDENTIFIERS.filter((each) => gone.has(each))) {
-      equal(await storage.deleteThread(id), true, `deleteThread(${JSON.stringify(id)})`);
+      equal(await storage.deleteThread(id), true, `deleteThread(${label(id)})`);
     }
     for (const id of HOSTILE_IDENTIFIERS) equal((await storage.getCheckpoint(id))?.data, gone.has(id) ? undefined : id);
   });
@@ -142,10 +142,7 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
   clause("I1 every legal identifier names a checkpoint of its own", async ({ storage }) => {
     for (const id of LEGAL) await storage.storeCheckpoint("t", id, id, { parentId: id });
     for (const checkpointId of LEGAL) {
-      const found = present(
-        await storage.getCheckpoint("t", { checkpointId }),
-        `checkpoint ${JSON.stringify(checkpointId)}`,
-      );
+      const found = present(await storage.getCheckpoint("t", { checkpointId }), `checkpoint ${label(checkpointId)}`);
       equal([found.checkpointId, found.parentId, found.data], [checkpointId, checkpointId, checkpointId]);
     }
     const listed = await storage.listCheckpoints("t", { limit: 1_000 });
@@ -159,7 +156,7 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
     const namespaces = ["", ...LEGAL];
     for (const namespace of namespaces) await storage.storeCheckpoint("t", "c", namespace, { namespace });
     for (const namespace of namespaces) {
-      const found = present(await storage.getCheckpoint("t", { namespace }), `namespace ${JSON.stringify(namespace)}`);
+      const found = present(await storage.getCheckpoint("t", { namespace }), `namespace ${label(namespace)}`);
       equal([found.namespace, found.data], [namespace, namespace]);
       const listed = await storage.listCheckpoints("t", { namespace });
       equal(
@@ -234,6 +231,52 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
       });
     }
   });
+
+  clause(
+    "I1 every legal identifier is a thread that can be linked, copied, pruned, exported and compared",
+    async ({ storage }) => {
+      await storage.createSession("s", "u");
+      for (const id of HOSTILE_IDENTIFIERS) {
+        await storage.storeCheckpoint(id, "c", 1, { expectedHead: null });
+        await storage.storeCheckpoint(id, id, id, { expectedHead: "c", sessionId: "s" });
+        await rejects("CONFLICT", storage.storeCheckpoint(id, "other", 1, { expectedHead: `${id}x` }), label(id));
+      }
+      for (const id of HOSTILE_IDENTIFIERS) {
+        equal(await storage.copyThread(id, `copy of ${id}`), true, label(id));
+        equal((await storage.getCheckpoint(`copy of ${id}`))?.data, id);
+        equal((await storage.pruneCheckpoints({ keepLast: 1, threadId: id })).removedCheckpoints, 1, label(id));
+        const [thread] = await recordsOf(storage, { threadId: id });
+        equal(thread?.kind === "thread" ? thread.thread_id : undefined, id);
+      }
+      equal((await storage.listThreads({ limit: 1_000 })).items.length, HOSTILE_IDENTIFIERS.length * 2);
+    },
+  );
+
+  clause(
+    "I1 every legal identifier is a session that can be linked, shared, exported and ended",
+    async ({ storage }) => {
+      await storage.createSession("giver", "u");
+      await storage.storeTaskContext("giver", "shared");
+      for (const id of HOSTILE_IDENTIFIERS) {
+        await storage.createSession(id, "u");
+        await storage.shareTaskContext("giver", id);
+        await storage.storeCheckpoint(`thread of ${id}`, "c", id, { sessionId: id });
+        await storage.addConversationMessage(id, "user", id);
+      }
+      for (const id of HOSTILE_IDENTIFIERS) {
+        equal((await storage.getTaskContext(id))?.context, "shared");
+        const threads = (await storage.listThreads({ sessionId: id })).items;
+        equal(
+          threads.map((thread) => thread.threadId),
+          [`thread of ${id}`],
+        );
+        const [session] = await recordsOf(storage, { sessionId: id });
+        equal(session?.kind === "session" ? session.session_id : undefined, id);
+        equal((await storage.endSession(id)).sessionId, id);
+        equal(await storage.deleteConversationMessages(id, "all"), 1);
+      }
+    },
+  );
 
   clause("I1 every legal identifier names a tenant of its own", async ({ storage }) => {
     for (const name of LEGAL) await storage.tenant(name).createSession("s", "u", { metadata: { name } });

@@ -1,5 +1,6 @@
 /** All clauses, in the order of the contract. */
 import type { ClauseGroup } from "../clause.js";
+import { absentClauses } from "./absent.js";
 import { checkpointWriteClauses } from "./checkpoint-writes.js";
 import { checkpointClauses } from "./checkpoints.js";
 import { cleanupClauses } from "./cleanup.js";
@@ -8,6 +9,7 @@ import { concurrencyClauses } from "./concurrency.js";
 import { conversationClauses } from "./conversations.js";
 import { expiryClauses } from "./expiry.js";
 import { failureClauses } from "./failures.js";
+import { fencingClauses } from "./fencing.js";
 import { historyClauses } from "./history.js";
 import { idempotencyClauses } from "./idempotency.js";
 import { identifierPairClauses } from "./identifier-pairs.js";
@@ -19,13 +21,23 @@ import { itemClauses } from "./items.js";
 import { largeExportClauses } from "./large-export.js";
 import { leaseClauses } from "./leases.js";
 import { lifecycleClauses } from "./lifecycle.js";
+import { limitClauses } from "./limits.js";
 import { malformedRecordClauses } from "./malformed-records.js";
+import { messageDeletionClauses } from "./message-deletion.js";
+import { messageIdClauses } from "./message-ids.js";
 import { metadataClauses } from "./metadata.js";
 import { metadataFilterClauses } from "./metadata-filters.js";
 import { pruningClauses } from "./pruning.js";
+import { recordConflictClauses } from "./record-conflicts.js";
+import { recordFilterClauses } from "./record-filters.js";
+import { recordStreamClauses } from "./record-streams.js";
 import { recordClauses } from "./records.js";
+import { replacedCheckpointClauses } from "./replaced-checkpoints.js";
 import { sessionBatchClauses } from "./session-batches.js";
+import { sessionDeletionClauses } from "./session-deletion.js";
+import { sessionEndClauses } from "./session-ends.js";
 import { sessionListingClauses } from "./session-listing.js";
+import { sessionMetadataClauses } from "./session-metadata.js";
 import { sessionClauses } from "./sessions.js";
 import { taskContextClauses } from "./task-contexts.js";
 import { tenantClauses } from "./tenants.js";
@@ -37,17 +49,25 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   identifierPairClauses,
   valueClauses,
   metadataClauses,
+  limitClauses,
   isolationClauses,
   sessionClauses,
+  sessionMetadataClauses,
+  sessionEndClauses,
+  absentClauses,
   sessionBatchClauses,
+  sessionDeletionClauses,
   sessionListingClauses,
   metadataFilterClauses,
   idempotencyClauses,
   expiryClauses,
   cleanupClauses,
   conversationClauses,
+  messageIdClauses,
+  messageDeletionClauses,
   historyClauses,
   checkpointClauses,
+  replacedCheckpointClauses,
   checkpointWriteClauses,
   threadClauses,
   pruningClauses,
@@ -56,10 +76,14 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   itemListingClauses,
   itemFilterClauses,
   leaseClauses,
+  fencingClauses,
   tenantClauses,
   failureClauses,
   lifecycleClauses,
   recordClauses,
+  recordFilterClauses,
+  recordConflictClauses,
+  recordStreamClauses,
   malformedRecordClauses,
   clockClauses,
   concurrencyClauses,

@@ -200,6 +200,7 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
       await storage.searchItems(N);
       const read = present(await storage.getItem(N, "refreshed", { refreshTtl: true }), "the item");
       equal([read.expiresAt, read.version], [new Date(clock.now() + 1_000), 1]);
+      equal(read.updatedAt, read.createdAt);
       await storage.batchItems([{ get: { namespace: N, key: "batch", refreshTtl: true } }]);
       clock.advance(900);
       equal(await storage.getItem(N, "plain"), undefined);

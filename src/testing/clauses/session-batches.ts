@@ -1,6 +1,6 @@
 /** Batches of sessions, and what deleting a session takes with it (S1, S6, S10). */
 import type { NewSession } from "../../contract/session-storage.js";
-import { equal, recordsOf, refused, rejects, settle, times, unchanged } from "../assertions.js";
+import { equal, refused, rejects, settle, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 
 export const sessionBatchClauses: ClauseGroup = clauseGroup("batches of sessions", (clause) => {
@@ -94,98 +94,4 @@ export const sessionBatchClauses: ClauseGroup = clauseGroup("batches of sessions
       [...ids].reverse(),
     );
   });
-
-  clause(
-    "S10 deleteSession returns true once, and nothing of the session is left in any listing, record or count",
-    async ({ storage }) => {
-      await storage.createSession("other", "u");
-      const before = { records: await recordsOf(storage), counts: await countsOf(storage) };
-      await storage.createSession("s", "u", { metadata: { find: "me" } });
-      await storage.addConversationMessages(
-        "s",
-        times(3, (i) => ({ role: "user", content: `m${i}` })),
-      );
-      await storage.storeTaskContext("s", { a: 1 });
-      await storage.storeTaskContext("s", { a: 2 });
-      for (const thread of ["t1", "t2"]) {
-        await storage.storeCheckpoint(thread, "c1", 1, { sessionId: "s" });
-        await storage.storeCheckpoint(thread, "c2", 2, { parentId: "c1", namespace: "inner" });
-        await storage.putWrites(thread, "c1", "task", [["channel", 1]]);
-      }
-      await storage.updateSession("s", { idempotencyKey: "k", incrementRequests: 7, markError: true });
-      equal(await storage.deleteSession("s"), true);
-      equal(await storage.deleteSession("s"), false);
-
-      equal(await storage.getSession("s"), undefined);
-      equal(await storage.getConversationHistory("s"), []);
-      equal(await storage.getTaskContext("s"), undefined);
-      equal(await storage.getTaskContext("s", { version: 1 }), undefined);
-      equal(await storage.listTaskContextVersions("s"), []);
-      for (const thread of ["t1", "t2"]) {
-        equal(await storage.getCheckpoint(thread), undefined);
-        equal(await storage.getCheckpoint(thread, { checkpointId: "c2", namespace: "inner" }), undefined);
-        equal(await storage.listCheckpoints(thread), []);
-        equal(await storage.getWrites(thread, "c1"), []);
-        equal(await storage.deleteThread(thread), false);
-      }
-      equal((await storage.listThreads()).items, []);
-      equal((await storage.listThreads({ sessionId: "s" })).items, []);
-      equal((await storage.listSessions({ metadata: { find: "me" } })).items, []);
-      equal({ records: await recordsOf(storage), counts: await countsOf(storage) }, before);
-    },
-  );
-
-  clause("S10 deleteSession leaves threads of no session and of other sessions", async ({ storage }) => {
-    await storage.createSession("s", "u");
-    await storage.createSession("r", "u");
-    await storage.storeCheckpoint("mine", "c", 1, { sessionId: "s" });
-    await storage.storeCheckpoint("theirs", "c", 2, { sessionId: "r" });
-    await storage.storeCheckpoint("nobody's", "c", 3);
-    await storage.putItem(["s"], "s", { kept: true });
-    await storage.deleteSession("s");
-    equal(await storage.getCheckpoint("mine"), undefined);
-    equal((await storage.getCheckpoint("theirs"))?.data, 2);
-    equal((await storage.getCheckpoint("nobody's"))?.data, 3);
-    equal((await storage.getItem(["s"], "s"))?.value, { kept: true });
-  });
-
-  clause(
-    "S10 deleteSession takes the session's leases: what they allowed is refused, also to a session of the same id",
-    async ({ storage }) => {
-      await storage.createSession("s", "u");
-      const lease = await storage.acquireLease({ session: "s" }, { owner: "me", ttlMs: 60_000 });
-      await storage.deleteSession("s");
-      await rejects("FENCED", storage.renewLease(lease));
-      await storage.createSession("s", "u");
-      await rejects("FENCED", storage.updateSession("s", { markError: true }, { lease }));
-      await rejects("FENCED", storage.renewLease(lease));
-      equal(await storage.releaseLease(lease), false);
-      const next = await storage.acquireLease({ session: "s" }, { owner: "another", ttlMs: 60_000 });
-      equal(next.token > lease.token, true, "a later token is larger");
-    },
-  );
-
-  clause(
-    "S10 deleteSession while others write leaves nothing of it or all of a later one",
-    async ({ storage, scale }) => {
-      await storage.createSession("s", "u");
-      const writes = times(scale.racers, (i) => storage.addConversationMessage("s", "user", `m${i}`));
-      const deletion = storage.deleteSession("s");
-      const { codes } = await settle<unknown>([
-        ...writes,
-        ...times(scale.racers, (i) => storage.storeTaskContext("s", i)),
-      ]);
-      equal(await deletion, true);
-      for (const code of codes) equal(code, "SESSION_NOT_FOUND");
-      equal(await recordsOf(storage), []);
-    },
-  );
 });
-
-async function countsOf(storage: Parameters<typeof recordsOf>[0]): Promise<unknown> {
-  const metrics = await storage.getMetrics();
-  const { sessions, activeSessions, messages, threads, checkpoints, requests, errors } = metrics;
-  const counts = { sessions, activeSessions, messages, threads, checkpoints, requests, errors };
-  // Estimates may lag.
-  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count.exact));
-}

@@ -153,6 +153,18 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     equal((await storage.listTaskContextVersions("a"))[0]?.sessionId, "a");
   });
 
+  clause("T3 sharing moves the second session's updatedAt and not the first one's", async ({ storage, pass }) => {
+    await sessions(storage, "a", "b");
+    await storage.storeTaskContext("a", "one");
+    const [first, second] = await storage.batchGetSessions(["a", "b"]);
+    await pass(5);
+    await storage.shareTaskContext("a", "b");
+    const [firstAfter, secondAfter] = await storage.batchGetSessions(["a", "b"]);
+    equal(firstAfter, first);
+    ok(present(secondAfter, "b").updatedAt > present(second, "b").updatedAt, "the updatedAt of b has moved");
+    equal(secondAfter?.version, second?.version);
+  });
+
   clause("T3 what the second session had alone is dropped", async ({ storage }) => {
     await sessions(storage, "a", "b");
     await storage.storeTaskContext("a", "of a");
