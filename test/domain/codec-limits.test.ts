@@ -1,6 +1,6 @@
 // Depth, size and shared references (V1).
 import { deepStrictEqual } from "node:assert/strict";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { InvalidArgumentError, SerializationError } from "../../src/contract/errors.js";
 import { decodeValue, encodeValue } from "../../src/domain/codec.js";
 import { fingerprint } from "./codec-fingerprint.js";
@@ -73,6 +73,26 @@ describe("V1: limits", () => {
     expect(() => encodeValue([undefined, shared, nested(600, (v) => [v], shared)])).toThrow(/1000 levels deep/);
   });
 
+  it("of a shared reference its deepest part is counted", () => {
+    const shared = [nested(600, (v) => [v]), []];
+    const deep = nested(600, (v) => [v], shared);
+    expect(() => encodeValue([undefined, shared, deep])).toThrow(/1000 levels deep/);
+  });
+
+  it.each<[string, unknown, number]>([
+    ["Map", new Map([[1, 1]]), 3],
+    ["Set", new Set([1]), 2],
+    ["Error", new Error("e"), 3],
+    ["RegExp", /x/, 2],
+    ["object without prototype", bare({}), 2],
+    ["undefined", undefined, 1],
+    ["bigint", 1n, 1],
+  ])("%s at the limit", (_name, core, levels) => {
+    const deepest = nested(999 - levels, (v) => [v], [core]);
+    expect(fingerprint(decodeValue(encodeValue(deepest)))).toBe(fingerprint(deepest));
+    expect(() => encodeValue([deepest])).toThrow(/1000 levels deep/);
+  });
+
   it("bytes are counted in UTF-8, in the text", () => {
     const euros = "€".repeat(100);
     expect(encodeValue(euros, { maxBytes: 302 })).toBe(`"${euros}"`);
@@ -84,6 +104,12 @@ describe("V1: limits", () => {
     expect(() => encodeValue({ a: [1, 2n ** 4000n] }, { maxBytes: 400 })).toThrow(
       /^\$\.a\[1\]: a value of more than 400 bytes/,
     );
+  });
+
+  it("a text that would be too long is not even made", () => {
+    const stringify = vi.spyOn(JSON, "stringify");
+    expect(() => encodeValue(new Array(300).fill("x".repeat(1_000_000)))).toThrow(/more than 134217728 bytes/);
+    expect(stringify).not.toHaveBeenCalled();
   });
 
   it("levels can be limited further", () => {

@@ -51,6 +51,14 @@ describe("V1: a value comes back equal", () => {
     });
   });
 
+  it("an error is stored with what JavaScript defines apart from what a program has added", () => {
+    const value = Object.assign(new TypeError("m", { cause: 1 }), { stack: "s", name: "Mine" });
+    expect(JSON.parse(encodeValue(value)).value).toEqual({
+      $: "Error",
+      value: { type: "TypeError", fields: { stack: "s", message: "m", cause: 1 }, properties: { name: "Mine" } },
+    });
+  });
+
   it("a shared reference is stored at each of its places", () => {
     const shared = { at: new Date(5) };
     const decoded = decodeValue(encodeValue([shared, shared])) as object[];
