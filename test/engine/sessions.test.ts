@@ -4,7 +4,7 @@ import { memoryStorage } from "../../src/backends/memory/index.js";
 import { contextEngine } from "../../src/engine/index.js";
 import { storages } from "./storages.js";
 
-describe.each(storages)("sessions over $name", ({ open }) => {
+describe.each(storages)("sessions over $name", ({ open, openRoot }) => {
   it("are started once, and opened any number of times", async () => {
     const { sessions, ...engine } = contextEngine(open());
     const started = await sessions.start("s", "u", { metadata: { a: 1 }, ttlMs: 5000 });
@@ -131,7 +131,7 @@ describe.each(storages)("sessions over $name", ({ open }) => {
   });
 
   it("of one tenant are not seen by another", async () => {
-    const engine = contextEngine(open());
+    const engine = contextEngine(openRoot());
     const [acme, other] = [engine.tenant("acme"), engine.tenant("other")];
     for (const each of [acme, other]) {
       const session = await each.open("s", { userId: "u" });

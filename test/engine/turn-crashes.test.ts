@@ -197,6 +197,21 @@ describe.each(storages)("a turn interrupted over $name", ({ open }) => {
     expect(await storage.getConversationHistory("s")).toHaveLength(6);
   });
 
+  it("takes no context for its own that a turn of the same id has stored for a session that shares it", async () => {
+    const storage = await newSession(open);
+    await storage.createSession("s2", "u");
+    await storage.storeTaskContext("s", "common");
+    await storage.shareTaskContext("s", "s2");
+    const dying = contextEngine(interruptedStorage(storage, { at: 1, applied: true }));
+    await expect(dying.turn("s", { turnId: "t" }, workOf("first"))).rejects.toThrow(Interrupted);
+    const engine = contextEngine(storage);
+    expect(await engine.turn("s2", { turnId: "t" }, workOf("other"))).toMatchObject({ contextVersion: 2 });
+    expect(await engine.turn("s", { turnId: "t" }, workOf("again"))).toMatchObject({
+      result: "first",
+      contextVersion: 3,
+    });
+  });
+
   it("is found by nobody until it is completely recorded", async () => {
     const storage = await newSession(open);
     const engine = contextEngine(storage);

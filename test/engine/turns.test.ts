@@ -310,7 +310,7 @@ describe.each(storages)("a turn over $name", ({ open }) => {
   });
 
   it("records nothing at all when the context is not at the expected version, and runs again under its id", async () => {
-    const { session } = await opened();
+    const { storage, session } = await opened();
     await session.saveContext(1);
     const before = await session.get();
     const work = async (turn: Turn) => {
@@ -321,6 +321,7 @@ describe.each(storages)("a turn over $name", ({ open }) => {
     };
     await expect(session.turn({ turnId: "t" }, work)).rejects.toMatchObject({ code: "CONFLICT" });
     expect(await session.get()).toEqual({ ...before, updatedAt: expect.any(Date) });
+    expect((await storage.listThreads()).items).toEqual([]);
     expect(await session.turn({ turnId: "t" }, work)).toMatchObject({ contextVersion: 3 });
     expect((await session.history()).map(({ content }) => content)).toEqual(["from 2"]);
   });
@@ -405,7 +406,13 @@ describe.each(storages)("a turn over $name", ({ open }) => {
 
   it("reports a journal that is damaged, or that a newer release has written", async () => {
     const { storage, session } = await opened();
-    for (const data of [{ format: 2 }, null, "x", { format: 1, entry: { turnId: "other", sessionId: "s" } }]) {
+    for (const data of [
+      { format: 2 },
+      null,
+      "x",
+      { format: 1, entry: { turnId: "other", sessionId: "s" } },
+      { format: 1, entry: { turnId: "t", sessionId: "other" } },
+    ]) {
       await storage.storeCheckpoint("waystone.turns/s", "attempt-1", data, {
         namespace: "waystone.turn/t",
         sessionId: "s",
