@@ -12,14 +12,13 @@ export interface CheckParameters {
   readonly numRuns: number;
   readonly seed?: number;
   readonly path?: string;
-  readonly unbiased?: boolean;
+  readonly unbiased: boolean;
+  readonly endOnFailure: boolean;
 }
 
 export interface CheckReport {
   readonly failed: boolean;
   readonly numRuns: number;
-  readonly numShrinks: number;
-  readonly seed: number;
   readonly counterexample: unknown;
   readonly counterexamplePath: string | null;
   readonly errorInstance: unknown;

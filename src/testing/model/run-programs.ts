@@ -10,6 +10,8 @@ import { CHOICE_LIMIT } from "./programs/draw.js";
 import { CHOICES_PER_COMMAND, programOf } from "./programs/program.js";
 import type { CheckReport, PropertyTester } from "./property-tester.js";
 import { ProgramRun } from "./run/program-run.js";
+import type { Choices } from "./shrink.js";
+import { shrink } from "./shrink.js";
 
 /** Options of `runPrograms`. */
 export interface RunProgramsOptions {
@@ -69,21 +71,24 @@ export async function runPrograms(
   const log = options.log ?? console.log;
   log(`random programs: ${programs} of about ${commands} commands, WAYSTONE_TEST_SEED=${seed}`);
 
-  let last: Attempt | undefined;
+  const attemptOf = (choices: Choices): Promise<Attempt> => attempt(factory, programOf(choices, factory.supports));
   const property = async (choices: number[][]): Promise<void> => {
-    last = await attempt(factory, programOf(choices, factory.supports));
-    if (last.failure !== undefined) throw last.failure;
+    const { failure } = await attemptOf(choices);
+    if (failure !== undefined) throw failure;
   };
   const report = await check(tester, property, { programs, commands, seed, path });
   if (!report.failed) return report.numRuns;
 
-  // The shrinker ends with a program that passes; the one that it reports is run once more for its words.
-  const [choices] = report.counterexample as [number[][]];
-  const shown = await attempt(factory, programOf(choices, factory.supports));
-  const done = shown.failure === undefined ? [...shown.done, "// this program does not fail every time"] : shown.done;
-  // Where the program was drawn; shrinking it again takes the same steps.
-  const [drawn = ""] = (report.counterexamplePath ?? "").split(":");
-  throw new ProgramFailure(done, seed, drawn, shown.failure ?? report.errorInstance);
+  const [drawn] = report.counterexample as [Choices];
+  const shortest = await shrink(drawn, async (choices) => {
+    const { done, failure } = await attemptOf(choices);
+    // What the cast does by itself stands before the first list of a command.
+    const before = programOf(choices.slice(0, 1), factory.supports).length;
+    return failure === undefined ? undefined : Math.max(1, done.length - before + 1);
+  });
+  const { done, failure } = await attemptOf(shortest);
+  const program = failure === undefined ? [...done, "// this program does not fail every time"] : done;
+  throw new ProgramFailure(program, seed, report.counterexamplePath ?? "", failure ?? report.errorInstance);
 }
 
 /** How far a program went. */
@@ -128,6 +133,8 @@ async function check(
     seed,
     // Small numbers are no better than others here: each stands for a choice.
     unbiased: true,
+    // The program is made shorter by `shrink`.
+    endOnFailure: true,
     ...(path === undefined ? {} : { path }),
   });
 }

@@ -1,7 +1,7 @@
 // Faults of conversations.
 import { randomUUID } from "node:crypto";
 import { isExpired } from "../../../src/domain/sessions.js";
-import { callOf, driverFault, type Fault, storageFault } from "./fault.js";
+import { driverFault, type Fault, ofEveryTenant, storageFault } from "./fault.js";
 
 const EVERYTHING = { limit: 10_000, before: null, after: null, roles: null } as const;
 
@@ -30,7 +30,8 @@ export const CONVERSATION_FAULTS: readonly Fault[] = [
   })),
 
   driverFault("the history is of the oldest messages", ["C2"], (driver) => ({
-    getHistory: (call, sessionId, window) => driver.getHistory(call, sessionId, { ...window, after: window.after ?? 0 }),
+    getHistory: (call, sessionId, window) =>
+      driver.getHistory(call, sessionId, { ...window, after: window.after ?? 0 }),
   })),
 
   driverFault("the history is newest first", ["C2"], (driver) => ({
@@ -66,7 +67,12 @@ export const CONVERSATION_FAULTS: readonly Fault[] = [
 
   driverFault("a repeated messageId is added again", ["C4"], (driver) => ({
     addMessages: (call, sessionId, messages, fence) =>
-      driver.addMessages(call, sessionId, messages.map((message) => ({ ...message, keyed: false })), fence),
+      driver.addMessages(
+        call,
+        sessionId,
+        messages.map((message) => ({ ...message, keyed: false })),
+        fence,
+      ),
   })),
 
   driverFault("a repeated messageId replaces the message", ["C4"], (driver) => ({
@@ -83,10 +89,15 @@ export const CONVERSATION_FAULTS: readonly Fault[] = [
 
   driverFault("the id that a caller gave to a message is lost", ["C4"], (driver) => ({
     addMessages: (call, sessionId, messages, fence) =>
-      driver.addMessages(call, sessionId, messages.map((message) => ({ ...message, messageId: randomUUID() })), fence),
+      driver.addMessages(
+        call,
+        sessionId,
+        messages.map((message) => ({ ...message, messageId: randomUUID() })),
+        fence,
+      ),
   })),
 
-  storageFault("a batch of messages is added one by one", ["C6"], (storage) => ({
+  storageFault("a batch of messages is added one by one", ["C1", "C6"], (storage) => ({
     addConversationMessages: async (sessionId, messages, options) => {
       const added = [];
       for (const { role, content, ...fields } of messages) {
@@ -96,14 +107,15 @@ export const CONVERSATION_FAULTS: readonly Fault[] = [
     },
   })),
 
-  driverFault("a range of messages includes its bounds", ["C6"], (driver) => ({
+  driverFault("a range of messages includes its bounds", ["C1", "C6"], (driver) => ({
     deleteMessages: (call, sessionId, { after, before }, fence) => {
       const range = { after: after === null ? null : after - 1, before: before === null ? null : before + 1 };
       return driver.deleteMessages(call, sessionId, range, fence);
     },
   })),
 
-  driverFault("the history forgets the tenant", ["I2"], (driver) => ({
-    getHistory: (call, sessionId, window) => driver.getHistory(callOf(call, "default"), sessionId, window),
+  driverFault("the history forgets the tenant", ["I2"], (driver, _clock, tenants) => ({
+    getHistory: (call, sessionId, window) =>
+      ofEveryTenant(tenants, call, (each) => driver.getHistory(each, sessionId, window)),
   })),
 ];

@@ -1,7 +1,7 @@
 // Faults of deletions: what stays behind, and what goes that should not.
 import type { Call } from "../../../src/domain/driver/call.js";
 import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
-import type { StoredThread } from "../../../src/domain/driver/stored.js";
+import type { StoredSession, StoredThread } from "../../../src/domain/driver/stored.js";
 import { driverFault, type Fault, keyOf } from "./fault.js";
 
 async function threadsOf(driver: StorageDriver, call: Call, sessionId: string | null): Promise<StoredThread[]> {
@@ -23,12 +23,13 @@ export const DELETION_FAULTS: readonly Fault[] = [
     },
   })),
 
-  driverFault("deleteSession leaves its task context", ["S10"], (driver) => {
+  driverFault("deleteSession leaves its task context", ["S1", "S10"], (driver) => {
     const contexts = new Map<string, Parameters<StorageDriver["storeContext"]>[2]>();
     return {
-      storeContext: (call, sessionId, context, fence) => {
+      storeContext: async (call, sessionId, context, fence) => {
+        const stored = await driver.storeContext(call, sessionId, context, fence);
         contexts.set(keyOf(call, sessionId), { ...context, expectedVersion: null });
-        return driver.storeContext(call, sessionId, context, fence);
+        return stored;
       },
       createSession: async (call, session) => {
         const result = await driver.createSession(call, session);
@@ -39,12 +40,13 @@ export const DELETION_FAULTS: readonly Fault[] = [
     };
   }),
 
-  driverFault("deleteSession leaves its messages", ["S10"], (driver) => {
+  driverFault("deleteSession leaves its messages", ["S1", "S10"], (driver) => {
     const left = new Map<string, Parameters<StorageDriver["addMessages"]>[2]>();
     return {
-      addMessages: (call, sessionId, messages, fence) => {
+      addMessages: async (call, sessionId, messages, fence) => {
+        const added = await driver.addMessages(call, sessionId, messages, fence);
         left.set(keyOf(call, sessionId), messages);
-        return driver.addMessages(call, sessionId, messages, fence);
+        return added;
       },
       createSession: async (call, session) => {
         const result = await driver.createSession(call, session);
@@ -55,15 +57,22 @@ export const DELETION_FAULTS: readonly Fault[] = [
     };
   }),
 
-  driverFault("deleteSession leaves its idempotency keys", ["S10"], (driver) => {
-    const used = new Map<string, Awaited<ReturnType<StorageDriver["updateSession"]>>>();
+  driverFault("deleteSession leaves its idempotency keys", ["S1", "S5", "S10"], (driver) => {
+    const used = new Map<string, StoredSession>();
+    const left = new Map<string, StoredSession>();
     return {
       updateSession: async (call, sessionId, change, fence) => {
         if (change.idempotency === null) return driver.updateSession(call, sessionId, change, fence);
         const key = keyOf(call, sessionId, change.idempotency.key);
-        const result = used.get(key) ?? (await driver.updateSession(call, sessionId, change, fence));
+        const earlier = left.get(key);
+        if (earlier !== undefined) return earlier;
+        const result = await driver.updateSession(call, sessionId, change, fence);
         used.set(key, result);
         return result;
+      },
+      deleteSession: (call, sessionId) => {
+        for (const [key, result] of used) if (result.sessionId === sessionId) left.set(key, result);
+        return driver.deleteSession(call, sessionId);
       },
     };
   }),
@@ -80,7 +89,8 @@ export const DELETION_FAULTS: readonly Fault[] = [
       },
       updateSession: (call, id, change, fence) => driver.updateSession(call, id, change, present(call, fence)),
       addMessages: (call, id, messages, fence) => driver.addMessages(call, id, messages, present(call, fence)),
-      storeCheckpoint: (call, id, checkpoint, fence) => driver.storeCheckpoint(call, id, checkpoint, present(call, fence)),
+      storeCheckpoint: (call, id, checkpoint, fence) =>
+        driver.storeCheckpoint(call, id, checkpoint, present(call, fence)),
       putWrites: (call, id, target, writes, fence) => driver.putWrites(call, id, target, writes, present(call, fence)),
     };
   }),
@@ -88,9 +98,11 @@ export const DELETION_FAULTS: readonly Fault[] = [
   driverFault("deleteThread takes its id for a prefix", ["I2"], (driver) => ({
     deleteThread: async (call, threadId) => {
       const threads = await threadsOf(driver, call, null);
-      const meant = threads.filter((each) => each.threadId.startsWith(threadId));
-      for (const each of meant) await driver.deleteThread(call, each.threadId);
-      return meant.length > 0;
+      for (const each of threads) {
+        if (each.threadId.startsWith(threadId) && each.threadId !== threadId)
+          await driver.deleteThread(call, each.threadId);
+      }
+      return driver.deleteThread(call, threadId);
     },
   })),
 
@@ -98,9 +110,10 @@ export const DELETION_FAULTS: readonly Fault[] = [
     deleteThread: async (call, threadId) => {
       const escaped = threadId.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
       const pattern = new RegExp(`^${escaped.replaceAll("%", ".*").replaceAll("_", ".")}$`, "s");
-      const meant = (await threadsOf(driver, call, null)).filter((each) => pattern.test(each.threadId));
-      for (const each of meant) await driver.deleteThread(call, each.threadId);
-      return meant.length > 0;
+      for (const each of await threadsOf(driver, call, null)) {
+        if (pattern.test(each.threadId) && each.threadId !== threadId) await driver.deleteThread(call, each.threadId);
+      }
+      return driver.deleteThread(call, threadId);
     },
   })),
 

@@ -15,8 +15,8 @@ export interface Fault {
   readonly factory: StorageFactory;
 }
 
-/** Methods that stand in for those of a driver. */
-type DriverChange = (driver: StorageDriver, clock: Clock) => Partial<StorageDriver>;
+/** Methods that stand in for those of a driver. `tenants` are those that have been named so far. */
+type DriverChange = (driver: StorageDriver, clock: Clock, tenants: ReadonlySet<string>) => Partial<StorageDriver>;
 
 /** Methods that stand in for those of a storage, and of each tenant's view of it. */
 type StorageChange = (storage: StorageBackend) => Partial<StorageBackend>;
@@ -41,16 +41,18 @@ export function memoryFactory(
     create: async () => ({
       open: async (options = {}) => {
         const driver = memoryDriver(options);
-        const changed = { ...driver, ...ofDriver(driver, options.clock ?? systemClock) };
-        return withChange(storageBackend(changed, options), ofStorage);
+        const tenants = new Set<string>();
+        const changed = { ...driver, ...ofDriver(driver, options.clock ?? systemClock, tenants) };
+        return withChange(storageBackend(changed, options), ofStorage, tenants);
       },
       destroy: async () => undefined,
     }),
   };
 }
 
-function withChange(storage: StorageBackend, change: StorageChange): StorageBackend {
-  return { ...storage, tenant: (name) => withChange(storage.tenant(name), change), ...change(storage) };
+function withChange(storage: StorageBackend, change: StorageChange, tenants: Set<string>): StorageBackend {
+  tenants.add(storage.tenantName);
+  return { ...storage, tenant: (name) => withChange(storage.tenant(name), change, tenants), ...change(storage) };
 }
 
 /** The same call, made for another tenant. */
@@ -70,6 +72,17 @@ export function callOf(call: Call, tenant: string): Call {
     remainingMs: () => call.remainingMs(),
     cancellation: () => call.cancellation(),
   };
+}
+
+/** What a query finds that forgets to name its tenant. */
+export async function ofEveryTenant<T>(
+  tenants: ReadonlySet<string>,
+  call: Call,
+  query: (call: Call) => Promise<T[]>,
+): Promise<T[]> {
+  const found: T[] = [];
+  for (const tenant of tenants) found.push(...(await query(callOf(call, tenant))));
+  return found;
 }
 
 /** A tenant's own names for what a fault remembers. */

@@ -1,7 +1,8 @@
 // Faults of sessions.
 import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
 import type { StoredSession } from "../../../src/domain/driver/stored.js";
-import { callOf, driverFault, type Fault, keyOf, pause } from "./fault.js";
+import { assertSamePayload } from "../../../src/domain/sessions.js";
+import { driverFault, type Fault, keyOf, ofEveryTenant, pause } from "./fault.js";
 
 const MOST = 1_000;
 
@@ -57,7 +58,12 @@ export const SESSION_FAULTS: readonly Fault[] = [
 
   driverFault("processing time is rounded to whole seconds", ["S3"], (driver) => ({
     updateSession: (call, sessionId, change, fence) =>
-      driver.updateSession(call, sessionId, { ...change, addProcessingTime: Math.round(change.addProcessingTime) }, fence),
+      driver.updateSession(
+        call,
+        sessionId,
+        { ...change, addProcessingTime: Math.round(change.addProcessingTime) },
+        fence,
+      ),
   })),
 
   driverFault("expectedVersion is ignored", ["S4"], (driver) => ({
@@ -66,17 +72,18 @@ export const SESSION_FAULTS: readonly Fault[] = [
   })),
 
   driverFault("updatedAt follows a clock that steps back", ["S4"], (driver, clock) => {
-    const written = new Map<string, number>();
+    const written = new Map<string, { readonly right: number; readonly shown: number }>();
     return {
       updateSession: async (call, sessionId, change, fence) => {
         const session = await driver.updateSession(call, sessionId, change, fence);
-        written.set(keyOf(call, sessionId), clock.now());
+        written.set(keyOf(call, sessionId), { right: session.updatedAt, shown: clock.now() });
         return { ...session, updatedAt: clock.now() };
       },
       getSessions: async (call, ids) =>
-        (await driver.getSessions(call, ids)).map(
-          (each) => each && { ...each, updatedAt: written.get(keyOf(call, each.sessionId)) ?? each.updatedAt },
-        ),
+        (await driver.getSessions(call, ids)).map((each) => {
+          const times = each && written.get(keyOf(call, each.sessionId));
+          return each && { ...each, updatedAt: times?.right === each.updatedAt ? times.shown : each.updatedAt };
+        }),
     };
   }),
 
@@ -103,12 +110,18 @@ export const SESSION_FAULTS: readonly Fault[] = [
   })),
 
   driverFault("an idempotency key is remembered for ever", ["S5"], (driver) => {
-    const first = new Map<string, StoredSession>();
+    const first = new Map<string, { readonly digest: string; readonly result: StoredSession }>();
     return {
       updateSession: async (call, sessionId, change, fence) => {
-        const key = change.idempotency && keyOf(call, sessionId, change.idempotency.key, change.idempotency.digest);
-        const result = (key === null ? undefined : first.get(key)) ?? (await driver.updateSession(call, sessionId, change, fence));
-        if (key !== null) first.set(key, result);
+        if (change.idempotency === null) return driver.updateSession(call, sessionId, change, fence);
+        const { key, digest } = change.idempotency;
+        const used = first.get(keyOf(call, sessionId, key));
+        if (used !== undefined) {
+          assertSamePayload(used.digest, digest);
+          return used.result;
+        }
+        const result = await driver.updateSession(call, sessionId, change, fence);
+        first.set(keyOf(call, sessionId, key), { digest, result });
         return result;
       },
     };
@@ -130,7 +143,9 @@ export const SESSION_FAULTS: readonly Fault[] = [
       const { rows } = await driver.listSessions(call, { ...listing, metadata: [], limit: MOST });
       const found = rows.filter(({ metadata }) => {
         const stored = JSON.parse(metadata) as { [key: string]: unknown };
-        return listing.metadata.every(([key, value]) => Object.hasOwn(stored, key) && String(stored[key]) === String(value));
+        return listing.metadata.every(
+          ([key, value]) => Object.hasOwn(stored, key) && String(stored[key]) === String(value),
+        );
       });
       return { rows: found.slice(0, listing.limit), more: found.length > listing.limit };
     },
@@ -184,13 +199,19 @@ export const SESSION_FAULTS: readonly Fault[] = [
     },
   })),
 
-  driverFault("listSessions forgets the tenant", ["I2"], (driver) => ({
-    listSessions: (call, listing) => driver.listSessions(callOf(call, "default"), listing),
+  driverFault("listSessions forgets the tenant", ["I2"], (driver, _clock, tenants) => ({
+    listSessions: async (call, listing) => {
+      const rows = await ofEveryTenant(tenants, call, async (each) => (await driver.listSessions(each, listing)).rows);
+      return { rows: rows.slice(0, listing.limit), more: rows.length > listing.limit };
+    },
   })),
 
   driverFault("an expired session is still listed", ["S8"], (driver, clock) => {
     const lives = new Map<string, number>();
-    const withLife = (key: string, session: StoredSession): StoredSession => ({ ...session, ttlMs: lives.get(key) ?? null });
+    const withLife = (key: string, session: StoredSession): StoredSession => ({
+      ...session,
+      ttlMs: lives.get(key) ?? null,
+    });
     return {
       createSession: async (call, session) => {
         const { created, session: stored } = await driver.createSession(call, { ...session, ttlMs: null });
@@ -220,10 +241,11 @@ export const SESSION_FAULTS: readonly Fault[] = [
 
   driverFault("a cleanup removes one batch and stops", ["S8"], (driver) => ({
     cleanupSessions: async (call, cleanup) => {
-      if (cleanup.dryRun) return driver.cleanupSessions(call, cleanup);
-      const listing = { userId: null, statuses: null, metadata: [], createdFrom: null, createdTo: null, updatedFrom: null };
-      const due = { ...listing, updatedTo: cleanup.idleBefore + 1, orderBy: "createdAt", direction: "asc" } as const;
-      const { rows } = await driver.listSessions(call, { ...due, after: null, limit: cleanup.batchSize });
+      const due = await driver.cleanupSessions(call, { ...cleanup, dryRun: true });
+      if (cleanup.dryRun || due <= cleanup.batchSize) return driver.cleanupSessions(call, cleanup);
+      const any = { userId: null, statuses: null, metadata: [], createdFrom: null, createdTo: null, updatedFrom: null };
+      const idle = { ...any, updatedTo: cleanup.idleBefore + 1, orderBy: "createdAt", direction: "asc" } as const;
+      const { rows } = await driver.listSessions(call, { ...idle, after: null, limit: cleanup.batchSize });
       for (const { sessionId } of rows) await driver.deleteSession(call, sessionId);
       return rows.length;
     },
@@ -246,10 +268,13 @@ export const SESSION_FAULTS: readonly Fault[] = [
     },
   })),
 
-  driverFault("an end overwrites another end", ["S11"], (driver) => ({
+  driverFault("an end overwrites another end", ["S4", "S11"], (driver) => ({
     endSession: async (call, sessionId, status, fence) => {
+      const [stored] = await driver.getSessions(call, [sessionId]);
+      if (stored === undefined || stored.status === status) return driver.endSession(call, sessionId, status, fence);
       const nothing = { mergeMetadata: null, unsetMetadata: [], addRequests: 0, addProcessingTime: 0, addErrors: 0 };
-      return driver.updateSession(call, sessionId, { ...nothing, status, expectedVersion: null, idempotency: null }, fence);
+      const change = { ...nothing, status, expectedVersion: null, idempotency: null };
+      return driver.updateSession(call, sessionId, change, fence);
     },
   })),
 ];

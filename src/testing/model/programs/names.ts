@@ -1,4 +1,5 @@
 /** Names that a store which pastes strings together, compares them loosely or takes some for patterns would mix up. */
+import type { JsonScalar } from "../../../contract/json.js";
 import { ROOT_TENANT } from "./command.js";
 
 export type Pool<T> = readonly [T, ...T[]];
@@ -20,6 +21,8 @@ export interface Cast {
   readonly itemNamespaces: Pool<readonly string[]>;
   readonly itemKeys: Pool<string>;
   readonly metadataKeys: Pool<string>;
+  /** Values of metadata and items, and of the filters that look for them. */
+  readonly scalars: Pool<JsonScalar>;
 }
 
 /** All names. Tenant `a` with session `a:b` and tenant `a:a` with session `b` are one key to whoever joins with a colon. */
@@ -41,5 +44,6 @@ export const EVERYBODY: Cast = {
     ["__proto__"],
   ],
   itemKeys: ["k", "a:k", "%", "__proto__"],
+  scalars: [1, "1", true, "true", null, 2, "", 1.5, false, ASTRAL, HIGH_UNIT],
   metadataKeys: ["k", "l", "__proto__", "a.b", '"$x'],
 };

@@ -12,7 +12,6 @@ const TASK_PATHS: Pool<string> = ["", "p", ASTRAL, HIGH_UNIT];
 const MESSAGE_IDS: Pool<string> = ["m1", "m2", "a:m1"];
 const ROLES: Pool<string> = ["user", "assistant", "tool", "user "];
 const OWNERS: Pool<string> = ["w1", "w2"];
-const SCALARS: Pool<JsonScalar> = [1, 2, "1", "", true, false, null, 1.5, ASTRAL, HIGH_UNIT];
 
 /** Half an hour and 25 hours, and one millisecond: the next instant. */
 const TTLS: Pool<number> = [1_800_000, 90_000_000, 60_000, 1_800_001, 1];
@@ -31,7 +30,7 @@ export const owner = (draw: Draw): string => draw.pick(OWNERS);
 export const itemNamespace = (draw: Draw): readonly string[] => draw.pick(draw.cast.itemNamespaces);
 export const itemKey = (draw: Draw): string => draw.pick(draw.cast.itemKeys);
 export const metadataKey = (draw: Draw): string => draw.pick(draw.cast.metadataKeys);
-export const scalar = (draw: Draw): JsonScalar => draw.pick(SCALARS);
+export const scalar = (draw: Draw): JsonScalar => draw.pick(draw.cast.scalars);
 export const ttlMs = (draw: Draw): number => draw.pick(TTLS);
 
 export function subject(draw: Draw): LeaseSubject {

@@ -12,7 +12,7 @@ import { tenant } from "./pools.js";
 import { conversationCommands, sessionCommands, taskContextCommands } from "./session-commands.js";
 
 /** How many choices a command has; what goes beyond is the simplest. */
-export const CHOICES_PER_COMMAND = 32;
+export const CHOICES_PER_COMMAND = 40;
 
 /** Milliseconds that the clock jumps. */
 const JUMPS = [1, 1_000, 60_000, 1, -1, -1_000, 1, 60_000, 1_800_000, 3_600_000, -3_600_000, 86_400_000] as const;
@@ -40,6 +40,7 @@ function castOf(draw: Draw): Cast {
     itemNamespaces: draw.several(EVERYBODY.itemNamespaces, 1, 4),
     itemKeys: draw.several(EVERYBODY.itemKeys, 1, 3),
     metadataKeys: draw.several(EVERYBODY.metadataKeys, 1, 3),
+    scalars: draw.several(EVERYBODY.scalars, 2, 5),
   };
 }
 

@@ -1,0 +1,63 @@
+// The kit proves itself: a store with one mistake does not pass it, and the same store without one does.
+import { afterAll, describe, expect, it } from "vitest";
+import { runClauses } from "../../src/testing/run-clauses.js";
+import { CHECKPOINT_FAULTS } from "./faults/checkpoint-faults.js";
+import { CONVERSATION_FAULTS } from "./faults/conversation-faults.js";
+import { DELETION_FAULTS } from "./faults/deletion-faults.js";
+import { memoryFactory } from "./faults/fault.js";
+import { ITEM_FAULTS } from "./faults/item-faults.js";
+import { LEASE_FAULTS } from "./faults/lease-faults.js";
+import { SESSION_FAULTS } from "./faults/session-faults.js";
+import { STORE_FAULTS } from "./faults/store-faults.js";
+import { TASK_CONTEXT_FAULTS } from "./faults/task-context-faults.js";
+
+const FAULTS = [
+  ...SESSION_FAULTS,
+  ...DELETION_FAULTS,
+  ...CONVERSATION_FAULTS,
+  ...CHECKPOINT_FAULTS,
+  ...TASK_CONTEXT_FAULTS,
+  ...ITEM_FAULTS,
+  ...LEASE_FAULTS,
+  ...STORE_FAULTS,
+];
+
+/** Small enough that every fault is tried in the ordinary run. */
+const SCALE = { messages: 500, racers: 12 };
+
+/** The number of the promise that a clause is about. */
+function promiseOf(clause: string): string {
+  return clause.split(" ", 1)[0] ?? "";
+}
+
+describe("seeded faults", () => {
+  const caught: string[] = [];
+
+  for (const { name, promises, factory } of FAULTS) {
+    it(`${name}: ${promises.join(" or ")} catches it`, async () => {
+      const filter = (clause: string): boolean => promises.includes(promiseOf(clause));
+      const { failed } = await runClauses(factory, { filter, bail: true, timeoutMs: 5_000, scale: SCALE });
+      expect(failed.length).toBeGreaterThan(0);
+      caught.push(`${name}  <-  ${failed[0]?.name}`);
+    });
+  }
+
+  it("without a fault the same clauses pass", { timeout: 120_000 }, async () => {
+    const promises = new Set(FAULTS.flatMap((fault) => fault.promises));
+    const filter = (clause: string): boolean => promises.has(promiseOf(clause));
+    const { failed, passed } = await runClauses(memoryFactory(), { filter, timeoutMs: 30_000, scale: SCALE });
+    expect(failed).toEqual([]);
+    const proven = new Set(passed.map(promiseOf));
+    // No fault can have been caught by clauses that always fail, or by none.
+    expect(FAULTS.filter((fault) => !fault.promises.some((promise) => proven.has(promise)))).toEqual([]);
+  });
+
+  it("there are enough of them, each another one", () => {
+    expect(FAULTS.length).toBeGreaterThanOrEqual(24);
+    expect(new Set(FAULTS.map(({ name }) => name)).size).toBe(FAULTS.length);
+  });
+
+  afterAll(() => {
+    console.log(`${caught.length} of ${FAULTS.length} seeded faults are caught:\n${caught.join("\n")}`);
+  });
+});
