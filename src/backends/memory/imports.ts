@@ -80,7 +80,7 @@ function clearPlace(tenant: Tenant, subject: ImportSubject, now: number): void {
       return;
     }
     case "task_context": {
-      const context = tenant.contexts.get(subject.id);
+      const context = tenant.contexts.get({ contextId: subject.id });
       if (context !== undefined) context.versions = [];
       return;
     }
@@ -113,7 +113,7 @@ function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, now: n
   if (row.kind === "item") tenant.items.add(row.item);
   if (subject.kind === "session") storeSessionRow(tenant, subject.id, row, now);
   if (subject.kind === "thread") storeThreadRow(tenant, subject.id, row);
-  const context = subject.kind === "task_context" ? tenant.contexts.get(subject.id) : undefined;
+  const context = subject.kind === "task_context" ? tenant.contexts.get({ contextId: subject.id }) : undefined;
   if (context !== undefined && row.kind === "task_context") {
     const { kind: _kind, ...version } = row;
     context.versions = [...context.versions, version];
@@ -131,11 +131,13 @@ function storeSessionRow(tenant: Tenant, sessionId: string, row: ImportRow, now:
 
 /** The context of an id, which may begin here; one that only expired sessions have is gone with them. */
 function contextNamed(tenant: Tenant, contextId: string, now: number): ContextEntry {
-  for (const sessionId of [...(tenant.contexts.get(contextId)?.sessions ?? [])]) {
+  for (const sessionId of [...(tenant.contexts.get({ contextId })?.sessions ?? [])]) {
     removeExpiredSession(tenant, sessionId, now);
   }
-  const context = tenant.contexts.get(contextId) ?? { contextId, versions: [], sessions: new Set() };
-  tenant.contexts.set(contextId, context);
+  const stored = tenant.contexts.get({ contextId });
+  if (stored !== undefined) return stored;
+  const context: ContextEntry = { contextId, versions: [], sessions: new Set() };
+  tenant.contexts.add(context);
   return context;
 }
 

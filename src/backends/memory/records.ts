@@ -62,8 +62,7 @@ function chooseRecords(
   }
   return {
     sessions: tenant.sessionsByCreated.scan(),
-    // In an order that an import does not change.
-    contexts: [...tenant.contexts.values()].sort((a, b) => compareCodePoints(a.contextId, b.contextId)),
+    contexts: tenant.contexts.scan(),
     threads: tenant.threadsByCreated.scan(),
     items: tenant.items.scan(),
   };

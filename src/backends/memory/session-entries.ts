@@ -71,6 +71,6 @@ function leaveContext(tenant: Tenant, session: SessionEntry): void {
   const { context } = session;
   if (context === null) return;
   context.sessions.delete(session.sessionId);
-  if (context.sessions.size === 0) tenant.contexts.delete(context.contextId);
+  if (context.sessions.size === 0) tenant.contexts.delete(context);
   session.context = null;
 }

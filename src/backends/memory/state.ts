@@ -41,7 +41,8 @@ export interface Tenant {
   readonly threads: Map<string, ThreadEntry>;
   readonly threadsByCreated: OrderedIndex<Created<ThreadId>, ThreadEntry>;
   readonly threadsByUpdated: LazyIndex<Updated<ThreadId>, StoredThread>;
-  readonly contexts: Map<string, ContextEntry>;
+  /** By id, an order that an export and an import do not change. */
+  readonly contexts: OrderedIndex<ContextId, ContextEntry>;
   /** By namespace, then key. */
   readonly items: OrderedIndex<ItemKey, StoredItem>;
   /** How far the round that removes expired items has come; `null` at its start. */
@@ -117,6 +118,8 @@ interface ThreadId {
   readonly threadId: string;
 }
 
+type ContextId = Pick<ContextEntry, "contextId">;
+
 type Created<Id> = Id & { readonly createdAt: number };
 type Updated<Id> = Id & { readonly updatedAt: number };
 
@@ -143,7 +146,7 @@ function emptyTenant(): Tenant {
     threads: new Map(),
     threadsByCreated: new OrderedIndex((a, b) => byCreated(a, b) || byThread(a, b)),
     threadsByUpdated: new LazyIndex((a, b) => byUpdated(a, b) || byThread(a, b)),
-    contexts: new Map(),
+    contexts: new OrderedIndex((a, b) => compareCodePoints(a.contextId, b.contextId)),
     items: new OrderedIndex(byItem),
     sweptTo: null,
     leases: { session: new Map(), thread: new Map() },
@@ -164,8 +167,6 @@ export function enter(store: MemoryStore, call: Call): { readonly tenant: Tenant
     tenant = emptyTenant();
     store.tenants.set(call.tenant, tenant);
   }
-  // From here on the effect of a write may be there: nothing else runs before the verb is done.
-  call.sent = true;
   return { tenant, now: store.clock.now() };
 }
 
@@ -184,7 +185,7 @@ export function existingSession(tenant: Tenant, sessionId: string, now: number):
 
 /** The context for readers: it lives as long as one of its sessions does (T3). */
 export function liveContext(tenant: Tenant, contextId: string, now: number): ContextEntry | undefined {
-  const context = tenant.contexts.get(contextId);
+  const context = tenant.contexts.get({ contextId });
   const isLive = (sessionId: string): boolean => liveSession(tenant, sessionId, now) !== undefined;
   return context !== undefined && [...context.sessions].some(isLive) ? context : undefined;
 }

@@ -52,7 +52,7 @@ export function taskContextVerbs(store: MemoryStore): TaskContextDriver {
 function contextOf(tenant: Tenant, session: SessionEntry): ContextEntry {
   if (session.context !== null) return session.context;
   const context: ContextEntry = { contextId: randomUUID(), versions: [], sessions: new Set() };
-  tenant.contexts.set(context.contextId, context);
+  tenant.contexts.add(context);
   joinContext(tenant, session, context);
   return context;
 }

@@ -36,7 +36,7 @@ function countable(tenant: Tenant): Record<string, Iterable<unknown>> {
     threads: tenant.threads.keys(),
     threadsByCreated: tenant.threadsByCreated.scan(),
     threadsByUpdated: tenant.threadsByUpdated.scan(),
-    contexts: tenant.contexts.keys(),
+    contexts: tenant.contexts.scan(),
     items: tenant.items.scan(),
     sessionLeases: tenant.leases.session.keys(),
     threadLeases: tenant.leases.thread.keys(),
