@@ -26,7 +26,7 @@ const NOTHING: PruneCounts = {
 
 export async function pruneCheckpoints(file: OpenFile, call: Call, prune: Prune): Promise<PruneCounts> {
   const now = file.now();
-  let total = NOTHING;
+  let total = { ...NOTHING };
   for (let after = ""; ; ) {
     const threads = await file.read(call, (db, tenant) => selectThreads(db, tenant, prune.threadId, after));
     for (const thread of threads) {
