@@ -5,15 +5,8 @@ import type { StoredMessage } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
 import { assertFence } from "./leases.js";
 import { locatingId } from "./message-ids.js";
-import {
-  deleteRange,
-  findMessage,
-  firstSeq,
-  insertMessage,
-  selectBySeqs,
-  selectSeqsOfRole,
-  selectWindow,
-} from "./message-rows.js";
+import { rememberRoles, selectSeqsOfRole } from "./message-roles.js";
+import { deleteRange, findMessage, firstSeq, insertMessage, selectBySeqs, selectWindow } from "./message-rows.js";
 import { existingHead, liveHead, type SessionHead, setCounts } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 
@@ -42,7 +35,10 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
           stored.push(earlier ?? append(tx, session, message, lastSeq, now));
           if (stored.length % WRITTEN_AT_ONCE === 0) yield;
         }
-        if (lastSeq > session.lastSeq) setCounts(tx, session, { messageCount, lastSeq }, now);
+        if (lastSeq > session.lastSeq) {
+          rememberRoles(tx, session.id, session.lastSeq, lastSeq);
+          setCounts(tx, session, { messageCount, lastSeq }, now);
+        }
         yield;
         return stored;
       });
@@ -129,7 +125,7 @@ async function readRoles(
     return file.read(call, (db, tenant) => {
       const session = liveHead(db, tenant, sessionId, file.now());
       if (session === undefined) return [];
-      const seqs = chooseSeqs(roles.flatMap((role) => selectSeqsOfRole(db, session.id, role, window)));
+      const seqs = chooseSeqs(roles.flatMap((role) => selectSeqsOfRole(db, session, role, window)));
       return selectBySeqs(db, session.id, seqs);
     });
   }
@@ -138,7 +134,7 @@ async function readRoles(
     if (session === undefined) return [];
     let seqs: number[] = [];
     for (const role of roles) {
-      seqs = chooseSeqs([...seqs, ...(await read((db) => selectSeqsOfRole(db, session.id, role, window)))]);
+      seqs = chooseSeqs([...seqs, ...(await read((db) => selectSeqsOfRole(db, session, role, window)))]);
     }
     const messages: StoredMessage[] = [];
     for (let i = 0; i < seqs.length; i += READ_AT_ONCE) {

@@ -88,6 +88,12 @@ const PIECES: { readonly [Kind in GarbageKind]: (tx: Connection, row: GarbageRow
       PIECE_ROWS,
     ) ||
     tx.run(
+      `DELETE FROM message_roles WHERE (session, role, seq) IN
+         (SELECT session, role, seq FROM message_roles WHERE session = ? LIMIT ?)`,
+      ref,
+      PIECE_ROWS,
+    ) ||
+    tx.run(
       "DELETE FROM idempotency_keys WHERE id IN (SELECT id FROM idempotency_keys WHERE session = ? LIMIT ?)",
       ref,
       PIECE_ROWS,

@@ -12,6 +12,7 @@ import { findContext, insertContext, newestVersion, putVersion } from "./context
 import { isDuplicate } from "./errors.js";
 import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
 import { deleteItem, findItem, putItem } from "./item-rows.js";
+import { rememberRole } from "./message-roles.js";
 import { findMessage, insertMessage } from "./message-rows.js";
 import { insertSession, liveHead, sessionHead, sessionsOfContext } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
@@ -138,6 +139,7 @@ function storeRow(target: Import, subject: ImportSubject, row: ImportRow): void 
       if (session === undefined) return;
       if (findMessage(tx, session.id, row.message.messageId) !== undefined) throw standsTwice(row, subject);
       insertMessage(tx, session.id, row.message);
+      rememberRole(tx, session, row.message);
       return;
     }
     case "checkpoint": {

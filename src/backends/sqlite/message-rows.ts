@@ -4,6 +4,7 @@ import type { StoredMessage } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
 import { locatedSeq } from "./message-ids.js";
+import { forgetRoles } from "./message-roles.js";
 
 interface MessageRow extends StoredMessage {
   readonly checksum: number | null;
@@ -22,12 +23,6 @@ const NEWEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
 
 const OLDEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`;
-
-const NEWEST_OF_ROLE = `SELECT seq FROM messages INDEXED BY messages_by_role
-  WHERE session = ? AND role = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
-
-const OLDEST_OF_ROLE = `SELECT seq FROM messages INDEXED BY messages_by_role
-  WHERE session = ? AND role = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`;
 
 const BY_SEQ = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq = ?`;
 
@@ -69,17 +64,6 @@ export function selectWindow(
   return after === null ? rows.reverse() : rows;
 }
 
-/** The `seq`s of a role in a window, nearest to where the window is read from first; `limit` at most. */
-export function selectSeqsOfRole(
-  db: Connection,
-  session: number,
-  role: string,
-  { after, before, limit }: Omit<HistoryWindow, "roles">,
-): number[] {
-  const sql = after === null ? NEWEST_OF_ROLE : OLDEST_OF_ROLE;
-  return db.all<{ seq: number }>(sql, session, role, after ?? 0, before ?? NO_BOUND, limit).map(({ seq }) => seq);
-}
-
 /** Those of these messages that are there. */
 export function selectBySeqs(db: Connection, session: number, seqs: readonly number[]): StoredMessage[] {
   return seqs.flatMap((seq) => {
@@ -96,6 +80,7 @@ export function firstSeq(db: Connection, session: number, after: number): number
 
 /** Deletes the messages with `from < seq < to`; returns how many. */
 export function deleteRange(tx: Connection, session: number, from: number, to: number): number {
+  forgetRoles(tx, session, from, to);
   return tx.run("DELETE FROM messages WHERE session = ? AND seq > ? AND seq < ?", session, from, to);
 }
 

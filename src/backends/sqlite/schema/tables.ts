@@ -61,8 +61,15 @@ CREATE TABLE messages (
   content TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX messages_by_seq ON messages (session, seq);
-CREATE INDEX messages_by_role ON messages (session, role, seq);
 CREATE UNIQUE INDEX messages_by_message_id ON messages (session, message_id) WHERE id_indexed = 1;
+
+-- which messages are of a role; the newest messages of a session are not in it yet
+CREATE TABLE message_roles (
+  session INTEGER NOT NULL,
+  role TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  PRIMARY KEY (session, role, seq)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE contexts (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
