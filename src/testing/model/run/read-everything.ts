@@ -66,11 +66,15 @@ export function countsOf(read: Readable): Partial<Record<keyof StorageMetrics, n
 
 async function walk<T>(list: (cursor: string | undefined) => Page<T> | Promise<Page<T>>): Promise<T[]> {
   const items: T[] = [];
+  const cursors = new Set<string>();
   let cursor: string | undefined;
   do {
     const page = await list(cursor);
     items.push(...page.items);
     cursor = page.nextCursor;
+    // What goes round in a circle differs from every listing of the model.
+    if (cursor !== undefined && cursors.has(cursor)) return items;
+    if (cursor !== undefined) cursors.add(cursor);
   } while (cursor !== undefined);
   return items;
 }
