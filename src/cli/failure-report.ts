@@ -1,6 +1,6 @@
 /** A failure as the command tells it: what happened, what to do next, and where it is described. */
 import { isStorageError, type StorageError } from "../contract/errors.js";
-import { CommandFailure } from "./command-failure.js";
+import { CommandFailure, type CommandFailureCode } from "./command-failure.js";
 import { EXIT, EXIT_OF_CODE } from "./exit-codes.js";
 import { escapeBlock, escapeLine } from "./output/escape.js";
 import { jsonText } from "./output/json.js";
@@ -15,13 +15,26 @@ export interface FailureReport {
   readonly exitCode: number;
 }
 
+/** What to do when the failure itself knows nothing better. */
+const USUAL_HINTS: { readonly [Code in CommandFailureCode]: string } = {
+  USAGE: "`--help` behind the command says what it takes",
+  AMBIGUOUS_ID: "type more of the id",
+  CONFIRMATION_NEEDED: "pass --yes",
+  NOT_FOUND: "check the name; the `ls` commands list what there is",
+  STORE_NOT_FOUND: "name the store with --url or WAYSTONE_URL",
+  INVALID_DATA: "check that the file is complete",
+  FILE_EXISTS: "pass --yes to replace it",
+  NOT_ALLOWED: "check the permissions of the file and its folder",
+  FILE: "check the space and the permissions of the place that is written to",
+};
+
 /** What is told of an error of any kind. */
 export function failureReport(error: unknown): FailureReport {
   if (error instanceof CommandFailure) {
     return {
       code: error.code,
       message: maskCredentials(error.message),
-      hint: maskCredentials(error.hint ?? "`waystone --help` lists the commands and options"),
+      hint: maskCredentials(error.hint ?? USUAL_HINTS[error.code]),
       docs: `docs/cli.md#${error.code}`,
       exitCode: EXIT_OF_CODE[error.code],
     };

@@ -333,6 +333,17 @@ describe("a tenant", () => {
   });
 });
 
+describe("a store in memory", () => {
+  it("is empty, and people are told so", async () => {
+    const [plain, withJson] = await Promise.all([
+      run("sessions", "ls", "-u", "memory:"),
+      run("sessions", "ls", "-u", "memory:", "--json"),
+    ]);
+    expect(plain).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("memory:") });
+    expect(withJson).toMatchObject({ code: 0, stdout: '{"items":[],"nextCursor":null,"count":0}\n', stderr: "" });
+  });
+});
+
 const READERS = [
   ["sessions", "ls"],
   ["sessions", "show", "evil"],

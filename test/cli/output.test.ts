@@ -231,7 +231,15 @@ describe("units", () => {
 
   it("are rounded for people", () => {
     expect(span(450)).toBe("450 ms");
-    expect(count(1482)).toBe("1,482");
+    expect([0, 999, 1482, 1234567, -1482, 1234.5678].map(count)).toEqual([
+      "0",
+      "999",
+      "1,482",
+      "1,234,567",
+      "-1,482",
+      "1,234.5678",
+    ]);
+    expect(seconds(1234567.89)).toBe("1,234,567.9 s");
     expect([counted(1, "session"), counted(1482, "session")]).toEqual(["1 session", "1,482 sessions"]);
     expect(seconds(12.345)).toBe("12.3 s");
   });

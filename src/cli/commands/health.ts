@@ -5,7 +5,8 @@ import { EXIT } from "../exit-codes.js";
 import type { Invocation } from "../invocation.js";
 import { escapeLine } from "../output/escape.js";
 import { jsonText } from "../output/json.js";
-import { type Column, renderTable } from "../output/table.js";
+import { tableText } from "../output/listing.js";
+import type { Column } from "../output/table.js";
 import { renderText, textLine } from "../output/text.js";
 import { withStore } from "../store.js";
 
@@ -20,7 +21,7 @@ export async function health(invocation: Invocation): Promise<number> {
   const report = await withStore(invocation, (storage) => storage.healthCheck({ signal: invocation.signal }), {
     initialize: false,
   });
-  await invocation.print(healthText(report, invocation));
+  await invocation.print(await healthText(report, invocation));
   for (const check of report.checks) {
     if (check.status === "warning" && invocation.form !== "table")
       invocation.note(`warning: ${check.name}: ${check.message}`);
@@ -28,7 +29,7 @@ export async function health(invocation: Invocation): Promise<number> {
   return report.status === "unhealthy" ? EXIT.unreachable : EXIT.ok;
 }
 
-function healthText(report: HealthReport, { form, style }: Invocation): string {
+async function healthText(report: HealthReport, { form, style }: Invocation): Promise<string> {
   const { status, backend, tenant, durability, latencyMs, checks } = report;
   switch (form) {
     case "json":
@@ -38,7 +39,7 @@ function healthText(report: HealthReport, { form, style }: Invocation): string {
     case "table": {
       const state = style.color ? styleText(COLORS[status], status, { validateStream: false }) : status;
       const rest = `${backend}, tenant ${tenant}, durability ${durability}, ${Math.round(latencyMs)} ms`;
-      return `${state} · ${escapeLine(rest)}\n${checks.length === 0 ? "" : `\n${renderTable(COLUMNS, checks, style)}`}`;
+      return `${state} · ${escapeLine(rest)}\n${checks.length === 0 ? "" : `\n${await tableText(COLUMNS, checks, style)}`}`;
     }
   }
 }

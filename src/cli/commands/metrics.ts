@@ -2,7 +2,8 @@
 import type { Count, StorageMetrics } from "../../contract/storage-backend.js";
 import type { Invocation } from "../invocation.js";
 import { jsonText } from "../output/json.js";
-import { type Column, renderTable } from "../output/table.js";
+import { tableText } from "../output/listing.js";
+import type { Column } from "../output/table.js";
 import { renderText } from "../output/text.js";
 import { count, size } from "../output/units.js";
 import { withStore } from "../store.js";
@@ -27,7 +28,7 @@ export async function metrics(invocation: Invocation): Promise<void> {
     case "text":
       return invocation.print(renderText(COLUMNS, rows));
     case "table":
-      await invocation.print(renderTable(COLUMNS.slice(0, 2), rows, invocation.style));
+      await invocation.print(await tableText(COLUMNS.slice(0, 2), rows, invocation.style));
       if (rows.some((row) => !row.count.exact)) invocation.note("~ is an estimate");
   }
 }

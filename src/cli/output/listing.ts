@@ -1,7 +1,7 @@
 /** Listings: many things of one kind. */
 import { jsonText } from "./json.js";
 import type { Printer } from "./printer.js";
-import { type Column, renderTable } from "./table.js";
+import type { Column, TableStyle } from "./table.js";
 import { renderText } from "./text.js";
 import { counted } from "./units.js";
 
@@ -26,9 +26,19 @@ export async function printListing<Row>(printer: Printer, listing: Listing<Row>)
       await printer.print(renderText(columns, rows));
       break;
     case "table":
-      if (rows.length > 0) await printer.print(renderTable(columns, rows, printer.style));
+      if (rows.length > 0) await printer.print(await tableText(columns, rows, printer.style));
   }
   printer.note(footer(noun, rows.length, nextCursor));
+}
+
+/** A table. What draws it is loaded only for people. */
+export async function tableText<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  style: TableStyle,
+): Promise<string> {
+  const { renderTable } = await import("./table.js");
+  return renderTable(columns, rows, style);
 }
 
 /** `20 sessions · next: --cursor …` */

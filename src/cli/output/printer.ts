@@ -1,5 +1,6 @@
 /** Where the command's words go: data to stdout, everything else to stderr. */
 import type { Writable } from "node:stream";
+import { CommandFailure } from "../command-failure.js";
 import { escapeJson, escapeLine } from "./escape.js";
 import type { TableStyle } from "./table.js";
 
@@ -13,7 +14,7 @@ export interface Printer {
   readonly quiet: boolean;
   /** Whether a person sees stderr and may be shown a bar or asked. */
   readonly attended: boolean;
-  /** Writes data and waits until the reader has taken it. @throws PipeClosed */
+  /** Writes data and waits until the reader has taken it. @throws PipeClosed, CommandFailure `FILE` */
   print(text: string): Promise<void>;
   /** Writes a line for people, escaped: footers, warnings. Nothing with `--quiet` and `--json`. */
   note(line: string): void;
@@ -50,7 +51,8 @@ function write(stream: Writable, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => {
       if (error === null || error === undefined) resolve();
-      else reject("code" in error && error.code === "EPIPE" ? new PipeClosed("nobody reads", { cause: error }) : error);
+      else if ("code" in error && error.code === "EPIPE") reject(new PipeClosed("nobody reads", { cause: error }));
+      else reject(new CommandFailure("FILE", `stdout cannot be written: ${error.message}`, { cause: error }));
     });
   });
 }

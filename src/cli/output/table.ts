@@ -69,7 +69,7 @@ export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly
 /** Cuts a text to a width, `…` where something is missing. */
 export function cut(text: string, width: number, where: "middle" | "end" = "end"): string {
   if (stringWidth(text) <= width) return text;
-  const characters = [...GRAPHEMES.segment(text)].map(({ segment }) => segment);
+  const characters = charactersOf(text);
   const room = Math.max(0, width - 1);
   const front = where === "end" ? room : Math.ceil(room / 2);
   return `${take(characters, front)}…${where === "end" ? "" : take(characters.reverse(), room - front, true)}`;
@@ -84,8 +84,6 @@ interface FittedColumn<Row> {
   /** The width with identifiers whole, and prose cut. */
   readonly wanted: number;
 }
-
-const GRAPHEMES = new Intl.Segmenter("en", { granularity: "grapheme" });
 
 /** Lines of a frame that is not drawn. */
 const BORDERLESS = {
@@ -130,6 +128,15 @@ function fitColumns<Row>(columns: readonly FittedColumn<Row>[], width: number): 
 function total<Row>(columns: readonly FittedColumn<Row>[], part: "width" | "least" | "wanted"): number {
   return columns.reduce((sum, each) => sum + each[part], GAP.length * (columns.length - 1));
 }
+
+/** What a reader takes for a character, which may be several code points. */
+function charactersOf(text: string): string[] {
+  graphemes ??= new Intl.Segmenter("en", { granularity: "grapheme" });
+  return Array.from(graphemes.segment(text), ({ segment }) => segment);
+}
+
+/** Made when it is first needed: loading it takes as long as a whole listing. */
+let graphemes: Intl.Segmenter | undefined;
 
 function take(characters: readonly string[], width: number, reversed = false): string {
   const taken: string[] = [];
