@@ -3,25 +3,42 @@ import { types } from "node:util";
 
 /** Where and how two values differ, `undefined` if they do not. */
 export function valueDifference(actual: unknown, expected: unknown): string | undefined {
-  const pending: [path: string, actual: unknown, expected: unknown][] = [["$", actual, expected]];
+  const pending: Compared[] = [{ actual, expected, name: "$", within: null }];
   // A list instead of recursion: values may be nested deeper than the stack.
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const [path, a, b] = next;
+    const { actual: a, expected: b } = next;
     if (Object.is(a, b)) continue;
-    if (!isObject(a) || !isObject(b)) return `${path} is ${show(a)} and not ${show(b)}`;
+    if (!isObject(a) || !isObject(b)) return `${pathOf(next)} is ${show(a)} and not ${show(b)}`;
     const parts = partsOf(b);
     const found = partsOf(a);
-    if (found.kind !== parts.kind) return `${path} is ${found.kind} and not ${parts.kind}`;
+    if (found.kind !== parts.kind) return `${pathOf(next)} is ${found.kind} and not ${parts.kind}`;
     if (found.parts.length !== parts.parts.length) {
-      return `${path} has ${found.parts.length} parts and not ${parts.parts.length}`;
+      return `${pathOf(next)} has ${found.parts.length} parts and not ${parts.parts.length}`;
     }
-    for (const [index, [name, value]] of parts.parts.entries()) {
+    // The last one first, so that the first one is looked at next.
+    for (let index = parts.parts.length - 1; index >= 0; index--) {
+      const [name, value] = parts.parts[index] as Part;
       const [foundName, foundValue] = found.parts[index] as Part;
-      if (foundName !== name) return `${path} has ${show(foundName)} where ${show(name)} was`;
-      pending.push([`${path}${name}`, foundValue, value]);
+      if (foundName !== name) return `${pathOf(next)} has ${show(foundName)} where ${show(name)} was`;
+      pending.push({ actual: foundValue, expected: value, name, within: next });
     }
   }
   return undefined;
+}
+
+/** Two values to compare, and where they stand. */
+interface Compared {
+  readonly actual: unknown;
+  readonly expected: unknown;
+  readonly name: string;
+  readonly within: Compared | null;
+}
+
+function pathOf(place: Compared): string {
+  const names: string[] = [];
+  for (let each: Compared | null = place; each !== null; each = each.within) names.push(each.name);
+  names.reverse();
+  return names.length > 40 ? `${names.slice(0, 20).join("")}…${names.slice(-20).join("")}` : names.join("");
 }
 
 type Part = readonly [name: string, value: unknown];

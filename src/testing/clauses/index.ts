@@ -10,6 +10,7 @@ import { conversationClauses } from "./conversations.js";
 import { expiryClauses } from "./expiry.js";
 import { failureClauses } from "./failures.js";
 import { fencingClauses } from "./fencing.js";
+import { growthClauses } from "./growth.js";
 import { historyClauses } from "./history.js";
 import { idempotencyClauses } from "./idempotency.js";
 import { identifierPairClauses } from "./identifier-pairs.js";
@@ -87,5 +88,6 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   malformedRecordClauses,
   clockClauses,
   concurrencyClauses,
+  growthClauses,
   largeExportClauses,
 ];

@@ -1,4 +1,5 @@
 /** Opening, closing, health and metrics (F3-F7). */
+import { existsSync, readdirSync } from "node:fs";
 import type { Count, StorageBackend, StorageMetrics } from "../../contract/storage-backend.js";
 import { equal, ok, recordsOf, rejects, settle, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
@@ -95,6 +96,23 @@ export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) =
     await storage.close();
     const took = performance.now() - start;
     ok(took < 2_000, `close took ${took.toFixed(0)} ms`);
+  });
+
+  clause("F4 a closed store leaves no timer, socket or file behind", { alone: true }, async ({ openOther }) => {
+    const before = resources();
+    const storage = await openOther();
+    await storage.initialize();
+    await fillStore(storage);
+    await settle([storage.getSession("s", { timeoutMs: 5 }), storage.getSession("s", { signal: AbortSignal.abort() })]);
+    await storage.close();
+    // What is closing may take a moment, and what others hold comes and goes.
+    const deadline = performance.now() + 3_000;
+    let left = newIn(resources(), before);
+    while (left.length > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      left = newIn(resources(), before);
+    }
+    equal(left, [], "what keeps the process busy after close and did not before");
   });
 
   clause("F4 Symbol.asyncDispose closes the store", async ({ storage }) => {
@@ -305,6 +323,22 @@ export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) =
     },
   );
 });
+
+/** What keeps the process alive, and how many files it has open where that can be told. */
+function resources(): string[] {
+  const files = existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").map(() => "open file") : [];
+  return [...process.getActiveResourcesInfo(), ...files].sort();
+}
+
+/** What is there more often than before. */
+function newIn(now: readonly string[], before: readonly string[]): string[] {
+  const known = [...before];
+  return now.filter((each) => {
+    const at = known.indexOf(each);
+    if (at !== -1) known.splice(at, 1);
+    return at === -1;
+  });
+}
 
 type Counted = Exclude<keyof StorageMetrics, "backend" | "tenant" | "collectedAt" | "sizeBytes">;
 
