@@ -12,7 +12,7 @@ const url = `sqlite:${join(folder, "agents.db")}`;
 const first = await openStorage(url);
 const second = await openStorage(url);
 
-const lease = await first.acquireLease({ thread: "plan" }, { owner: "first worker", ttlMs: 300 });
+const lease = await first.acquireLease({ thread: "plan" }, { owner: "first worker", ttlMs: 1_000 });
 await first.storeCheckpoint("plan", "step-1", { by: "first" }, { lease });
 console.log("first worker: holds the lease and has stored step-1");
 
@@ -24,7 +24,7 @@ try {
 }
 
 // The first worker hangs for longer than its lease: nobody renews it.
-await sleep(350);
+await sleep(lease.expiresAt.getTime() - Date.now() + 50);
 const taken = await second.acquireLease({ thread: "plan" }, { owner: "second worker", ttlMs: 60_000 });
 console.log("second worker: took over, with a larger token:", taken.token > lease.token);
 await second.storeCheckpoint("plan", "step-2", { by: "second" }, { lease: taken });
