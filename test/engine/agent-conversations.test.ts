@@ -172,6 +172,21 @@ describe.each(storages)("a conversation between agents over $name", ({ open }) =
     expect((await storage.listSessions()).items).toEqual([]);
   });
 
+  it("goes with its session also when it is opened while that is deleted", async () => {
+    const { storage, engine } = await opened();
+    const meddling = new Proxy(storage, {
+      get: (target, name) =>
+        name !== "deleteSession"
+          ? Reflect.get(target, name)
+          : async (id: string) => {
+              if (id === "s") await engine.conversations.between("s", ids("a", "b"));
+              return target.deleteSession(id);
+            },
+    });
+    expect(await contextEngine(meddling).sessions.delete("s")).toBe(true);
+    expect((await storage.listSessions()).items).toEqual([]);
+  });
+
   it("needs its session, and writes nothing without it", async () => {
     const { storage, engine } = await opened();
     const opening = engine.conversations.between("absent", ids("a", "b"));
