@@ -4,9 +4,9 @@
  */
 import { randomInt } from "node:crypto";
 import type { StorageFactory } from "../storage-factory.js";
-import type { Command } from "./programs/command.js";
 import { describeCommand } from "./programs/command.js";
 import { CHOICE_LIMIT } from "./programs/draw.js";
+import type { Program } from "./programs/program.js";
 import { CHOICES_PER_COMMAND, programOf } from "./programs/program.js";
 import type { CheckReport, PropertyTester } from "./property-tester.js";
 import { ProgramRun } from "./run/program-run.js";
@@ -82,9 +82,8 @@ export async function runPrograms(
   const [drawn] = report.counterexample as [Choices];
   const shortest = await shrink(drawn, async (choices) => {
     const { done, failure } = await attemptOf(choices);
-    // What the cast does by itself stands before the first list of a command.
-    const before = programOf(choices.slice(0, 1), factory.supports).length;
-    return failure === undefined ? undefined : Math.max(1, done.length - before + 1);
+    const { prelude } = programOf(choices, factory.supports);
+    return failure === undefined ? undefined : Math.max(1, done.length - prelude + 1);
   });
   const { done, failure } = await attemptOf(shortest);
   const program = failure === undefined ? [...done, "// this program does not fail every time"] : done;
@@ -97,12 +96,12 @@ interface Attempt {
   readonly failure: unknown;
 }
 
-async function attempt(factory: StorageFactory, program: readonly Command[]): Promise<Attempt> {
-  const run = new ProgramRun(factory);
+async function attempt(factory: StorageFactory, { cast, commands }: Program): Promise<Attempt> {
+  const run = new ProgramRun(factory, cast);
   const done: string[] = [];
   try {
     await run.start();
-    for (const command of program) {
+    for (const command of commands) {
       done.push(describeCommand(command));
       await run.execute(command);
     }

@@ -58,7 +58,7 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
           }),
         ),
     ],
-    [2, () => call(tenant, "copyThread", id, pool.threadId(draw))],
+    [4, () => call(tenant, "copyThread", id, pool.threadId(draw))],
     [2, () => call(tenant, "deleteThread", id)],
     [3, () => call(tenant, "pruneCheckpoints", policy(draw, timed), draw.some({ dryRun: [30, () => true] }))],
   ];

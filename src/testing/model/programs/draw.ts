@@ -31,15 +31,12 @@ export class Draw {
     return values[this.below(values.length)] ?? values[0];
   }
 
-  /** Between `least` and `most` different values of a pool. */
-  several<T>(pool: Pool<T>, least: number, most: number): Pool<T> {
-    const first = this.pick(pool);
-    const chosen: [T, ...T[]] = [first];
-    const others = pool.filter((each) => each !== first);
-    for (let count = this.below(most - least + 1) + least; chosen.length < count && others.length > 0; ) {
-      chosen.push(...others.splice(this.below(others.length), 1));
-    }
-    return chosen;
+  /** Between `least` and `most` neighbours of a pool, which is taken for a ring. */
+  neighbours<T>(pool: Pool<T>, least: number, most: number): Pool<T> {
+    const start = this.below(pool.length);
+    const count = least + this.below(most - least + 1);
+    const [first, ...others] = [...pool.slice(start), ...pool.slice(0, start)].slice(0, count);
+    return [first ?? pool[0], ...others];
   }
 
   /** True in `percent` of 100 draws; shrinks to false. */

@@ -52,7 +52,7 @@ function put(draw: Draw, timed: boolean): Put {
     key: pool.itemKey(draw),
     value: pool.itemValue(draw),
     ...draw.some({
-      ttlMs: [timed ? 25 : 0, () => pool.ttlMs(draw)],
+      ttlMs: [timed ? draw.cast.mortality : 0, () => pool.ttlMs(draw)],
       expectedVersion: [20, () => draw.below(3)],
     }),
     // Not both: they would be two words for one condition.

@@ -10,7 +10,7 @@ export const HIGH_UNIT = "\uFF5E";
 
 export type Subject = "sessions" | "conversations" | "task contexts" | "checkpoints" | "items" | "leases";
 
-/** What one program is about, and the names that it uses: few, so that its commands meet. */
+/** What one program is about, and the names and values that it uses: few, so that its commands meet. */
 export interface Cast {
   readonly subjects: Pool<Subject>;
   readonly tenants: Pool<string>;
@@ -18,32 +18,43 @@ export interface Cast {
   readonly threads: Pool<string>;
   readonly checkpoints: Pool<string>;
   readonly checkpointNamespaces: Pool<string>;
+  readonly tasks: Pool<string>;
   readonly itemNamespaces: Pool<readonly string[]>;
   readonly itemKeys: Pool<string>;
   readonly metadataKeys: Pool<string>;
   /** Values of metadata and items, and of the filters that look for them. */
   readonly scalars: Pool<JsonScalar>;
+  /** Times to live, in milliseconds. */
+  readonly ttls: Pool<number>;
+  /** In percent, how many sessions and items have a time to live. */
+  readonly mortality: number;
 }
 
-/** All names. Tenant `a` with session `a:b` and tenant `a:a` with session `b` are one key to whoever joins with a colon. */
+/**
+ * All names. Those that a store may take for each other stand side by side, as a cast takes neighbours: tenant `a` with session
+ * `a:b` and tenant `a:a` with session `b` are one key to whoever joins with a colon.
+ */
 export const EVERYBODY: Cast = {
   subjects: ["sessions", "conversations", "task contexts", "checkpoints", "items", "leases"],
   tenants: [ROOT_TENANT, "a", "a:a"],
-  sessions: ["a", "b", "a:b", "__proto__", "%", ASTRAL, HIGH_UNIT],
-  threads: ["t", "a", "t:n", "__proto__", ASTRAL, HIGH_UNIT],
-  checkpoints: ["c1", "c2", "c3", "n:c1", "C1", "../c1"],
+  sessions: ["a", "b", "a:b", "A", "%", "_", "\u00E9", "e\u0301", ASTRAL, HIGH_UNIT, "__proto__"],
+  threads: ["t", "t:n", "T", "%", "_", "\u00E9", "e\u0301", ASTRAL, HIGH_UNIT, "__proto__", "a"],
+  checkpoints: ["c1", "c2", "c3", "C1", "n:c1", "../c1"],
   checkpointNamespaces: ["", "n", "n:n"],
+  tasks: ["k1", "k2", ASTRAL, HIGH_UNIT],
   itemNamespaces: [
     ["m"],
     ["m", "a"],
     ["m", "ab"],
-    ["m:a"],
     ["m", "a", "x"],
+    ["m:a"],
     ["%", ASTRAL],
     ["%", HIGH_UNIT],
     ["__proto__"],
   ],
   itemKeys: ["k", "a:k", "%", "__proto__"],
-  scalars: [1, "1", true, "true", null, 2, "", 1.5, false, ASTRAL, HIGH_UNIT],
   metadataKeys: ["k", "l", "__proto__", "a.b", '"$x'],
+  scalars: [1, "1", true, "true", null, "null", false, "", 2, 1.5, ASTRAL, HIGH_UNIT],
+  ttls: [1_800_000, 1_800_001, 90_000_000, 60_000, 1],
+  mortality: 10,
 };

@@ -7,14 +7,10 @@ import type { Pool } from "./names.js";
 import { ASTRAL, HIGH_UNIT } from "./names.js";
 
 const USERS: Pool<string> = ["u1", "u2", "U1"];
-const TASKS: Pool<string> = ["k1", "k2", ASTRAL, HIGH_UNIT];
 const TASK_PATHS: Pool<string> = ["", "p", ASTRAL, HIGH_UNIT];
 const MESSAGE_IDS: Pool<string> = ["m1", "m2", "a:m1"];
 const ROLES: Pool<string> = ["user", "assistant", "tool", "user "];
 const OWNERS: Pool<string> = ["w1", "w2"];
-
-/** Half an hour and 25 hours, and one millisecond: the next instant. */
-const TTLS: Pool<number> = [1_800_000, 90_000_000, 60_000, 1_800_001, 1];
 
 export const tenant = (draw: Draw): string => draw.pick(draw.cast.tenants);
 export const sessionId = (draw: Draw): string => draw.pick(draw.cast.sessions);
@@ -22,7 +18,7 @@ export const threadId = (draw: Draw): string => draw.pick(draw.cast.threads);
 export const checkpointId = (draw: Draw): string => draw.pick(draw.cast.checkpoints);
 export const checkpointNamespace = (draw: Draw): string => draw.pick(draw.cast.checkpointNamespaces);
 export const userId = (draw: Draw): string => draw.pick(USERS);
-export const taskId = (draw: Draw): string => draw.pick(TASKS);
+export const taskId = (draw: Draw): string => draw.pick(draw.cast.tasks);
 export const taskPath = (draw: Draw): string => draw.pick(TASK_PATHS);
 export const messageId = (draw: Draw): string => draw.pick(MESSAGE_IDS);
 export const role = (draw: Draw): string => draw.pick(ROLES);
@@ -31,7 +27,7 @@ export const itemNamespace = (draw: Draw): readonly string[] => draw.pick(draw.c
 export const itemKey = (draw: Draw): string => draw.pick(draw.cast.itemKeys);
 export const metadataKey = (draw: Draw): string => draw.pick(draw.cast.metadataKeys);
 export const scalar = (draw: Draw): JsonScalar => draw.pick(draw.cast.scalars);
-export const ttlMs = (draw: Draw): number => draw.pick(TTLS);
+export const ttlMs = (draw: Draw): number => draw.pick(draw.cast.ttls);
 
 export function subject(draw: Draw): LeaseSubject {
   return draw.chance(50) ? { thread: threadId(draw) } : { session: sessionId(draw) };

@@ -8,7 +8,7 @@ import { itemCommands } from "./item-commands.js";
 import { malformedCommand } from "./malformed-commands.js";
 import type { Cast, Subject } from "./names.js";
 import { EVERYBODY } from "./names.js";
-import { tenant } from "./pools.js";
+import { tenant, ttlMs } from "./pools.js";
 import { conversationCommands, sessionCommands, taskContextCommands } from "./session-commands.js";
 
 /** How many choices a command has; what goes beyond is the simplest. */
@@ -17,30 +17,41 @@ export const CHOICES_PER_COMMAND = 40;
 /** Milliseconds that the clock jumps. */
 const JUMPS = [1, 1_000, 60_000, 1, -1, -1_000, 1, 60_000, 1_800_000, 3_600_000, -3_600_000, 86_400_000] as const;
 
+export interface Program {
+  readonly cast: Cast;
+  /** How many of the commands come from the cast: they stand first. */
+  readonly prelude: number;
+  readonly commands: readonly Command[];
+}
+
 /**
- * The commands that lists of choices stand for; the first list chooses the names that the program uses. Time stands still where
- * the store's clock cannot be set.
+ * The program that lists of choices stand for; the first list chooses the cast, each other one is a command. Time stands still
+ * where the store's clock cannot be set.
  */
-export function programOf(choices: readonly (readonly number[])[], supports: StorageSupport): Command[] {
+export function programOf(choices: readonly (readonly number[])[], supports: StorageSupport): Program {
   const [first = [], ...others] = choices;
   const draw = new Draw(first, EVERYBODY);
   const cast = castOf(draw);
   const prelude = draw.chance(75) ? createAll(cast) : [];
-  return [...prelude, ...others.map((each) => commandOf(new Draw(each, cast), supports))];
+  const commands = others.map((each) => commandOf(new Draw(each, cast), supports));
+  return { cast, prelude: prelude.length, commands: [...prelude, ...commands] };
 }
 
 function castOf(draw: Draw): Cast {
   return {
-    subjects: draw.several(EVERYBODY.subjects, 1, EVERYBODY.subjects.length),
-    tenants: draw.chance(30) ? draw.several(EVERYBODY.tenants, 2, 2) : [EVERYBODY.tenants[0]],
-    sessions: draw.several(EVERYBODY.sessions, 2, 4),
-    threads: draw.several(EVERYBODY.threads, 1, 3),
-    checkpoints: draw.several(EVERYBODY.checkpoints, 2, 4),
-    checkpointNamespaces: draw.several(EVERYBODY.checkpointNamespaces, 1, 2),
-    itemNamespaces: draw.several(EVERYBODY.itemNamespaces, 1, 4),
-    itemKeys: draw.several(EVERYBODY.itemKeys, 1, 3),
-    metadataKeys: draw.several(EVERYBODY.metadataKeys, 1, 3),
-    scalars: draw.several(EVERYBODY.scalars, 2, 5),
+    subjects: draw.neighbours(EVERYBODY.subjects, 1, EVERYBODY.subjects.length),
+    tenants: draw.chance(30) ? draw.neighbours(EVERYBODY.tenants, 2, 2) : [EVERYBODY.tenants[0]],
+    sessions: draw.neighbours(EVERYBODY.sessions, 2, 4),
+    threads: draw.neighbours(EVERYBODY.threads, 1, 3),
+    checkpoints: draw.neighbours(EVERYBODY.checkpoints, 2, 4),
+    checkpointNamespaces: draw.neighbours(EVERYBODY.checkpointNamespaces, 1, 2),
+    tasks: draw.neighbours(EVERYBODY.tasks, 1, 2),
+    itemNamespaces: draw.neighbours(EVERYBODY.itemNamespaces, 1, 3),
+    itemKeys: draw.neighbours(EVERYBODY.itemKeys, 1, 2),
+    metadataKeys: draw.neighbours(EVERYBODY.metadataKeys, 1, 3),
+    scalars: draw.neighbours(EVERYBODY.scalars, 2, 4),
+    ttls: draw.neighbours(EVERYBODY.ttls, 1, 2),
+    mortality: draw.pick([EVERYBODY.mortality, 60]),
   };
 }
 
@@ -60,9 +71,15 @@ function commandOf(draw: Draw, { clock, reopen }: StorageSupport): Command {
     [often("items", 20), () => draw.weighted(itemCommands(draw, who, clock))],
     [often("leases", 10), () => draw.weighted(leaseCommands(draw, who))],
     [5, () => ({ kind: "nextPage", paging: draw.below(3) })],
-    [clock ? 7 : 0, () => ({ kind: "advance", ms: draw.pick(JUMPS) })],
+    [clock ? 9 : 0, () => ({ kind: "advance", ms: jump(draw) })],
     [3, () => malformedCommand(draw, who)],
     [reopen ? 2 : 0, () => ({ kind: "reopen" })],
     [1, () => ({ kind: "move" })],
   ]);
+}
+
+/** Often half of a time to live or all of it, to either side of which things expire. */
+function jump(draw: Draw): number {
+  if (!draw.chance(draw.cast.mortality)) return draw.pick(JUMPS);
+  return Math.ceil(ttlMs(draw) / draw.pick([2, 1]));
 }

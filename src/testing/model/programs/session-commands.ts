@@ -12,7 +12,8 @@ const STATUSES = ["active", "completed", "failed", "expired"] as const;
 const KEYS = ["i1", "i2"] as const;
 
 export function sessionCommands(draw: Draw, tenant: string, timed: boolean): Weighted<Command> {
-  const ttlMs = (): { ttlMs?: number } => draw.some({ ttlMs: [timed ? 15 : 0, () => pool.ttlMs(draw)] });
+  const ttlMs = (): { ttlMs?: number } =>
+    draw.some({ ttlMs: [timed ? draw.cast.mortality : 0, () => pool.ttlMs(draw)] });
   const id = pool.sessionId(draw);
   const held = draw.some({ lease: [20, () => new EarlierLease({ session: id }, draw.below(3))] });
   return [
@@ -87,7 +88,7 @@ export function conversationCommands(draw: Draw, tenant: string): Weighted<Comma
         ),
     ],
     [
-      6,
+      9,
       () =>
         call(
           tenant,
@@ -97,7 +98,7 @@ export function conversationCommands(draw: Draw, tenant: string): Weighted<Comma
             limit: [50, () => draw.below(5)],
             before: [15, bound],
             after: [25, bound],
-            roles: [15, () => draw.list(0, 2, () => pool.role(draw))],
+            roles: [25, () => draw.list(1, 2, () => pool.role(draw))],
           }),
         ),
     ],

@@ -10,6 +10,7 @@ import { manualClock } from "../../manual-clock.js";
 import type { StorageFactory, StorageHarness } from "../../storage-factory.js";
 import type { CallCommand, Command } from "../programs/command.js";
 import { EarlierLease, ROOT_TENANT } from "../programs/command.js";
+import type { Cast } from "../programs/names.js";
 import { EVERYBODY } from "../programs/names.js";
 import { ReferenceModel } from "../reference/reference-model.js";
 import type { ReadableStore, Verb, VerbArgs } from "../verbs.js";
@@ -43,6 +44,7 @@ const TICK_MS = 2;
 
 export class ProgramRun {
   readonly #factory: StorageFactory;
+  readonly #cast: Cast;
   readonly #comparison: Comparison;
   readonly #clock: ManualClock = manualClock();
   readonly #model: ReferenceModel = new ReferenceModel(() => this.#clock.now());
@@ -52,8 +54,9 @@ export class ProgramRun {
   /** The latest expiry that has passed: the clock does not go back behind it. */
   #expired = Number.NEGATIVE_INFINITY;
 
-  constructor(factory: StorageFactory) {
+  constructor(factory: StorageFactory, cast: Cast) {
     this.#factory = factory;
+    this.#cast = cast;
     this.#comparison = { times: factory.supports.clock };
   }
 
@@ -88,9 +91,9 @@ export class ProgramRun {
   /** Compares everything that readers can see. @throws Difference */
   async compareAll(): Promise<void> {
     this.#expire();
-    for (const tenant of EVERYBODY.tenants) {
-      const expected = await readEverything(this.#model.tenant(tenant));
-      const actual = await readEverything(this.#view(tenant));
+    for (const tenant of this.#tenants()) {
+      const expected = await readEverything(this.#model.tenant(tenant), this.#cast);
+      const actual = await readEverything(this.#view(tenant), this.#cast);
       for (const [what, value] of expected) this.#compare(`tenant ${tenant}, ${what}`, value, actual.get(what));
       // Whether metrics count what has expired and is not yet removed is the store's own affair.
       if (this.#expired === Number.NEGATIVE_INFINITY)
@@ -199,7 +202,7 @@ export class ProgramRun {
     const old = this.#handle();
     const store = await this.#open(harness);
     try {
-      for (const tenant of EVERYBODY.tenants) {
+      for (const tenant of this.#cast.tenants) {
         const records = viewOf(old.store, tenant).exportRecords();
         await viewOf(store, tenant).importRecords(throughJson(records));
       }
@@ -211,6 +214,12 @@ export class ProgramRun {
     this.#leases = [];
     this.#pagings = [];
     await this.compareAll();
+  }
+
+  /** Those of the cast, and one that has nothing. */
+  #tenants(): string[] {
+    const { tenants } = this.#cast;
+    return [...tenants, ...EVERYBODY.tenants.filter((each) => !tenants.includes(each)).slice(0, 1)];
   }
 
   #expire(): void {

@@ -1,13 +1,13 @@
-/** Everything that a tenant's readers can see, read by the verbs that both a store and the model have. */
+/** Everything that a tenant's readers can see of a cast, read by the verbs that both a store and the model have. */
 import type { Page } from "../../../contract/call.js";
 import type { StorageMetrics } from "../../../contract/storage-backend.js";
-import { EVERYBODY } from "../programs/names.js";
+import type { Cast } from "../programs/names.js";
 import type { ReadableStore } from "../verbs.js";
 
 /** By what was read. */
 export type Readable = Map<string, unknown>;
 
-export async function readEverything(store: ReadableStore): Promise<Readable> {
+export async function readEverything(store: ReadableStore, cast: Cast): Promise<Readable> {
   const read: Readable = new Map();
   read.set("sessions", await walk((cursor) => store.listSessions({ limit: 3, cursor })));
   read.set(
@@ -15,7 +15,7 @@ export async function readEverything(store: ReadableStore): Promise<Readable> {
     await walk((cursor) => store.listSessions({ orderBy: "updatedAt", limit: 3, cursor })),
   );
   // Names of sessions and threads that are gone are asked for too: they must show nothing.
-  for (const id of EVERYBODY.sessions) {
+  for (const id of cast.sessions) {
     const name = JSON.stringify(id);
     read.set(`history of ${name}`, await store.getConversationHistory(id, { limit: 10_000 }));
     const versions = await store.listTaskContextVersions(id, { limit: 10_000 });
@@ -26,12 +26,12 @@ export async function readEverything(store: ReadableStore): Promise<Readable> {
     read.set(`threads of ${name}`, await walk((cursor) => store.listThreads({ sessionId: id, cursor })));
   }
   read.set("threads", await walk((cursor) => store.listThreads({ limit: 3, cursor })));
-  for (const id of EVERYBODY.threads) {
+  for (const id of cast.threads) {
     const name = JSON.stringify(id);
     read.set(`checkpoints of ${name}`, await store.listCheckpoints(id, { limit: 10_000, data: true, writes: true }));
-    for (const namespace of EVERYBODY.checkpointNamespaces) {
+    for (const namespace of cast.checkpointNamespaces) {
       read.set(`latest of ${name} in ${JSON.stringify(namespace)}`, await store.getCheckpoint(id, { namespace }));
-      for (const checkpointId of EVERYBODY.checkpoints) {
+      for (const checkpointId of cast.checkpoints) {
         const writes = await store.getWrites(id, checkpointId, { namespace });
         read.set(`writes of ${name} in ${JSON.stringify(namespace)} at ${JSON.stringify(checkpointId)}`, writes);
       }
