@@ -5,6 +5,8 @@ export type { Clause, ClauseContext, ClauseGroup, ClauseNeed, ClauseScale } from
 export { CLAUSE_GROUPS } from "./clauses/index.js";
 export { type DescribeStorageOptions, describeStorage } from "./describe-storage.js";
 export { MANUAL_CLOCK_START, type ManualClock, manualClock } from "./manual-clock.js";
+export type { CheckParameters, CheckReport, PropertyTester } from "./model/property-tester.js";
+export { ProgramFailure, type RunProgramsOptions, runPrograms } from "./model/run-programs.js";
 export {
   type ClauseReport,
   type FailedClause,
