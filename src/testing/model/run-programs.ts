@@ -55,7 +55,8 @@ export class ProgramFailure extends Error {
 
 /**
  * Runs random programs on fresh stores of the factory, and compares every result, and at the end of each program everything
- * that can be read, with the reference model. Resolves to the number of programs that ran.
+ * that can be read, with the reference model. Resolves to the number of programs that ran. Making a failing program short takes
+ * up to a minute more.
  *
  * @param tester the module `fast-check`, which the caller brings
  * @throws ProgramFailure with a shrunk program

@@ -9,19 +9,21 @@ export type Choices = readonly (readonly number[])[];
 /** Runs a program; resolves to the number of its lists up to the failure, or to `undefined` if it does not fail. */
 export type FailsAt = (choices: Choices) => Promise<number | undefined>;
 
-/** Programs tried before the shortest so far has to do. */
+/** Programs tried, and milliseconds spent, before the shortest so far has to do. */
 const MOST_ATTEMPTS = 3_000;
+const MOST_MS = 60_000;
 
 /** The shortest and simplest program found that still fails. */
 export async function shrink(failing: Choices, failsAt: FailsAt): Promise<Choices> {
   let shortest = failing;
   let attempts = 0;
+  const end = performance.now() + MOST_MS;
   const accept = async (candidate: Choices): Promise<boolean> => {
-    if (attempts >= MOST_ATTEMPTS) return false;
+    if (attempts >= MOST_ATTEMPTS || performance.now() >= end) return false;
     attempts += 1;
-    const end = await failsAt(candidate);
-    if (end === undefined) return false;
-    shortest = candidate.slice(0, end);
+    const length = await failsAt(candidate);
+    if (length === undefined) return false;
+    shortest = candidate.slice(0, length);
     return true;
   };
   await accept(failing);
