@@ -213,7 +213,7 @@ async function newestGroup(environment: EngineEnvironment, sessionId: string, wa
   }
   newest ??= groups.whole(wants)[0];
   const end = newest === undefined ? -1 : groups.furthest(newest);
-  const kept = groups.whole(wants).filter((position) => position <= end);
+  const kept = groups.whole((position) => position <= end && wants(position));
   const messages = kept.map((position) => read[position] as Message).reverse();
   return {
     messages,

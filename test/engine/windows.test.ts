@@ -64,6 +64,7 @@ describe.each(storages)("a window over $name", ({ open }) => {
     ["at least one, too large or not", "u a*100", { maxBytes: 20, atLeastOne: true }, [2]],
     ["at least one pair", "u a>1 t<1", { maxMessages: 1, atLeastOne: true }, [2, 3]],
     ["at least one pair and what lies in it", "u a>1 u t<1", { maxMessages: 1, atLeastOne: true }, [2, 3, 4]],
+    ["at least one pair without half of another", "a>1 a>2 t<1 t<2", { maxMessages: 1, atLeastOne: true }, [2, 4]],
     ["at least one that is whole", "u a t<9", { maxMessages: 1, maxBytes: 1, atLeastOne: true }, [2]],
     ["at least one of the roles", "u a a", { roles: ["user"], maxBytes: 1, atLeastOne: true }, [1]],
     ["nothing, when there is not one", "t<9", { maxBytes: 1, atLeastOne: true }, []],
