@@ -1,20 +1,34 @@
 /** Conversations of the SQLite backend (C1-C6). */
-import type { Call } from "../../domain/driver/call.js";
+import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { ConversationDriver, HistoryWindow, NewStoredMessage } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
+import { batchOfGap, discardMessages, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
+import { partsInSight, type SeqRange } from "./message-gap.js";
 import { locatingId } from "./message-ids.js";
 import { rememberRoles, selectSeqsOfRole } from "./message-roles.js";
-import { deleteRange, findMessage, firstSeq, insertMessage, selectBySeqs, selectWindow } from "./message-rows.js";
+import {
+  countSome,
+  deleteRange,
+  findMessage,
+  firstSeq,
+  freeMessageId,
+  insertMessage,
+  selectBySeqs,
+  selectWindow,
+} from "./message-rows.js";
 import { existingHead, liveHead, type SessionHead, setCounts } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 
 /** Messages read in one step; longer histories are read in several. */
 const READ_AT_ONCE = 200;
 
-/** Messages added or deleted between two looks at the time. */
+/** Messages added between two looks at the time. */
 const WRITTEN_AT_ONCE = 50;
+
+/** Most messages that are deleted in one short step. */
+const DELETED_AT_ONCE = 200;
 
 export function conversationVerbs(file: () => OpenFile): ConversationDriver {
   return {
@@ -27,7 +41,7 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
         let { lastSeq, messageCount } = session;
         const stored: StoredMessage[] = [];
         for (const message of messages) {
-          const earlier = message.keyed ? findMessage(tx, session.id, message.messageId) : undefined;
+          const earlier = message.keyed ? findMessage(tx, session, message.messageId) : undefined;
           if (earlier === undefined) {
             lastSeq += 1;
             messageCount += 1;
@@ -49,30 +63,11 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
       if (window.limit > READ_AT_ONCE) return readLong(file(), call, sessionId, window);
       return file().read(call, (db, tenant) => {
         const session = liveHead(db, tenant, sessionId, file().now());
-        return session === undefined ? [] : selectWindow(db, session.id, window);
+        return session === undefined ? [] : selectWindow(db, session, window);
       });
     },
 
-    async deleteMessages(call, sessionId, { after, before }, fence) {
-      const deleted = await file().writeInSlices(call, function* (tx, tenant) {
-        const now = file().now();
-        const session = existingHead(tx, tenant, sessionId, now);
-        assertFence(tx, tenant, fence, now);
-        const end = Math.min(before ?? Number.POSITIVE_INFINITY, session.lastSeq + 1);
-        let count = 0;
-        let from = (firstSeq(tx, session.id, after ?? 0) ?? end) - 1;
-        while (from < end - 1 && count < session.messageCount) {
-          count += deleteRange(tx, session.id, from, Math.min(end, from + WRITTEN_AT_ONCE + 1));
-          from += WRITTEN_AT_ONCE;
-          if (from < end - 1) yield;
-        }
-        const messageCount = session.messageCount - count;
-        if (count > 0) setCounts(tx, session, { messageCount, lastSeq: session.lastSeq }, now);
-        return count;
-      });
-      if (deleted > 0) file().maintenance.wake();
-      return deleted;
-    },
+    deleteMessages: (call, sessionId, range, fence) => deleteMessages(file(), call, sessionId, range, fence),
   };
 }
 
@@ -84,6 +79,7 @@ function append(
   now: number,
 ): StoredMessage {
   const id = keyed ? messageId : locatingId(seq, messageId);
+  if (keyed) freeMessageId(tx, session, messageId);
   const message = { seq, messageId: id, role, content, metadata, timestamp: timestamp ?? now };
   insertMessage(tx, session.id, message);
   return message;
@@ -98,7 +94,7 @@ function readLong(file: OpenFile, call: Call, sessionId: string, window: History
     let { after, before } = window;
     for (let left = window.limit; left > 0; ) {
       const limit = Math.min(left, READ_AT_ONCE);
-      const part = await read((db) => selectWindow(db, session.id, { after, before, limit }));
+      const part = await read((db) => selectWindow(db, session, { after, before, limit }));
       parts.push(part);
       if (part.length < limit) break;
       left -= part.length;
@@ -143,4 +139,80 @@ async function readRoles(
     }
     return messages;
   });
+}
+
+/** Few messages are deleted at once; of many, a gap takes them out of sight, and they are swept before the call ends. */
+async function deleteMessages(
+  file: OpenFile,
+  call: Call,
+  sessionId: string,
+  range: Parameters<ConversationDriver["deleteMessages"]>[2],
+  fence: FencingToken | null,
+): Promise<number> {
+  const few = await file.write(call, (tx, tenant) => {
+    const now = file.now();
+    const session = existingHead(tx, tenant, sessionId, now);
+    assertFence(tx, tenant, fence, now);
+    const parts = rangeInSight(tx, session, range);
+    if (parts.reduce((sum, { after, before }) => sum + before - after - 1, 0) > DELETED_AT_ONCE) return undefined;
+    const count = parts.reduce((sum, { after, before }) => sum + deleteRange(tx, session.id, after, before), 0);
+    const messageCount = session.messageCount - count;
+    if (count > 0) setCounts(tx, session, { messageCount, lastSeq: session.lastSeq }, now);
+    return count;
+  });
+  if (few !== undefined) {
+    if (few > 0) file.maintenance.wake();
+    return few;
+  }
+  for (;;) {
+    const { count, batch } = await file.writeInSlices(call, (tx, tenant) =>
+      openGap(tx, tenant, sessionId, range, fence, file.now()),
+    );
+    if (batch !== null) await file.maintenance.sweep(call, batch);
+    if (count === undefined) continue;
+    if (count > 0) await file.maintenance.reclaim(call);
+    return count;
+  }
+}
+
+/** Without a count: there is a gap already, whose batch is to be swept first. */
+function* openGap(
+  tx: Connection,
+  tenant: number,
+  sessionId: string,
+  range: Parameters<ConversationDriver["deleteMessages"]>[2],
+  fence: FencingToken | null,
+  now: number,
+): Generator<void, { readonly count: number | undefined; readonly batch: number | null }, void> {
+  const session = existingHead(tx, tenant, sessionId, now);
+  assertFence(tx, tenant, fence, now);
+  if (session.gapAfter !== null) {
+    const swept = batchOfGap(tx, session.id);
+    if (swept !== undefined) return { count: undefined, batch: swept };
+  }
+  const [part] = rangeInSight(tx, session, range);
+  if (part === undefined) return { count: 0, batch: null };
+  let count = 0;
+  for (let from: number | undefined = part.after; from !== undefined; ) {
+    const some = countSome(tx, session.id, { after: from, before: part.before });
+    count += some.count;
+    from = some.last;
+    yield;
+  }
+  if (count === 0) return { count, batch: null };
+  const batch = newBatch(tx);
+  discardMessages(tx, batch, session.id, { gapAfter: part.after, gapBefore: part.before });
+  setCounts(tx, session, { messageCount: session.messageCount - count, lastSeq: session.lastSeq }, now);
+  return { count, batch };
+}
+
+/** What of a range may hold messages: bounded by the oldest and the newest. */
+function rangeInSight(
+  db: Connection,
+  session: SessionHead,
+  { after, before }: { readonly after: number | null; readonly before: number | null },
+): SeqRange[] {
+  const end = Math.min(before ?? Number.POSITIVE_INFINITY, session.lastSeq + 1);
+  const first = firstSeq(db, session.id, after ?? 0);
+  return first === undefined ? [] : partsInSight(session, { after: first - 1, before: end });
 }

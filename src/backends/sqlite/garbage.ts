@@ -4,8 +4,11 @@
  */
 import { deleteStates } from "./checkpoint-states.js";
 import type { Connection } from "./connection/connection.js";
+import type { Gap } from "./message-gap.js";
+import { deleteRange, firstSeq } from "./message-rows.js";
+import { setGap } from "./session-rows.js";
 
-type GarbageKind = "session" | "thread" | "context";
+type GarbageKind = "session" | "thread" | "context" | "messages";
 
 interface GarbageRow {
   readonly id: number;
@@ -15,7 +18,7 @@ interface GarbageRow {
 }
 
 /** How long one sweeping step may take, in milliseconds. */
-const STEP_MS = 4;
+const STEP_MS = 3;
 
 /** Rows removed between two looks at the time. */
 const PIECE_ROWS = 50;
@@ -58,6 +61,18 @@ export function discardUnusedContext(tx: Connection, batch: number, context: num
   if (tx.get("SELECT 1 FROM sessions WHERE context = ? LIMIT 1", context) !== undefined) return;
   tx.run("DELETE FROM contexts WHERE id = ?", context);
   note(tx, batch, "context", context);
+}
+
+/** Notes that a session has a gap; what is behind it is swept. */
+export function discardMessages(tx: Connection, batch: number, session: number, gap: Gap): void {
+  setGap(tx, session, gap);
+  note(tx, batch, "messages", session);
+}
+
+/** The batch of a session's gap. */
+export function batchOfGap(db: Connection, session: number): number | undefined {
+  const sql = "SELECT batch FROM garbage WHERE kind = 'messages' AND ref = ? LIMIT 1";
+  return db.get<{ batch: number }>(sql, session)?.batch;
 }
 
 export function deleteLease(tx: Connection, tenant: number, kind: "session" | "thread", subjectId: string): number {
@@ -107,6 +122,8 @@ const PIECES: { readonly [Kind in GarbageKind]: (tx: Connection, row: GarbageRow
       PIECE_ROWS,
     ) || deleteCheckpointsOf(tx, ref),
 
+  messages: (tx, { ref }) => sweepGap(tx, ref),
+
   context: (tx, { ref }) =>
     tx.run(
       "DELETE FROM context_versions WHERE id IN (SELECT id FROM context_versions WHERE context = ? LIMIT ?)",
@@ -114,6 +131,18 @@ const PIECES: { readonly [Kind in GarbageKind]: (tx: Connection, row: GarbageRow
       1,
     ),
 };
+
+/** Once nothing is behind the gap, it closes. */
+function sweepGap(tx: Connection, session: number): number {
+  const gap = tx.get<Gap>("SELECT gap_after AS gapAfter, gap_before AS gapBefore FROM sessions WHERE id = ?", session);
+  if (gap === undefined || gap.gapAfter === null || gap.gapBefore === null) return 0;
+  const first = firstSeq(tx, session, gap.gapAfter);
+  if (first !== undefined && first < gap.gapBefore) {
+    return deleteRange(tx, session, first - 1, Math.min(gap.gapBefore, first + PIECE_ROWS));
+  }
+  setGap(tx, session, { gapAfter: null, gapBefore: null });
+  return 0;
+}
 
 function discardThreadsOf(tx: Connection, session: number, batch: number): number {
   const threads = tx.all<{ id: number; tenant: number; threadId: string }>(

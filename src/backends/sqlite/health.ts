@@ -11,21 +11,24 @@ import type { OpenFile } from "./store.js";
 export async function checkHealth(file: OpenFile, call: Call): Promise<DriverHealth> {
   const { path } = file.options;
   const size = await file.read(call, sizeOf);
-  const inForce = file.inspect(durabilityInForce);
+  const { level, synchronous } = file.inspect(durabilityInForce);
+  const durability = file.syncsOutside ? "crash" : level;
   const version = file.inspect((connection) => connection.version);
   const { broken, log, maintenance } = file.problems;
   const problem = (name: string, message: string | undefined): HealthCheck[] =>
     message === undefined ? [] : [{ name, status: "warning", message }];
   return {
-    durability: inForce.level,
+    durability,
     checks: [
       { name: "library", status: "ok", message: `SQLite ${version}` },
       { name: "schema", status: "ok", message: `schema version ${size.schemaVersion} of ${SCHEMA_VERSION}` },
       journalCheck(file, version),
       {
         name: "durability",
-        status: inForce.level === "unknown" ? "warning" : "ok",
-        message: `synchronous = ${inForce.synchronous}: an acknowledged write survives ${survives(inForce.level)}`,
+        status: durability === "unknown" ? "warning" : "ok",
+        message:
+          `synchronous = ${synchronous}${file.syncsOutside ? ", and the log is synced after each commit" : ""}: ` +
+          `an acknowledged write survives ${survives(durability)}`,
       },
       fileCheck(path, size),
       {

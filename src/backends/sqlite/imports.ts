@@ -137,7 +137,7 @@ function storeRow(target: Import, subject: ImportSubject, row: ImportRow): void 
     case "message": {
       const session = sessionHead(tx, tenant, idOf(subject));
       if (session === undefined) return;
-      if (findMessage(tx, session.id, row.message.messageId) !== undefined) throw standsTwice(row, subject);
+      if (findMessage(tx, session, row.message.messageId) !== undefined) throw standsTwice(row, subject);
       insertMessage(tx, session.id, row.message);
       rememberRole(tx, session, row.message);
       return;

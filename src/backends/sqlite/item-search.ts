@@ -20,7 +20,7 @@ import {
 } from "./item-rows.js";
 
 /** How long a step may take, in milliseconds. */
-const STEP_MS = 4;
+const STEP_MS = 3;
 
 /** Places read at once. */
 const PLACES_AT_ONCE = 100;

@@ -8,7 +8,7 @@ import type { Writer, WritingCall } from "./writer.js";
 const KEPT_FREE_PAGES = 16;
 
 /** How long one step of giving back pages may take, in milliseconds. */
-const STEP_MS = 4;
+const STEP_MS = 3;
 
 /** Pages given back between two looks at the time. */
 const PIECE_PAGES = 8;

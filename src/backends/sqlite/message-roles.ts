@@ -4,12 +4,10 @@
  */
 import type { HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { Connection } from "./connection/connection.js";
+import { type Gap, partsInSight, type SeqRange } from "./message-gap.js";
 
 /** Messages of a block: `seq` 1 to 32, 33 to 64, … */
 const BLOCK = 32;
-
-/** Above every `seq`. */
-const NO_BOUND = Number.MAX_SAFE_INTEGER;
 
 /** The last `seq` of the blocks that are full once `lastSeq` is given: up to it every message has its entry. */
 function lastOfFullBlocks(lastSeq: number): number {
@@ -52,30 +50,55 @@ export function forgetRoles(tx: Connection, session: number, from: number, to: n
 /** The `seq`s of a role in a window, nearest to where the window is read from first; `limit` at most. */
 export function selectSeqsOfRole(
   db: Connection,
+  session: Gap & { readonly id: number; readonly lastSeq: number },
+  role: string,
+  window: Omit<HistoryWindow, "roles">,
+): number[] {
+  const newestFirst = window.after === null;
+  const parts = partsInSight(session, window);
+  const seqs: number[] = [];
+  for (const part of newestFirst ? parts.reverse() : parts) {
+    const tail = selectTail(db, session, role, part);
+    const full = selectFull(db, session.id, role, part, newestFirst, window.limit);
+    seqs.push(...(newestFirst ? [...tail.reverse(), ...full] : [...full, ...tail]));
+  }
+  return seqs.slice(0, window.limit);
+}
+
+/** In the block that is not full yet, oldest first. */
+function selectTail(
+  db: Connection,
   session: { readonly id: number; readonly lastSeq: number },
   role: string,
-  { after, before, limit }: Omit<HistoryWindow, "roles">,
+  { after, before }: SeqRange,
 ): number[] {
-  const border = lastOfFullBlocks(session.lastSeq);
-  const tail = db
-    .all<{ seq: number }>(
-      "SELECT seq FROM messages WHERE session = ? AND seq > ? AND seq < ? AND role = ? ORDER BY seq",
-      session.id,
-      Math.max(after ?? 0, border),
-      before ?? NO_BOUND,
-      role,
-    )
-    .map(({ seq }) => seq);
-  const direction = after === null ? "DESC" : "ASC";
-  const full = db
-    .all<{ seq: number }>(
-      `SELECT seq FROM message_roles WHERE session = ? AND role = ? AND seq > ? AND seq < ? ORDER BY seq ${direction} LIMIT ?`,
-      session.id,
-      role,
-      after ?? 0,
-      before ?? NO_BOUND,
-      limit,
-    )
-    .map(({ seq }) => seq);
-  return (after === null ? [...tail.reverse(), ...full] : [...full, ...tail]).slice(0, limit);
+  const rows = db.all<{ seq: number }>(
+    `SELECT seq FROM messages INDEXED BY messages_by_seq
+     WHERE session = ? AND seq > ? AND seq < ? AND role = ? ORDER BY seq`,
+    session.id,
+    Math.max(after, lastOfFullBlocks(session.lastSeq)),
+    before,
+    role,
+  );
+  return rows.map(({ seq }) => seq);
+}
+
+function selectFull(
+  db: Connection,
+  session: number,
+  role: string,
+  { after, before }: SeqRange,
+  newestFirst: boolean,
+  limit: number,
+): number[] {
+  const rows = db.all<{ seq: number }>(
+    `SELECT seq FROM message_roles WHERE session = ? AND role = ? AND seq > ? AND seq < ?
+     ORDER BY seq ${newestFirst ? "DESC" : "ASC"} LIMIT ?`,
+    session,
+    role,
+    after,
+    before,
+    limit,
+  );
+  return rows.map(({ seq }) => seq);
 }

@@ -3,15 +3,14 @@ import type { HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
+import { isInGap, partsInSight, type SeqRange } from "./message-gap.js";
 import { locatedSeq } from "./message-ids.js";
 import { forgetRoles } from "./message-roles.js";
+import type { SessionHead } from "./session-rows.js";
 
 interface MessageRow extends StoredMessage {
   readonly checksum: number | null;
 }
-
-/** Above every `seq`. */
-const NO_BOUND = Number.MAX_SAFE_INTEGER;
 
 const COLUMNS = "seq, message_id AS messageId, role, timestamp, checksum, metadata, content";
 
@@ -23,6 +22,9 @@ const NEWEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
 
 const OLDEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`;
+
+/** Messages counted in one step. */
+const COUNTED_AT_ONCE = 5_000;
 
 const BY_SEQ = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq = ?`;
 
@@ -44,24 +46,43 @@ export function insertMessage(tx: Connection, session: number, message: StoredMe
   );
 }
 
+/** What finding and reading messages needs of their session. */
+export type MessageOwner = Pick<SessionHead, "id" | "lastSeq" | "gapAfter" | "gapBefore">;
+
 /** The message of an id, wherever it stands (C4). */
-export function findMessage(db: Connection, session: number, messageId: string): StoredMessage | undefined {
-  const indexed = db.get<MessageRow>(BY_ID, session, messageId);
-  if (indexed !== undefined) return intact(indexed);
+export function findMessage(db: Connection, session: MessageOwner, messageId: string): StoredMessage | undefined {
+  const row = db.get<MessageRow>(BY_ID, session.id, messageId) ?? findLocated(db, session.id, messageId);
+  return row === undefined || isInGap(session, row.seq) ? undefined : intact(row);
+}
+
+/** Makes an id free that a message has which is deleted and not swept yet. */
+export function freeMessageId(tx: Connection, session: MessageOwner, messageId: string): void {
+  if (session.gapAfter === null) return;
+  const row = tx.get<MessageRow>(BY_ID, session.id, messageId);
+  if (row !== undefined) deleteRange(tx, session.id, row.seq - 1, row.seq + 1);
+}
+
+function findLocated(db: Connection, session: number, messageId: string): MessageRow | undefined {
   const seq = locatedSeq(messageId);
-  const located = seq === undefined ? undefined : db.get<MessageRow>(BY_SEQ, session, seq);
-  return located?.messageId === messageId ? intact(located) : undefined;
+  const row = seq === undefined ? undefined : db.get<MessageRow>(BY_SEQ, session, seq);
+  return row?.messageId === messageId ? row : undefined;
 }
 
 /** Messages of a window that is not filtered by role, ascending; `limit` at most. */
 export function selectWindow(
   db: Connection,
-  session: number,
-  { after, before, limit }: Omit<HistoryWindow, "roles">,
+  session: MessageOwner,
+  window: Omit<HistoryWindow, "roles">,
 ): StoredMessage[] {
-  const sql = after === null ? NEWEST : OLDEST;
-  const rows = db.all<MessageRow>(sql, session, after ?? 0, before ?? NO_BOUND, limit).map(intact);
-  return after === null ? rows.reverse() : rows;
+  const newestFirst = window.after === null;
+  const parts = partsInSight(session, window);
+  const rows: MessageRow[] = [];
+  for (const { after, before } of newestFirst ? parts.reverse() : parts) {
+    const limit = window.limit - rows.length;
+    if (limit > 0) rows.push(...db.all<MessageRow>(newestFirst ? NEWEST : OLDEST, session.id, after, before, limit));
+  }
+  const messages = rows.map(intact);
+  return newestFirst ? messages.reverse() : messages;
 }
 
 /** Those of these messages that are there. */
@@ -76,6 +97,24 @@ export function selectBySeqs(db: Connection, session: number, seqs: readonly num
 export function firstSeq(db: Connection, session: number, after: number): number | undefined {
   const sql = "SELECT seq FROM messages WHERE session = ? AND seq > ? ORDER BY seq LIMIT 1";
   return db.get<{ seq: number }>(sql, session, after)?.seq;
+}
+
+/** Counts a few thousand messages of a range from its oldest on; `last` is where to go on, `undefined` at the end. */
+export function countSome(
+  db: Connection,
+  session: number,
+  { after, before }: SeqRange,
+): { readonly count: number; readonly last: number | undefined } {
+  const row = db.get<{ count: number; last: number | null }>(
+    `SELECT count(*) AS count, max(seq) AS last FROM
+       (SELECT seq FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?)`,
+    session,
+    after,
+    before,
+    COUNTED_AT_ONCE,
+  );
+  const count = row?.count ?? 0;
+  return { count, last: count === COUNTED_AT_ONCE ? (row?.last ?? undefined) : undefined };
 }
 
 /** Deletes the messages with `from < seq < to`; returns how many. */

@@ -1,4 +1,4 @@
-/** Pruning threads (K6): the domain plans, one atomic step a thread carries it out. */
+/** Pruning threads (K6): the domain plans, transactions of bounded size carry it out. */
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, PruneCounts } from "../../domain/driver/storage-driver.js";
 import { type PrunableCheckpoint, planPrune } from "../../domain/pruning.js";
@@ -12,6 +12,9 @@ type Prune = Parameters<CheckpointDriver["pruneCheckpoints"]>[1];
 
 /** Checkpoints looked at, or removed, between two looks at the time. */
 const PIECE_ROWS = 50;
+
+/** Most checkpoints removed in one transaction. */
+const REMOVED_AT_ONCE = 200;
 
 /** Threads found in one step. */
 const THREADS_AT_ONCE = 50;
@@ -58,53 +61,70 @@ async function pruneThread(
   if (rule.keepLast !== null && thread.checkpointCount <= rule.keepLast) {
     return { ...NOTHING, threads: 1, keptCheckpoints: thread.checkpointCount };
   }
-  if (rule.dryRun) {
-    return file.scan(call, async (read) => {
-      const candidates: Candidate[] = [];
-      for (let after = 0; ; ) {
-        const rows = await read((db) => selectCandidates(db, thread.id, after));
-        candidates.push(...rows);
-        const last = rows.at(-1);
-        if (last === undefined) break;
-        after = last.seq;
-      }
-      const removed = planPrune(candidates, rule, now);
-      let counts = countsOf(candidates.length, removed);
-      for (const each of removed) counts = sumOf(counts, await read((db) => countsOfWrites(db, thread.id, each)));
-      return counts;
-    });
+  if (rule.dryRun) return planThread(file, call, thread, rule, now);
+  let total = NOTHING;
+  for (;;) {
+    const counts = await file.writeInSlices(call, (tx) => removeSome(tx, thread.id, rule, now));
+    total = {
+      ...sumOf(total, counts),
+      threads: Math.max(total.threads, counts.threads),
+      keptCheckpoints: counts.keptCheckpoints,
+    };
+    if (counts.removedCheckpoints < REMOVED_AT_ONCE) return total;
   }
-  return file.writeInSlices(call, function* (tx) {
-    const current = tx.get<{ checkpointCount: number }>(
-      "SELECT checkpoint_count AS checkpointCount FROM threads WHERE id = ?",
-      thread.id,
-    );
-    // Deleted since it was found.
-    if (current === undefined) return NOTHING;
+}
+
+/** What would go. */
+function planThread(file: OpenFile, call: Call, thread: ThreadRow, rule: Prune, now: number): Promise<PruneCounts> {
+  return file.scan(call, async (read) => {
     const candidates: Candidate[] = [];
-    for (let after = 0; ; ) {
-      const rows = selectCandidates(tx, thread.id, after);
+    for (let more = true; more; ) {
+      const after = candidates.at(-1)?.seq ?? 0;
+      const rows = await read((db) => selectCandidates(db, thread.id, after));
       candidates.push(...rows);
-      const last = rows.at(-1);
-      if (last === undefined) break;
-      after = last.seq;
-      if (rows.length === PIECE_ROWS) yield;
+      more = rows.length > 0;
     }
     const removed = planPrune(candidates, rule, now);
     let counts = countsOf(candidates.length, removed);
-    for (const each of removed) {
-      counts = sumOf(counts, countsOfWrites(tx, thread.id, each));
-      deleteWrites(tx, thread.id, each.namespace, each.checkpointId);
-      deleteStates(tx, [each]);
-      tx.run("DELETE FROM checkpoints WHERE id = ?", each.id);
-      yield;
-    }
-    if (removed.length > 0) {
-      const checkpointCount = current.checkpointCount - removed.length;
-      tx.run("UPDATE threads SET checkpoint_count = ? WHERE id = ?", checkpointCount, thread.id);
-    }
+    for (const each of removed) counts = sumOf(counts, await read((db) => countsOfWrites(db, thread.id, each)));
     return counts;
   });
+}
+
+/**
+ * One transaction: it plans for the thread as it is and removes the newest of what goes, so that none stays behind without the
+ * parent that it needs. What is too much for one transaction goes in the next ones; each leaves a thread that is whole.
+ */
+function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): Generator<void, PruneCounts, void> {
+  const stored = tx.get<{ checkpointCount: number }>(
+    "SELECT checkpoint_count AS checkpointCount FROM threads WHERE id = ?",
+    thread,
+  );
+  // Deleted since it was found.
+  if (stored === undefined) return NOTHING;
+  const candidates: Candidate[] = [];
+  for (let more = true; more; ) {
+    const rows = selectCandidates(tx, thread, candidates.at(-1)?.seq ?? 0);
+    candidates.push(...rows);
+    more = rows.length > 0;
+    if (more) yield;
+  }
+  const removed = planPrune(candidates, rule, now)
+    .sort((a, b) => b.seq - a.seq)
+    .slice(0, REMOVED_AT_ONCE);
+  let counts = countsOf(candidates.length, removed);
+  for (const each of removed) {
+    counts = sumOf(counts, countsOfWrites(tx, thread, each));
+    deleteWrites(tx, thread, each.namespace, each.checkpointId);
+    deleteStates(tx, [each]);
+    tx.run("DELETE FROM checkpoints WHERE id = ?", each.id);
+    yield;
+  }
+  if (removed.length > 0) {
+    const checkpointCount = stored.checkpointCount - removed.length;
+    tx.run("UPDATE threads SET checkpoint_count = ? WHERE id = ?", checkpointCount, thread);
+  }
+  return counts;
 }
 
 function selectCandidates(db: Connection, thread: number, after: number): Candidate[] {

@@ -132,7 +132,7 @@ async function* recordsOfSession({ read, isWanted }: Source, session: SessionRow
     read,
     0,
     // Without one moment for all pages: what came since the session's record would be beyond its last_seq.
-    (db, after: number) => selectWindow(db, session.id, { after, before: session.lastSeq + 1, limit: PAGE_ROWS }),
+    (db, after: number) => selectWindow(db, session, { after, before: session.lastSeq + 1, limit: PAGE_ROWS }),
     (row) => row.seq,
   );
   for await (const message of messages) yield messageRecord(session.sessionId, message);

@@ -3,9 +3,10 @@ import { SessionNotFoundError } from "../../contract/errors.js";
 import type { StoredSession } from "../../domain/driver/stored.js";
 import { isExpired, touchedAt } from "../../domain/sessions.js";
 import type { Connection } from "./connection/connection.js";
+import type { Gap } from "./message-gap.js";
 
-/** A session with its number and that of its task context. */
-export interface SessionRow extends StoredSession {
+/** A session with its number, that of its task context, and the gap in its conversation. */
+export interface SessionRow extends StoredSession, Gap {
   readonly id: number;
   readonly context: number | null;
 }
@@ -13,17 +14,18 @@ export interface SessionRow extends StoredSession {
 /** What writes that belong to a session need of it. */
 export type SessionHead = Pick<
   SessionRow,
-  "id" | "sessionId" | "context" | "updatedAt" | "ttlMs" | "messageCount" | "lastSeq"
+  "id" | "sessionId" | "context" | "updatedAt" | "ttlMs" | "messageCount" | "lastSeq" | "gapAfter" | "gapBefore"
 >;
 
 export const SESSION_COLUMNS = `id, session_id AS sessionId, user_id AS userId, status, metadata, created_at AS createdAt,
   updated_at AS updatedAt, version, request_count AS requestCount, total_processing_time AS totalProcessingTime,
-  error_count AS errorCount, message_count AS messageCount, last_seq AS lastSeq, ttl_ms AS ttlMs, context`;
+  error_count AS errorCount, message_count AS messageCount, last_seq AS lastSeq, ttl_ms AS ttlMs,
+  context, gap_after AS gapAfter, gap_before AS gapBefore`;
 
 const SELECT = `SELECT ${SESSION_COLUMNS} FROM sessions WHERE tenant = ? AND session_id = ?`;
 
 const HEAD_COLUMNS = `id, session_id AS sessionId, context, updated_at AS updatedAt, ttl_ms AS ttlMs,
-  message_count AS messageCount, last_seq AS lastSeq`;
+  message_count AS messageCount, last_seq AS lastSeq, gap_after AS gapAfter, gap_before AS gapBefore`;
 
 const SELECT_HEAD = `SELECT ${HEAD_COLUMNS} FROM sessions WHERE tenant = ? AND session_id = ?`;
 
@@ -142,8 +144,14 @@ export function touchSession(tx: Connection, session: Pick<SessionHead, "id" | "
   if (updatedAt !== session.updatedAt) tx.run("UPDATE sessions SET updated_at = ? WHERE id = ?", updatedAt, session.id);
 }
 
-/** The row as it is handed out, without the numbers. */
-export function toStoredSession({ id: _id, context: _context, ...session }: SessionRow): StoredSession {
+/** Takes deleted messages out of sight; `garbage.ts` sweeps them. */
+export function setGap(tx: Connection, id: number, gap: Gap): void {
+  tx.run("UPDATE sessions SET gap_after = ?, gap_before = ? WHERE id = ?", gap.gapAfter, gap.gapBefore, id);
+}
+
+/** The row as it is handed out: as others know a session. */
+export function toStoredSession(row: SessionRow): StoredSession {
+  const { id: _id, context: _context, gapAfter: _after, gapBefore: _before, ...session } = row;
   return session;
 }
 

@@ -3,6 +3,7 @@
 import { UnsupportedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import { untilFree } from "./connection/back-off.js";
+import { CommitLog } from "./connection/commit-log.js";
 import { Connection } from "./connection/connection.js";
 import type { Journal } from "./connection/journal.js";
 import { hasWalResetBug, setDurability, setJournal } from "./connection/journal.js";
@@ -30,6 +31,7 @@ export class OpenFile {
   readonly maintenance: Maintenance;
   readonly #connection: Connection;
   readonly #log: WriteAheadLog | undefined;
+  readonly #commits: CommitLog | undefined;
   readonly #writer: Writer;
   readonly #reader: Reader;
   readonly #snapshots: Snapshots;
@@ -58,13 +60,19 @@ export class OpenFile {
     this.journal = journal;
     this.#connection = connection;
     this.#log = journal === "wal" ? new WriteAheadLog(connection, options.path) : undefined;
-    const log = this.#log;
+    this.#commits = journal === "wal" ? new CommitLog(connection, options.path, options.durability) : undefined;
+    const [log, commits] = [this.#log, this.#commits];
     const turns = new Turns();
     this.#writer = new Writer({
       path: options.path,
       connection,
       guard: mayWriteWith(connection, journal),
-      syncAhead: async () => log?.syncAhead(),
+      prepare: (isLarge) => commits?.prepare(isLarge),
+      commit: (hasWritten) => {
+        if (commits !== undefined) return commits.commit(hasWritten);
+        connection.control("COMMIT");
+        return undefined;
+      },
       afterCommit: () => log?.afterCommit(),
     });
     this.#reader = new Reader(new Connection(options.path), turns);
@@ -135,6 +143,11 @@ export class OpenFile {
     return { broken: this.#writer.broken?.message, log: this.#log?.problem, maintenance: this.maintenance.problem };
   }
 
+  /** Commits are synced by this process after COMMIT and not by SQLite inside it. */
+  get syncsOutside(): boolean {
+    return this.#commits?.syncsOutside ?? false;
+  }
+
   /** Runs a statement on the writer's connection, outside of the queue: settings in force are those of that connection. */
   inspect<T>(look: (connection: Connection) => T): T {
     return look(this.#connection);
@@ -152,6 +165,7 @@ export class OpenFile {
     this.#reader.close();
     try {
       await this.#log?.close();
+      await this.#commits?.close();
     } finally {
       this.#connection.close();
     }

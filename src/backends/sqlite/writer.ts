@@ -8,7 +8,7 @@ import { isStorageError, StorageConnectionError } from "../../contract/errors.js
 import type { Call } from "../../domain/driver/call.js";
 import { assertWanted, backOffMs, untilFree } from "./connection/back-off.js";
 import type { Connection } from "./connection/connection.js";
-import { isBusy, isInputOutputError, mapSqliteError } from "./errors.js";
+import { isBusy, isInputOutputError, mapSqliteError, sqliteCode } from "./errors.js";
 
 /** What the writer needs to know of a call, and tells it. */
 export type WritingCall = Pick<Call, "cancelled" | "cancellation" | "remainingMs" | "sent">;
@@ -20,7 +20,7 @@ export type WriteStep<T> = (tx: Connection) => T;
 export type WriteSlices<T> = (tx: Connection) => Generator<void, T, void>;
 
 /** How long the steps of one transaction may take together, in milliseconds. */
-const GROUP_MS = 8;
+const GROUP_MS = 5;
 
 /** Most steps of one transaction. */
 const GROUP_STEPS = 1_000;
@@ -30,8 +30,10 @@ export interface WriterOptions {
   readonly connection: Connection;
   /** Runs at the start of every transaction; throws when this process must not write. */
   readonly guard: (tx: Connection) => void;
-  /** Makes the sync of a large transaction short: called before its COMMIT. */
-  readonly syncAhead: () => Promise<void>;
+  /** Called before a transaction begins. */
+  readonly prepare: (isLarge: boolean) => void;
+  /** Runs COMMIT; what it returns is waited for before a transaction that wrote is acknowledged. */
+  readonly commit: (hasWritten: boolean) => Promise<void> | undefined;
   /** Called after each transaction that wrote, outside of it; the next one waits for what it returns. It must not fail. */
   readonly afterCommit: () => Promise<void> | undefined;
 }
@@ -106,7 +108,7 @@ export class Writer {
   /** Runs the steps at the head of the queue; they leave it when they are settled. */
   #runGroup(): void {
     try {
-      this.#begin();
+      this.#begin(false);
     } catch (error) {
       if (isBusy(error)) this.#waitForLock();
       else this.#failAll(error);
@@ -119,20 +121,26 @@ export class Writer {
       this.#nextTurn();
       return;
     }
+    const hasWritten = this.#db.writes !== written;
     try {
-      this.#commit(group);
+      const synced = this.#commit(group, hasWritten);
+      if (synced !== undefined) {
+        void this.#finish(group, synced).then(() => this.#turn());
+        return;
+      }
     } catch (error) {
-      void this.#commitFailed(group, error).then(() => this.#turn());
+      void this.#commitFailed(group, hasWritten, error).then(() => this.#turn());
       return;
     }
     this.#settle(group);
-    const pause = this.#db.writes === written ? undefined : this.#options.afterCommit();
+    const pause = hasWritten ? this.#options.afterCommit() : undefined;
     if (pause !== undefined) void pause.then(() => this.#turn());
     else if (this.#queue.length > 0) this.#nextTurn();
     else this.#turn();
   }
 
-  #begin(): void {
+  #begin(isLarge: boolean): void {
+    this.#options.prepare(isLarge);
     this.#db.control("BEGIN IMMEDIATE");
     this.#attempt = 0;
     try {
@@ -177,13 +185,25 @@ export class Writer {
     }
   }
 
-  #commit(group: readonly Job[]): void {
+  #commit(group: readonly Job[], hasWritten: boolean): Promise<void> | undefined {
     for (const { call } of group) call.sent = true;
-    this.#db.control("COMMIT");
+    return this.#options.commit(hasWritten);
+  }
+
+  /** Settles the group once its commit is on the disk. */
+  async #finish(group: readonly Job[], synced: Promise<void> | undefined): Promise<void> {
+    try {
+      await synced;
+    } catch (error) {
+      this.#failUnknown(group, error);
+      return;
+    }
+    this.#settle(group);
+    await this.#options.afterCommit();
   }
 
   /** Settles the group if what became of it is certain, or never will be; else leaves it in the queue to run again. */
-  async #commitFailed(group: readonly Job[], reason: unknown): Promise<void> {
+  async #commitFailed(group: readonly Job[], hasWritten: boolean, reason: unknown): Promise<void> {
     let error = reason;
     // With a rollback journal COMMIT waits for readers; until then it has had no effect.
     for (let attempt = 0; isBusy(error); attempt++) {
@@ -195,9 +215,8 @@ export class Writer {
         return;
       }
       try {
-        this.#commit(group);
-        this.#settle(group);
-        await this.#options.afterCommit();
+        const synced = this.#commit(group, hasWritten);
+        await this.#finish(group, synced);
         return;
       } catch (next) {
         error = next;
@@ -205,9 +224,7 @@ export class Writer {
     }
     this.#undo();
     if (isInputOutputError(error)) {
-      this.#breakDown(error);
-      for (const job of group) job.outcome = { error: mapSqliteError(error, this.#options.path, "unknown") };
-      this.#settle(group);
+      this.#failUnknown(group, error);
       return;
     }
     for (const job of group) {
@@ -217,6 +234,13 @@ export class Writer {
       job.alone = true;
     }
     if (group.length === 1) this.#settle(group);
+  }
+
+  /** What a disk that failed has kept of a commit, nobody knows. */
+  #failUnknown(group: readonly Job[], error: unknown): void {
+    this.#breakDown(error);
+    for (const job of group) job.outcome = { error: unknownOutcome(error, this.#options.path) };
+    this.#settle(group);
   }
 
   #settle(group: readonly Job[]): void {
@@ -241,52 +265,50 @@ export class Writer {
 
   async #runSlices(job: Job, slices: WriteSlices<unknown>): Promise<void> {
     const { call } = job;
-    let committing = false;
     try {
       assertWanted(call);
-      await untilFree(call, () => this.#begin());
-      const work = slices(this.#db);
-      let piece = work.next();
-      let isLarge = false;
-      for (let end = performance.now() + GROUP_MS; !piece.done; piece = work.next()) {
-        isLarge = true;
-        if (performance.now() < end) continue;
-        await nextTurn();
-        if (call.cancelled) throw call.cancellation();
-        end = performance.now() + GROUP_MS;
-      }
-      if (isLarge) await this.#syncAhead();
-      if (call.cancelled) throw call.cancellation();
-      await untilFree(call, () => {
-        committing = true;
-        call.sent = true;
+      await untilFree(call, () => this.#begin(true));
+      job.outcome = { value: await this.#runPieces(call, slices) };
+    } catch (error) {
+      this.#undo();
+      job.outcome = { error };
+      job.settle();
+      return;
+    }
+    try {
+      const synced = await untilFree(call, () => {
         try {
-          this.#db.control("COMMIT");
+          return { done: this.#commit([job], true) };
         } catch (error) {
           // Not yet: what waits for readers has had no effect.
           call.sent = !isBusy(error);
           throw error;
         }
       });
-      job.outcome = { value: piece.value };
+      await synced.done;
     } catch (error) {
       this.#undo();
-      const unknown = committing && isInputOutputError(error);
-      if (unknown) this.#breakDown(error);
+      // Only SQLite's other errors, and giving up the wait, say that nothing was committed.
+      const isUnknown = isInputOutputError(error) || (sqliteCode(error) === undefined && !isStorageError(error));
+      if (isUnknown) this.#breakDown(error);
       else call.sent = false;
-      job.outcome = { error: unknown ? mapSqliteError(error, this.#options.path, "unknown") : error };
+      job.outcome = { error: isUnknown ? unknownOutcome(error, this.#options.path) : error };
     }
     job.settle();
     await this.#options.afterCommit();
   }
 
-  async #syncAhead(): Promise<void> {
-    try {
-      await this.#options.syncAhead();
-    } catch (error) {
-      this.#breakDown(error);
-      throw this.#broken;
+  async #runPieces(call: WritingCall, slices: WriteSlices<unknown>): Promise<unknown> {
+    const pieces = slices(this.#db);
+    let piece = pieces.next();
+    for (let end = performance.now() + GROUP_MS; !piece.done; piece = pieces.next()) {
+      if (performance.now() < end) continue;
+      await nextTurn();
+      if (call.cancelled) throw call.cancellation();
+      end = performance.now() + GROUP_MS;
     }
+    if (call.cancelled) throw call.cancellation();
+    return piece.value;
   }
 
   #undo(): void {
@@ -304,6 +326,17 @@ export class Writer {
       { retryable: false, cause },
     );
   }
+}
+
+/** An error of SQLite, or of the sync of the log. */
+function unknownOutcome(error: unknown, path: string): unknown {
+  const mapped = mapSqliteError(error, path, "unknown");
+  if (isStorageError(mapped)) return mapped;
+  return new StorageConnectionError(`the disk of ${path} reported an error`, {
+    outcome: "unknown",
+    retryable: false,
+    cause: error,
+  });
 }
 
 type Outcome = { readonly value: unknown } | { readonly error: unknown };

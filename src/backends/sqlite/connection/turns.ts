@@ -1,7 +1,7 @@
 /** Turns of the event loop: SQLite works in this thread, so that everybody's work is done in slices (no call holds the loop for 50 ms). */
 
 /** How long the reads of one turn may take together, in milliseconds. */
-const TURN_MS = 8;
+const TURN_MS = 6;
 
 export class Turns {
   #began: number = performance.now();

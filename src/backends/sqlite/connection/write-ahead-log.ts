@@ -3,7 +3,6 @@
  * the event loop goes on. While others write, the log cannot start again from its beginning: once it is long, the writer
  * waits until the copy is complete.
  */
-import { open } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import type { Connection } from "./connection.js";
 
@@ -59,16 +58,6 @@ export class WriteAheadLog {
       return undefined;
     }
     return this.#copyAll();
-  }
-
-  /** Brings what a large transaction has written to the disk, so that the sync of its commit is short. */
-  async syncAhead(): Promise<void> {
-    const file = await open(`${this.#path}-wal`, "r+");
-    try {
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
   }
 
   /** Leaves a short log, so that closing the last connection takes no time. */

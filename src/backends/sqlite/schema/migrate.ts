@@ -20,10 +20,8 @@ export const SCHEMA_VERSION: number = MIGRATIONS.length;
  * @throws CorruptionError for another program's file, UnsupportedError for a newer version than this one
  */
 export function schemaVersion(connection: Connection, path: string): number {
-  const application = Number(connection.pragma("application_id"));
-  const version = Number(connection.pragma("user_version"));
+  const { application, version, tables } = headerOf(connection);
   if (application !== APPLICATION_ID) {
-    const tables = connection.get<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema")?.count;
     if (application === 0 && version === 0 && tables === 0) return 0;
     throw new CorruptionError(`${path} is a SQLite database of another program; it was left as it is`);
   }
@@ -33,6 +31,18 @@ export function schemaVersion(connection: Connection, path: string): number {
     );
   }
   return version;
+}
+
+/** All of one moment: between two reads another process may migrate the file, and its first half looks like a stranger's. */
+function headerOf(connection: Connection): { application: number; version: number; tables: number } {
+  connection.script("SAVEPOINT header");
+  try {
+    const tables = connection.get<{ count: number }>("SELECT count(*) AS count FROM sqlite_schema")?.count ?? 0;
+    const application = Number(connection.pragma("application_id"));
+    return { application, version: Number(connection.pragma("user_version")), tables };
+  } finally {
+    connection.script("RELEASE header");
+  }
 }
 
 /** Brings the schema up to date in one transaction. */

@@ -26,6 +26,9 @@ CREATE TABLE sessions (
   message_count INTEGER NOT NULL,
   last_seq INTEGER NOT NULL,
   context INTEGER,
+  -- messages between these are deleted and not all swept yet
+  gap_after INTEGER,
+  gap_before INTEGER,
   metadata TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX sessions_by_id ON sessions (tenant, session_id);

@@ -14,7 +14,8 @@ FROM sessions s JOIN tenants n ON n.id = s.tenant LEFT JOIN contexts c ON c.id =
 CREATE VIEW messages_view AS
 SELECT n.name AS tenant, s.session_id, m.seq, m.role, m.content, m.message_id,
   ${instant("m.timestamp")} AS timestamp, m.metadata
-FROM messages m JOIN sessions s ON s.id = m.session JOIN tenants n ON n.id = s.tenant;
+FROM messages m JOIN sessions s ON s.id = m.session JOIN tenants n ON n.id = s.tenant
+WHERE s.gap_after IS NULL OR m.seq <= s.gap_after OR m.seq >= s.gap_before;
 
 CREATE VIEW task_contexts_view AS
 SELECT n.name AS tenant, s.session_id, c.context_id, v.version, v.content,
