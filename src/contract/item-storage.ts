@@ -74,9 +74,25 @@ export interface NamespaceQuery extends PageQuery {
 
 /** One step of a batch. */
 export type ItemOperation =
-  | { readonly put: Omit<PutItemOptions, keyof CallOptions> & { readonly namespace: ItemNamespace; readonly key: string; readonly value: JsonObject } }
-  | { readonly get: Omit<GetItemOptions, keyof CallOptions> & { readonly namespace: ItemNamespace; readonly key: string } }
-  | { readonly delete: Omit<DeleteItemOptions, keyof CallOptions> & { readonly namespace: ItemNamespace; readonly key: string } }
+  | {
+      readonly put: Omit<PutItemOptions, keyof CallOptions> & {
+        readonly namespace: ItemNamespace;
+        readonly key: string;
+        readonly value: JsonObject;
+      };
+    }
+  | {
+      readonly get: Omit<GetItemOptions, keyof CallOptions> & {
+        readonly namespace: ItemNamespace;
+        readonly key: string;
+      };
+    }
+  | {
+      readonly delete: Omit<DeleteItemOptions, keyof CallOptions> & {
+        readonly namespace: ItemNamespace;
+        readonly key: string;
+      };
+    }
   | { readonly search: Omit<ItemQuery, keyof CallOptions> & { readonly prefix: ItemNamespace } }
   | { readonly listNamespaces: Omit<NamespaceQuery, keyof CallOptions> };
 

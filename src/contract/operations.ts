@@ -2,8 +2,9 @@
  * The table of operations. Layers read it: what only reads, what it is about, what may be sent again. It is a mapped type
  * over `StorageBackend`, so that a new operation does not compile until it is classified here.
  */
-import type { CreateSessionOptions, SessionUpdate } from "./session-storage.js";
+
 import type { MessageOptions, NewMessage } from "./conversation-storage.js";
+import type { CreateSessionOptions, SessionUpdate } from "./session-storage.js";
 import type { StorageBackend } from "./storage-backend.js";
 
 /** Members of the backend that are calls upon the store. */
@@ -86,8 +87,12 @@ export const OPERATIONS: OperationTable = {
   deleteConversationMessages: write("session", "idempotent"),
 
   storeCheckpoint: write("thread", {
-    keyed: (_threadId: string, _checkpointId: string, _data: unknown, options?: { expectedHead?: string | null | undefined }) =>
-      options?.expectedHead === undefined,
+    keyed: (
+      _threadId: string,
+      _checkpointId: string,
+      _data: unknown,
+      options?: { expectedHead?: string | null | undefined },
+    ) => options?.expectedHead === undefined,
   }),
   getCheckpoint: read("thread"),
   listCheckpoints: read("thread"),
