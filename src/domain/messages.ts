@@ -12,7 +12,8 @@ import { array, date, integer, knownFields, listLimit, oneOf } from "./arguments
 import { decodeValue, encodeValue } from "./codec.js";
 import type { HistoryWindow, NewStoredMessage } from "./driver/storage-driver.js";
 import type { StoredMessage } from "./driver/stored.js";
-import { identifier, kindOf } from "./identifiers.js";
+import { identifier } from "./identifiers.js";
+import { parseContent } from "./message-content.js";
 import { decodeMetadata, encodeMetadata } from "./metadata.js";
 
 const MESSAGE_FIELDS = ["role", "content", "metadata", "messageId", "timestamp"] as const;
@@ -28,19 +29,6 @@ export function parseMessage(value: unknown, name: string): NewStoredMessage {
     messageId: message.messageId === undefined ? randomUUID() : identifier(message.messageId, `${name}.messageId`),
     timestamp: message.timestamp === undefined ? null : date(message.timestamp, `${name}.timestamp`),
   };
-}
-
-/** A string, or a list of parts that each have a `type` (C5); what else a part holds is the codec's to judge. */
-export function parseContent(value: unknown, name: string): MessageContent {
-  if (typeof value === "string") return value;
-  if (!Array.isArray(value))
-    throw new InvalidArgumentError(`${name} must be a string or an array of parts, not ${kindOf(value)}`);
-  value.forEach((part: unknown, index) => {
-    if (part === null || typeof part !== "object" || typeof (part as { type?: unknown }).type !== "string") {
-      throw new InvalidArgumentError(`${name}[${index}] must be an object whose type is a string`);
-    }
-  });
-  return value as MessageContent;
 }
 
 /** A stored message as callers see it. */

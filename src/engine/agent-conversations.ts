@@ -16,8 +16,9 @@ import {
 } from "../contract/errors.js";
 import type { JsonValue, MetadataInput } from "../contract/json.js";
 import type { Session } from "../contract/session-storage.js";
+import { knownFields, knownOptions } from "../domain/arguments.js";
 import { compareCodePoints, identifier } from "../domain/identifiers.js";
-import { flag, knownFields, knownOptions, list } from "./checks.js";
+import { flag, list } from "./checks.js";
 import { type CompactOptions, type CompactResult, compact } from "./compaction.js";
 import { derivedId, type IdPart } from "./derived-ids.js";
 import { callOptions, type EngineEnvironment } from "./engine-options.js";

@@ -1,7 +1,8 @@
 /** Budgets of messages, bytes and tokens: parsed, measured and kept exactly. */
 import type { Message } from "../contract/conversation-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
-import { callable, finiteNumber, integer } from "./checks.js";
+import { finiteNumber, integer } from "../domain/arguments.js";
+import { callable } from "./checks.js";
 import { contentBytes } from "./message-size.js";
 
 /** Tokens that a message takes in the model's input. */

@@ -2,7 +2,7 @@
 import type { CallOptions } from "../contract/call.js";
 import type { Session } from "../contract/session-storage.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
-import { knownOptions } from "./checks.js";
+import { knownOptions } from "../domain/arguments.js";
 import { type EngineContexts, engineContexts } from "./contexts.js";
 import { type EngineConversations, engineConversations } from "./conversations.js";
 import { callOptions, type EngineOptions, engineEnvironment } from "./engine-options.js";

@@ -9,8 +9,9 @@ import type {
   TaskContext,
   TaskContextInfo,
 } from "../contract/task-context-storage.js";
+import { integer, knownOptions } from "../domain/arguments.js";
 import { identifier } from "../domain/identifiers.js";
-import { callable, integer, knownOptions } from "./checks.js";
+import { callable } from "./checks.js";
 import { callOptions, type EngineEnvironment } from "./engine-options.js";
 
 /** Makes the next context of the current one, `undefined` if there is none. It may run several times: it must only compute. */

@@ -9,6 +9,7 @@ import type {
   MessageRole,
   NewMessage,
 } from "../contract/conversation-storage.js";
+import { knownOptions } from "../domain/arguments.js";
 import { identifier } from "../domain/identifiers.js";
 import {
   type AgentConversation,
@@ -17,7 +18,6 @@ import {
   listBetween,
   type Participant,
 } from "./agent-conversations.js";
-import { knownOptions } from "./checks.js";
 import {
   type CompactOptions,
   type CompactResult,

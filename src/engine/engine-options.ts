@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../contract/call.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
+import { knownFields } from "../domain/arguments.js";
 import type { Clock } from "../domain/clock.js";
 import { systemClock } from "../domain/clock.js";
-import { callable, knownFields } from "./checks.js";
+import { callable } from "./checks.js";
 import { type ToolReferences, toolReferences } from "./tool-references.js";
 
 /** Waits so many milliseconds; rejects early when the signal fires. */

@@ -1,8 +1,9 @@
 /** Follows a conversation: every message once, in order, as it comes. */
 import type { CallOptions } from "../contract/call.js";
 import type { Message } from "../contract/conversation-storage.js";
+import { integer, knownOptions } from "../domain/arguments.js";
 import { identifier } from "../domain/identifiers.js";
-import { flag, integer, knownOptions } from "./checks.js";
+import { flag } from "./checks.js";
 import { callOptions, type EngineEnvironment } from "./engine-options.js";
 
 export interface FollowOptions extends CallOptions {

@@ -23,9 +23,9 @@ import type {
   TaskContext,
   TaskContextInfo,
 } from "../contract/task-context-storage.js";
+import { knownFields } from "../domain/arguments.js";
 import { identifier } from "../domain/identifiers.js";
 import type { AgentConversation, BetweenOptions, Participant } from "./agent-conversations.js";
-import { knownFields } from "./checks.js";
 import type { CompactOptions, CompactResult, DropSummaryOptions } from "./compaction.js";
 import type { Compaction } from "./compaction-log.js";
 import type { ContextChange, EngineContexts, UpdateContextOptions } from "./contexts.js";

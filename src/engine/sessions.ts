@@ -9,9 +9,10 @@ import type {
   SessionQuery,
   UpdateSessionOptions,
 } from "../contract/session-storage.js";
+import { knownOptions } from "../domain/arguments.js";
 import { identifier } from "../domain/identifiers.js";
 import { PARENT_KEY } from "./agent-conversations.js";
-import { flag, knownOptions } from "./checks.js";
+import { flag } from "./checks.js";
 import { callOptions, type EngineEnvironment } from "./engine-options.js";
 import { ownMetadata, refuseReserved } from "./own-metadata.js";
 

@@ -1,7 +1,7 @@
 /** Summarises a range of a conversation with the caller's summariser, in steps of bounded size. */
 import type { CallOptions } from "../contract/call.js";
 import type { Message, MessageContent } from "../contract/conversation-storage.js";
-import { content } from "./checks.js";
+import { parseContent } from "../domain/message-content.js";
 import { callOptions, type EngineEnvironment } from "./engine-options.js";
 import { ToolGroups } from "./tool-groups.js";
 import type { ToolReferences } from "./tool-references.js";
@@ -47,7 +47,7 @@ export async function summarizeRange(
     // Messages may have been deleted in the meantime.
     if (chunk.length === 0) continue;
     const request = { sessionId, ...(summary !== undefined && { previous: summary }), ...(signal && { signal }) };
-    summary = content(await summarize(chunk, request), "what summarize returns");
+    summary = parseContent(await summarize(chunk, request), "what summarize returns");
   }
   return summary ?? "";
 }

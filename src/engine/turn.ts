@@ -3,9 +3,11 @@ import type { StoreCheckpointOptions } from "../contract/checkpoint-storage.js";
 import type { MessageContent, MessageOptions, MessageRole, NewMessage } from "../contract/conversation-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
 import type { Metadata, MetadataInput } from "../contract/json.js";
+import { integer, knownFields } from "../domain/arguments.js";
 import type { Clock } from "../domain/clock.js";
 import { identifier, identifierOrEmpty } from "../domain/identifiers.js";
-import { flag, instant, integer, knownFields, content as messageContent } from "./checks.js";
+import { parseContent as messageContent } from "../domain/message-content.js";
+import { flag, instant } from "./checks.js";
 import { ownMetadata } from "./own-metadata.js";
 import { snapshot } from "./snapshot.js";
 

@@ -1,6 +1,7 @@
 /** Conversation windows: the newest messages that fit a budget, whole pairs of tool call and result only. */
 import type { CallOptions } from "../contract/call.js";
 import type { ConversationStorage, Message, MessageRole } from "../contract/conversation-storage.js";
+import { integer, knownOptions } from "../domain/arguments.js";
 import { identifier } from "../domain/identifiers.js";
 import {
   addCosts,
@@ -14,7 +15,7 @@ import {
   isBounded,
   NO_COST,
 } from "./budget.js";
-import { flag, integer, knownOptions, list } from "./checks.js";
+import { flag, list } from "./checks.js";
 import { type Compaction, readLog } from "./compaction-log.js";
 import { derivedId } from "./derived-ids.js";
 import { callOptions, type EngineEnvironment } from "./engine-options.js";

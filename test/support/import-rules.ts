@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   domain: ["contract"],
   backends: ["contract", "domain", "runtime"],
   layers: ["contract", "domain"],
-  engine: ["contract", "domain/identifiers", "domain/clock", "runtime"],
+  engine: ["contract", "domain/arguments", "domain/identifiers", "domain/message-content", "domain/clock", "runtime"],
   operations: ["contract"],
   testing: ["contract", "domain", "runtime"],
   adapters: ["contract", "runtime"],

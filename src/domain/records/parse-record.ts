@@ -7,7 +7,7 @@ import { decodeValue, fromPortable } from "../codec.js";
 import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import { encodeItemValue } from "../items.js";
-import { parseContent } from "../messages.js";
+import { parseContent } from "../message-content.js";
 import { encodeMetadata } from "../metadata.js";
 import { parseNamespace } from "../namespaces.js";
 import { SESSION_STATUSES } from "../session-arguments.js";
