@@ -15,7 +15,7 @@ const FULL = process.env.WAYSTONE_TEST_SCALE === "full";
 
 describe("stores agree with the reference model on random programs", () => {
   it.each<[string, StorageFactory, RunProgramsOptions]>([
-    ["memory", memoryFactory, { programs: FULL ? 5_000 : 150, commands: 60 }],
+    ["memory", memoryFactory, { programs: FULL ? 5_000 : 300, commands: 60 }],
     ["sqlite", sqliteFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
   ])("%s", { timeout: 3_600_000 }, async (_name, factory, options) => {
     expect(await runPrograms(fc, factory, options)).toBeGreaterThan(0);

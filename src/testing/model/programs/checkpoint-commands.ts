@@ -36,14 +36,14 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
           ...draw.some({
             limit: [40, () => draw.below(4)],
             before: [30, () => draw.below(6)],
-            metadata: [12, () => pool.metadataFilter(draw)],
+            metadata: [20, () => pool.metadataFilter(draw)],
             data: [50, () => true],
           }),
           ...paths(),
         }),
     ],
     [7, () => putWrites(draw, tenant, id, namespace)],
-    [2, () => call(tenant, "getWrites", id, pool.checkpointId(draw), namespace)],
+    [3, () => call(tenant, "getWrites", id, pool.checkpointId(draw), namespace)],
     [
       4,
       () =>
@@ -59,7 +59,7 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
         ),
     ],
     [4, () => call(tenant, "copyThread", id, pool.threadId(draw))],
-    [2, () => call(tenant, "deleteThread", id)],
+    [4, () => call(tenant, "deleteThread", id)],
     [3, () => call(tenant, "pruneCheckpoints", policy(draw, timed), draw.some({ dryRun: [30, () => true] }))],
   ];
 }

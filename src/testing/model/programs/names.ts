@@ -18,6 +18,7 @@ export interface Cast {
   readonly threads: Pool<string>;
   readonly checkpoints: Pool<string>;
   readonly checkpointNamespaces: Pool<string>;
+  /** Tasks, and their paths. */
   readonly tasks: Pool<string>;
   readonly itemNamespaces: Pool<readonly string[]>;
   readonly itemKeys: Pool<string>;
@@ -41,7 +42,7 @@ export const EVERYBODY: Cast = {
   threads: ["t", "t:n", "T", "%", "_", "\u00E9", "e\u0301", ASTRAL, HIGH_UNIT, "__proto__", "a"],
   checkpoints: ["c1", "c2", "c3", "C1", "n:c1", "../c1"],
   checkpointNamespaces: ["", "n", "n:n"],
-  tasks: ["k1", "k2", ASTRAL, HIGH_UNIT],
+  tasks: ["k1", ASTRAL, HIGH_UNIT, "k2"],
   itemNamespaces: [
     ["m"],
     ["m", "a"],

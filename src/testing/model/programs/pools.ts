@@ -4,10 +4,8 @@ import type { MessageContent } from "../../../contract/conversation-storage.js";
 import type { JsonObject, JsonScalar, JsonValue, MetadataFilter, MetadataInput } from "../../../contract/json.js";
 import type { Draw } from "./draw.js";
 import type { Pool } from "./names.js";
-import { ASTRAL, HIGH_UNIT } from "./names.js";
 
 const USERS: Pool<string> = ["u1", "u2", "U1"];
-const TASK_PATHS: Pool<string> = ["", "p", ASTRAL, HIGH_UNIT];
 const MESSAGE_IDS: Pool<string> = ["m1", "m2", "a:m1"];
 const ROLES: Pool<string> = ["user", "assistant", "tool", "user "];
 const OWNERS: Pool<string> = ["w1", "w2"];
@@ -19,7 +17,7 @@ export const checkpointId = (draw: Draw): string => draw.pick(draw.cast.checkpoi
 export const checkpointNamespace = (draw: Draw): string => draw.pick(draw.cast.checkpointNamespaces);
 export const userId = (draw: Draw): string => draw.pick(USERS);
 export const taskId = (draw: Draw): string => draw.pick(draw.cast.tasks);
-export const taskPath = (draw: Draw): string => draw.pick(TASK_PATHS);
+export const taskPath = (draw: Draw): string => draw.pick(draw.cast.tasks);
 export const messageId = (draw: Draw): string => draw.pick(MESSAGE_IDS);
 export const role = (draw: Draw): string => draw.pick(ROLES);
 export const owner = (draw: Draw): string => draw.pick(OWNERS);

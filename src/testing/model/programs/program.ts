@@ -1,4 +1,5 @@
 /** Programs: lists of commands, read off the choices of a property tester. */
+import type { CreateSessionOptions } from "../../../contract/session-storage.js";
 import type { StorageSupport } from "../../storage-factory.js";
 import { checkpointCommands, leaseCommands } from "./checkpoint-commands.js";
 import type { Command } from "./command.js";
@@ -32,20 +33,20 @@ export function programOf(choices: readonly (readonly number[])[], supports: Sto
   const [first = [], ...others] = choices;
   const draw = new Draw(first, EVERYBODY);
   const cast = castOf(draw);
-  const prelude = draw.chance(75) ? createAll(cast) : [];
+  const prelude = draw.chance(75) ? createAll(cast, supports.clock) : [];
   const commands = others.map((each) => commandOf(new Draw(each, cast), supports));
   return { cast, prelude: prelude.length, commands: [...prelude, ...commands] };
 }
 
 function castOf(draw: Draw): Cast {
   return {
-    subjects: draw.neighbours(EVERYBODY.subjects, 1, EVERYBODY.subjects.length),
+    subjects: draw.neighbours(EVERYBODY.subjects, 1, 3),
     tenants: draw.chance(30) ? draw.neighbours(EVERYBODY.tenants, 2, 2) : [EVERYBODY.tenants[0]],
     sessions: draw.neighbours(EVERYBODY.sessions, 2, 4),
     threads: draw.neighbours(EVERYBODY.threads, 1, 3),
     checkpoints: draw.neighbours(EVERYBODY.checkpoints, 2, 4),
     checkpointNamespaces: draw.neighbours(EVERYBODY.checkpointNamespaces, 1, 2),
-    tasks: draw.neighbours(EVERYBODY.tasks, 1, 2),
+    tasks: draw.neighbours(EVERYBODY.tasks, 1, 3),
     itemNamespaces: draw.neighbours(EVERYBODY.itemNamespaces, 1, 3),
     itemKeys: draw.neighbours(EVERYBODY.itemKeys, 1, 2),
     metadataKeys: draw.neighbours(EVERYBODY.metadataKeys, 1, 3),
@@ -55,9 +56,14 @@ function castOf(draw: Draw): Cast {
   };
 }
 
-/** Most of what can go wrong needs sessions that are there. */
-function createAll({ tenants, sessions }: Cast): Command[] {
-  return tenants.flatMap((who) => sessions.map((id) => call(who, "createSession", id, "u1")));
+/** Most of what can go wrong needs sessions that are there, and some of it metadata, or an end to come. */
+function createAll({ tenants, sessions, metadataKeys, scalars, ttls, mortality }: Cast, timed: boolean): Command[] {
+  const mortal = timed && mortality > EVERYBODY.mortality;
+  const optionsOf = (i: number): CreateSessionOptions => ({
+    metadata: Object.fromEntries([[metadataKeys[0], scalars[i % scalars.length] ?? scalars[0]]]),
+    ...(mortal && i % 2 === 1 ? { ttlMs: ttls[0] } : {}),
+  });
+  return tenants.flatMap((who) => sessions.map((id, i) => call(who, "createSession", id, "u1", optionsOf(i))));
 }
 
 function commandOf(draw: Draw, { clock, reopen }: StorageSupport): Command {

@@ -29,7 +29,7 @@ export function sessionCommands(draw: Draw, tenant: string, timed: boolean): Wei
     [11, () => call(tenant, "updateSession", id, update(draw), held)],
     [3, () => call(tenant, "endSession", id, draw.pick(["completed", "failed", "expired"]), held)],
     [5, () => call(tenant, "listSessions", sessionQuery(draw, timed))],
-    [2, () => call(tenant, "deleteSession", id)],
+    [5, () => call(tenant, "deleteSession", id)],
     [
       2,
       () => {
@@ -52,7 +52,7 @@ export function sessionCommands(draw: Draw, tenant: string, timed: boolean): Wei
         ),
     ],
     [
-      timed ? 1 : 0,
+      timed ? 3 : 0,
       () =>
         call(tenant, "cleanupExpiredSessions", {
           ...draw.some({ dryRun: [30, () => true] }),
@@ -142,7 +142,7 @@ export function taskContextCommands(draw: Draw, tenant: string): Weighted<Comman
           draw.some({ limit: [40, () => draw.below(4)], before: [25, version] }),
         ),
     ],
-    [3, () => call(tenant, "shareTaskContext", id, other(draw, id))],
+    [4, () => call(tenant, "shareTaskContext", id, other(draw, id))],
   ];
 }
 
@@ -164,7 +164,7 @@ function sessionQuery(draw: Draw, timed: boolean): SessionQuery {
   return draw.some<Omit<SessionQuery, "cursor" | "signal" | "timeoutMs">>({
     userId: [12, () => pool.userId(draw)],
     status: [15, () => (draw.chance(50) ? draw.list(0, 2, status) : status())],
-    metadata: [12, () => pool.metadataFilter(draw)],
+    metadata: [25, () => pool.metadataFilter(draw)],
     created: [timed ? 8 : 0, () => timeRange(draw)],
     updated: [timed ? 8 : 0, () => timeRange(draw)],
     orderBy: [50, () => "updatedAt"],
