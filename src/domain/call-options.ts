@@ -5,6 +5,9 @@ import { kindOf } from "./identifiers.js";
 /** Default deadline of a call, in milliseconds (F2). */
 export const DEFAULT_TIMEOUT_MS = 10_000;
 
+/** Names of the fields that every options object may have. */
+export const CALL_OPTION_NAMES = ["signal", "timeoutMs"] as const;
+
 /** A deadline in milliseconds: positive, at most a day. */
 export function timeoutOption(value: unknown): number | undefined {
   if (value === undefined) return undefined;
