@@ -55,10 +55,10 @@ export const expiryClauses: ClauseGroup = clauseGroup("expiry of sessions", (cla
   }
 
   clause("S8 a session expires as time passes", async ({ storage, pass }) => {
-    await storage.createSession("s", "u", { ttlMs: 150 });
+    await storage.createSession("s", "u", { ttlMs: 600 });
     await storage.addConversationMessage("s", "user", "a");
     ok((await storage.getSession("s")) !== undefined, "the session is there");
-    await pass(200);
+    await pass(650);
     equal(await storage.getSession("s"), undefined);
     equal(await storage.getConversationHistory("s"), []);
     await rejects("SESSION_NOT_FOUND", storage.addConversationMessage("s", "user", "b"));

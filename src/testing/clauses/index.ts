@@ -15,6 +15,7 @@ import { historyClauses } from "./history.js";
 import { idempotencyClauses } from "./idempotency.js";
 import { identifierPairClauses } from "./identifier-pairs.js";
 import { identifierClauses } from "./identifiers.js";
+import { importEdgeClauses } from "./import-edges.js";
 import { isolationClauses } from "./isolation.js";
 import { itemFilterClauses } from "./item-filters.js";
 import { itemListingClauses } from "./item-listing.js";
@@ -85,6 +86,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   recordFilterClauses,
   recordConflictClauses,
   recordStreamClauses,
+  importEdgeClauses,
   malformedRecordClauses,
   clockClauses,
   concurrencyClauses,

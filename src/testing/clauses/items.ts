@@ -181,9 +181,9 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
   );
 
   clause("M3 an item expires as time passes", async ({ storage, pass }) => {
-    await storage.putItem(N, "k", { a: 1 }, { ttlMs: 120 });
+    await storage.putItem(N, "k", { a: 1 }, { ttlMs: 600 });
     ok((await storage.getItem(N, "k")) !== undefined, "the item is there");
-    await pass(150);
+    await pass(650);
     equal(await storage.getItem(N, "k"), undefined);
   });
 

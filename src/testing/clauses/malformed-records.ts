@@ -81,6 +81,7 @@ const BAD_FIELDS: readonly Case[] = [
   ["a session with a number for an instant", 1, [{ ...SESSION, created_at: 5 }]],
   ["a session with a day that does not exist", 1, [{ ...SESSION, created_at: "2024-02-30T00:00:00.000Z" }]],
   ["a session with an instant without offset", 1, [{ ...SESSION, updated_at: "2024-05-06T07:08:09" }]],
+  ["a session with an instant finer than milliseconds", 1, [{ ...SESSION, updated_at: "2024-05-06T07:08:09.123456Z" }]],
   ["a session with text for metadata", 1, [{ ...SESSION, metadata: "{}" }]],
   ["a session with version 0", 1, [{ ...SESSION, version: 0 }]],
   ["a session with a fraction for last_seq", 1, [{ ...SESSION, last_seq: 1.5 }]],
