@@ -41,34 +41,26 @@ export function hasFurtherProperties(array: readonly unknown[]): boolean {
   return !isDeepStrictEqual(array, [...array]);
 }
 
+// Small enough to be inlined where it is called: most values are strings, and end here.
 function isPlain(value: unknown, depth: number): boolean {
-  switch (typeof value) {
-    case "string":
-      size += value.length + 2;
-      return true;
-    case "number":
-      return value - value === 0 && (value !== 0 || 1 / value > 0);
-    case "boolean":
-      return true;
-    case "object":
-      if (value === null) return true;
-      if (depth === depthLimit || --visitsLeft < 0) return false;
-      return Array.isArray(value) ? isPlainArray(value, depth + 1) : isPlainObject(value, depth + 1);
-    default:
-      return false;
+  if (typeof value === "string") {
+    size += value.length + 2;
+    return true;
   }
+  if (typeof value === "object") return value === null || isPlainContainer(value, depth + 1);
+  return typeof value === "number" ? value - value === 0 && (value !== 0 || 1 / value > 0) : typeof value === "boolean";
+}
+
+function isPlainContainer(container: object, depth: number): boolean {
+  if (depth > depthLimit || --visitsLeft < 0) return false;
+  return Array.isArray(container) ? isPlainArray(container, depth) : isPlainObject(container, depth);
 }
 
 function isPlainArray(array: readonly unknown[], depth: number): boolean {
   if (Object.getPrototypeOf(array) !== Array.prototype) return false;
   const length = array.length;
   size += length;
-  for (let i = 0; i < length; i++) {
-    const item = array[i];
-    // Strings are most of what there is: they do without the call.
-    if (typeof item === "string") size += item.length + 2;
-    else if (!isPlain(item, depth)) return false;
-  }
+  for (let i = 0; i < length; i++) if (!isPlain(array[i], depth)) return false;
   // Only now: a hole has ended the loop, so the array is dense.
   return !hasFurtherProperties(array);
 }
@@ -79,9 +71,7 @@ function isPlainObject(object: object, depth: number): boolean {
   // has own keys only.
   for (const key in object) {
     size += key.length + 4;
-    const item: unknown = object[key as keyof typeof object];
-    if (typeof item === "string") size += item.length + 2;
-    else if (!isPlain(item, depth)) return false;
+    if (!isPlain(object[key as keyof typeof object], depth)) return false;
   }
   return Object.getOwnPropertySymbols(object).length === 0;
 }
