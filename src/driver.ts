@@ -58,6 +58,7 @@ export {
   threadRecord,
   writeRecord,
 } from "./domain/records/to-records.js";
+export { isListed } from "./domain/session-listing.js";
 export {
   applySessionChange,
   assertSamePayload,

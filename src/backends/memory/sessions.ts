@@ -2,7 +2,7 @@
 import type { Call } from "../../domain/driver/call.js";
 import type { NewStoredSession, SessionDriver, SessionListing } from "../../domain/driver/storage-driver.js";
 import type { StoredSession } from "../../domain/driver/stored.js";
-import { matchesMetadata } from "../../domain/metadata-filter.js";
+import { isListed } from "../../domain/session-listing.js";
 import {
   applySessionChange,
   assertSamePayload,
@@ -157,19 +157,6 @@ function timeRange(listing: SessionListing): [from: number | null, to: number | 
   return listing.orderBy === "createdAt"
     ? [listing.createdFrom, listing.createdTo]
     : [listing.updatedFrom, listing.updatedTo];
-}
-
-function isListed(row: StoredSession, listing: SessionListing): boolean {
-  return (
-    (listing.statuses === null || listing.statuses.includes(row.status)) &&
-    isWithin(row.createdAt, listing.createdFrom, listing.createdTo) &&
-    isWithin(row.updatedAt, listing.updatedFrom, listing.updatedTo) &&
-    matchesMetadata(row.metadata, listing.metadata)
-  );
-}
-
-function isWithin(time: number, from: number | null, to: number | null): boolean {
-  return (from === null || time >= from) && (to === null || time < to);
 }
 
 /** Removes a batch of sessions, but for those that were written to since they were found; returns how many went. */

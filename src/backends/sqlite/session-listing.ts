@@ -5,7 +5,7 @@
 import type { Call } from "../../domain/driver/call.js";
 import type { SessionListing } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredSession } from "../../domain/driver/stored.js";
-import { matchesMetadata } from "../../domain/metadata-filter.js";
+import { isListed } from "../../domain/session-listing.js";
 import { isExpired } from "../../domain/sessions.js";
 import type { Connection } from "./connection/connection.js";
 import { SESSION_COLUMNS, type SessionRow, toStoredSession } from "./session-rows.js";
@@ -19,12 +19,12 @@ const NEVER = 8_640_000_000_000_001;
 
 export async function listSessions(file: OpenFile, call: Call, listing: SessionListing): Promise<Rows<StoredSession>> {
   const now = file.now();
-  const isListed = (row: StoredSession): boolean => !isExpired(row, now) && matchesListing(row, listing);
+  const isShown = (row: StoredSession): boolean => !isExpired(row, now) && isListed(row, listing);
   const wanted = listing.limit + 1;
   if (wanted <= SLICE_ROWS) {
     // Without a filter, and mostly with one, the first rows are the page.
     const slice = await file.read(call, (db, tenant) => selectSlice(db, tenant, listing, startOf(listing), wanted));
-    const rows = slice.filter(isListed);
+    const rows = slice.filter(isShown);
     if (rows.length === wanted || slice.length < wanted) return pageOf(rows, listing.limit);
   }
   return file.scan(call, async (read, tenant) => {
@@ -32,7 +32,7 @@ export async function listSessions(file: OpenFile, call: Call, listing: SessionL
     let start = startOf(listing);
     while (rows.length < wanted) {
       const slice = await read((db) => selectSlice(db, tenant, listing, start, SLICE_ROWS));
-      rows.push(...slice.filter(isListed));
+      rows.push(...slice.filter(isShown));
       const last = slice.at(-1);
       if (last === undefined || slice.length < SLICE_ROWS) break;
       start = { time: last[listing.orderBy], id: last.sessionId };
@@ -98,19 +98,6 @@ const SLICES = {
   all: { createdAt: directions("all", "created_at"), updatedAt: directions("all", "updated_at") },
   user: { createdAt: directions("user", "created_at"), updatedAt: directions("user", "updated_at") },
 };
-
-function matchesListing(row: StoredSession, listing: SessionListing): boolean {
-  return (
-    (listing.statuses === null || listing.statuses.includes(row.status)) &&
-    isWithin(row.createdAt, listing.createdFrom, listing.createdTo) &&
-    isWithin(row.updatedAt, listing.updatedFrom, listing.updatedTo) &&
-    matchesMetadata(row.metadata, listing.metadata)
-  );
-}
-
-function isWithin(time: number, from: number | null, to: number | null): boolean {
-  return (from === null || time >= from) && (to === null || time < to);
-}
 
 function pageOf(rows: readonly SessionRow[], limit: number): Rows<StoredSession> {
   return { rows: rows.slice(0, limit).map(toStoredSession), more: rows.length > limit };
