@@ -13,9 +13,13 @@ import { sqliteFactory } from "./sqlite-factory.js";
 
 const FULL = process.env.WAYSTONE_TEST_SCALE === "full";
 
+/** Times are the store's own then, and nothing expires. */
+const REAL_TIME: StorageFactory = { ...memoryFactory, supports: { ...memoryFactory.supports, clock: false } };
+
 describe("stores agree with the reference model on random programs", () => {
   it.each<[string, StorageFactory, RunProgramsOptions]>([
     ["memory", memoryFactory, { programs: FULL ? 5_000 : 300, commands: 60 }],
+    ["memory with the real time", REAL_TIME, { programs: 20, commands: 30 }],
     ["sqlite", sqliteFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
   ])("%s", { timeout: 3_600_000 }, async (_name, factory, options) => {
     expect(await runPrograms(fc, factory, options)).toBeGreaterThan(0);

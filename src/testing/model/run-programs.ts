@@ -21,7 +21,7 @@ export interface RunProgramsOptions {
   readonly commands?: number | undefined;
   /** Where the random choices begin. Default: `WAYSTONE_TEST_SEED`, else another one each time. */
   readonly seed?: number | undefined;
-  /** The one program of the seed to run, as a failure names it. Default: `WAYSTONE_TEST_PATH`, else all of them. */
+  /** The one program of the seed to run, as a failure names it. Default: `WAYSTONE_TEST_PATH` if no seed is given, else all. */
   readonly path?: string | undefined;
   /** Told the seed before the programs run. Default: standard output. */
   readonly log?: ((line: string) => void) | undefined;
@@ -68,7 +68,8 @@ export async function runPrograms(
 ): Promise<number> {
   const { programs = 100, commands = 60 } = options;
   const seed = options.seed ?? numberOf("WAYSTONE_TEST_SEED") ?? randomInt(2 ** 31);
-  const path = options.path ?? process.env.WAYSTONE_TEST_PATH;
+  // A path belongs to the seed that it was told with.
+  const path = options.path ?? (options.seed === undefined ? process.env.WAYSTONE_TEST_PATH : undefined);
   const log = options.log ?? console.log;
   log(`random programs: ${programs} of about ${commands} commands, WAYSTONE_TEST_SEED=${seed}`);
 
@@ -110,7 +111,8 @@ async function attempt(factory: StorageFactory, { cast, commands }: Program): Pr
     await run.end();
     return { done, failure: undefined };
   } catch (failure) {
-    await run.end();
+    // The program's own failure counts before one of cleaning up.
+    await Promise.allSettled([run.end()]);
     return { done, failure };
   }
 }

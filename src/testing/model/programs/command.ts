@@ -9,6 +9,8 @@ export const ROOT_TENANT = "default";
 
 export interface CallCommand {
   readonly kind: "call";
+  /** By which of the open handles, from 0. */
+  readonly handle: number;
   readonly tenant: string;
   readonly verb: Verb;
   readonly args: readonly unknown[];
@@ -49,15 +51,16 @@ export class EarlierLease implements Lease {
 
 /** A call of a verb by a tenant. */
 export function call<V extends Verb>(tenant: string, verb: V, ...args: VerbArgs<V>): CallCommand {
-  return { kind: "call", tenant, verb, args, times: 1 };
+  return { kind: "call", handle: 0, tenant, verb, args, times: 1 };
 }
 
 /** The command as a line that can be read, and nearly run. */
 export function describeCommand(command: Command): string {
   switch (command.kind) {
     case "call": {
-      const { tenant, verb, args, times, refusal } = command;
-      const store = tenant === ROOT_TENANT ? "store" : `store.tenant(${show(tenant)})`;
+      const { handle, tenant, verb, args, times, refusal } = command;
+      const opened = handle === 0 ? "store" : `store${handle + 1}`;
+      const store = tenant === ROOT_TENANT ? opened : `${opened}.tenant(${show(tenant)})`;
       const given = args.slice(0, args.findLastIndex((arg) => arg !== undefined) + 1);
       const often = times === 1 ? "" : `   // ${times} times`;
       return `${store}.${verb}(${given.map(show).join(", ")})${often}${refusal === undefined ? "" : `   // ${refusal}`}`;

@@ -70,5 +70,5 @@ export function malformedCommand(draw: Draw, tenant: string): CallCommand {
     ],
     ["acquireLease", [{ session: "a" }, { owner: "w1", ttlMs: 0 }]],
   ]);
-  return { kind: "call", tenant, verb, args, times: 1, refusal };
+  return { kind: "call", handle: 0, tenant, verb, args, times: 1, refusal };
 }

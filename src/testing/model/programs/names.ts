@@ -13,6 +13,8 @@ export type Subject = "sessions" | "conversations" | "task contexts" | "checkpoi
 /** What one program is about, and the names and values that it uses: few, so that its commands meet. */
 export interface Cast {
   readonly subjects: Pool<Subject>;
+  /** How many handles on the store are open at once. */
+  readonly handles: number;
   readonly tenants: Pool<string>;
   readonly sessions: Pool<string>;
   readonly threads: Pool<string>;
@@ -37,6 +39,7 @@ export interface Cast {
  */
 export const EVERYBODY: Cast = {
   subjects: ["sessions", "conversations", "task contexts", "checkpoints", "items", "leases"],
+  handles: 1,
   tenants: [ROOT_TENANT, "a", "a:a"],
   sessions: ["a", "b", "a:b", "A", "%", "_", "\u00E9", "e\u0301", ASTRAL, HIGH_UNIT, "__proto__"],
   threads: ["t", "t:n", "T", "%", "_", "\u00E9", "e\u0301", ASTRAL, HIGH_UNIT, "__proto__", "a"],

@@ -32,18 +32,19 @@ export interface Program {
 export function programOf(choices: readonly (readonly number[])[], supports: StorageSupport): Program {
   const [first = [], ...others] = choices;
   const draw = new Draw(first, EVERYBODY);
-  const cast = castOf(draw);
+  const cast = castOf(draw, supports);
   const prelude = draw.chance(75) ? createAll(cast, supports.clock) : [];
   const commands = others.map((each) => commandOf(new Draw(each, cast), supports));
   return { cast, prelude: prelude.length, commands: [...prelude, ...commands] };
 }
 
-function castOf(draw: Draw): Cast {
+function castOf(draw: Draw, { secondHandle }: StorageSupport): Cast {
   return {
     subjects: draw.neighbours(EVERYBODY.subjects, 1, 3),
+    handles: secondHandle && draw.chance(30) ? 2 : 1,
     tenants: draw.chance(30) ? draw.neighbours(EVERYBODY.tenants, 2, 2) : [EVERYBODY.tenants[0]],
     sessions: draw.neighbours(EVERYBODY.sessions, 2, 4),
-    threads: draw.neighbours(EVERYBODY.threads, 1, 3),
+    threads: draw.neighbours(EVERYBODY.threads, 2, 3),
     checkpoints: draw.neighbours(EVERYBODY.checkpoints, 2, 4),
     checkpointNamespaces: draw.neighbours(EVERYBODY.checkpointNamespaces, 1, 2),
     tasks: draw.neighbours(EVERYBODY.tasks, 1, 3),
@@ -68,8 +69,9 @@ function createAll({ tenants, sessions, metadataKeys, scalars, ttls, mortality }
 
 function commandOf(draw: Draw, { clock, reopen }: StorageSupport): Command {
   const who = tenant(draw);
+  const handle = draw.below(draw.cast.handles);
   const often = (subject: Subject, weight: number): number => (draw.cast.subjects.includes(subject) ? weight : 2);
-  return draw.weighted<Command>([
+  const command = draw.weighted<Command>([
     [often("sessions", 24), () => draw.weighted(sessionCommands(draw, who, clock))],
     [often("conversations", 20), () => draw.weighted(conversationCommands(draw, who))],
     [often("task contexts", 12), () => draw.weighted(taskContextCommands(draw, who))],
@@ -82,6 +84,7 @@ function commandOf(draw: Draw, { clock, reopen }: StorageSupport): Command {
     [reopen ? 2 : 0, () => ({ kind: "reopen" })],
     [1, () => ({ kind: "move" })],
   ]);
+  return command.kind === "call" ? { ...command, handle } : command;
 }
 
 /** Often half of a time to live or all of it, to either side of which things expire. */

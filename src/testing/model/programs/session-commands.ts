@@ -190,8 +190,8 @@ function message(draw: Draw): NewMessage {
   };
 }
 
-/** A session cannot share with itself: then it is one that was never created. */
+/** A session cannot share with itself. */
 function other(draw: Draw, id: string): string {
-  const drawn = pool.sessionId(draw);
-  return drawn === id ? "absent" : drawn;
+  const [first = "absent", ...others] = draw.cast.sessions.filter((each) => each !== id);
+  return draw.pick([first, ...others]);
 }

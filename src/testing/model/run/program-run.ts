@@ -48,7 +48,7 @@ export class ProgramRun {
   readonly #comparison: Comparison;
   readonly #clock: ManualClock = manualClock();
   readonly #model: ReferenceModel = new ReferenceModel(() => this.#clock.now());
-  #opened: { readonly harness: StorageHarness; readonly store: StorageBackend } | undefined;
+  #opened: { readonly harness: StorageHarness; readonly handles: readonly StorageBackend[] } | undefined;
   #leases: LeasePair[] = [];
   #pagings: Paging[] = [];
   /** The latest expiry that has passed: the clock does not go back behind it. */
@@ -62,7 +62,8 @@ export class ProgramRun {
 
   async start(): Promise<void> {
     const harness = await this.#factory.create();
-    this.#opened = { harness, store: await this.#open(harness) };
+    this.#opened = { harness, handles: [] };
+    await this.#open();
   }
 
   /** Carries a command out on both sides. @throws Difference */
@@ -104,21 +105,21 @@ export class ProgramRun {
   /** Leaves nothing behind. */
   async end(): Promise<void> {
     if (this.#opened === undefined) return;
-    const { harness, store } = this.#opened;
+    const { harness, handles } = this.#opened;
     this.#opened = undefined;
     try {
-      await store.close();
+      for (const handle of handles) await handle.close();
     } finally {
       await harness.destroy();
     }
   }
 
   async #call(command: CallCommand, cursors?: Pick<Paging, Side>): Promise<void> {
-    const { tenant, verb, refusal } = command;
+    const { handle, tenant, verb, refusal } = command;
     const ofStore = this.#argsOf(command, "ofStore", cursors);
     const ofModel = this.#argsOf(command, "ofModel", cursors);
     if (ofStore === undefined || ofModel === undefined) return;
-    const view = this.#view(tenant);
+    const view = this.#view(tenant, handle);
     const remains = this.#model.remains(tenant);
     const actual = await outcomeOfStore(verb, view.kind, () => perform(view, verb, ofStore));
     const expected =
@@ -191,24 +192,21 @@ export class ProgramRun {
   }
 
   async #reopen(): Promise<void> {
-    const { harness, store } = this.#handle();
-    await store.close();
-    this.#opened = { harness, store: await this.#open(harness) };
+    const { harness, handles } = this.#current();
+    for (const handle of handles) await handle.close();
+    this.#opened = { harness, handles: [] };
+    await this.#open();
   }
 
   /** Leases stay behind, and cursors are those of the store that gave them. */
   async #move(): Promise<void> {
-    const harness = await this.#factory.create();
-    const old = this.#handle();
-    const store = await this.#open(harness);
-    try {
-      for (const tenant of this.#cast.tenants) {
-        const records = viewOf(old.store, tenant).exportRecords();
-        await viewOf(store, tenant).importRecords(throughJson(records));
-      }
-    } finally {
-      await this.end();
-      this.#opened = { harness, store };
+    const exported: [tenant: string, records: string][] = [];
+    for (const tenant of this.#cast.tenants)
+      exported.push([tenant, await documentOf(this.#view(tenant).exportRecords())]);
+    await this.end();
+    await this.start();
+    for (const [tenant, records] of exported) {
+      await this.#view(tenant).importRecords(JSON.parse(records) as StorageRecord[]);
     }
     this.#model.leaveBehind();
     this.#leases = [];
@@ -226,17 +224,24 @@ export class ProgramRun {
     this.#expired = Math.max(this.#expired, this.#model.expire() ?? this.#expired);
   }
 
-  #open(harness: StorageHarness): Promise<StorageBackend> {
-    return harness.open(this.#factory.supports.clock ? { clock: this.#clock } : {});
+  /** Opens all the handles of the cast. */
+  async #open(): Promise<void> {
+    const { harness } = this.#current();
+    for (let i = 0; i < this.#cast.handles; i++) {
+      const handle = await harness.open(this.#factory.supports.clock ? { clock: this.#clock } : {});
+      this.#opened = { harness, handles: [...this.#current().handles, handle] };
+    }
   }
 
-  #handle(): { readonly harness: StorageHarness; readonly store: StorageBackend } {
+  #current(): { readonly harness: StorageHarness; readonly handles: readonly StorageBackend[] } {
     if (this.#opened === undefined) throw new Error("the run has not been started");
     return this.#opened;
   }
 
-  #view(tenant: string): StorageBackend {
-    return viewOf(this.#handle().store, tenant);
+  #view(tenant: string, number = 0): StorageBackend {
+    const handle = this.#current().handles[number];
+    if (handle === undefined) throw new Error(`handle ${number} is not open`);
+    return tenant === ROOT_TENANT ? handle : handle.tenant(tenant);
   }
 
   #compare(what: string, expected: unknown, actual: unknown): void {
@@ -266,10 +271,6 @@ function perform(store: ReadableStore, verb: Verb, args: readonly unknown[]): un
   return run(...args);
 }
 
-function viewOf(store: StorageBackend, tenant: string): StorageBackend {
-  return tenant === ROOT_TENANT ? store : store.tenant(tenant);
-}
-
 /** Messages that were given no id have the one that the store made up. */
 function withAssignedIds(verb: Verb, args: readonly unknown[], actual: Outcome): readonly unknown[] {
   if (!("value" in actual)) return args;
@@ -294,6 +295,8 @@ function withoutRemains(actual: unknown, expected: unknown, remains: number): un
 }
 
 /** Records are documents: they travel as text. */
-async function* throughJson(records: AsyncIterable<StorageRecord>): AsyncIterable<StorageRecord> {
-  for await (const record of records) yield JSON.parse(JSON.stringify(record)) as StorageRecord;
+async function documentOf(records: AsyncIterable<StorageRecord>): Promise<string> {
+  const list: StorageRecord[] = [];
+  for await (const record of records) list.push(record);
+  return JSON.stringify(list);
 }
