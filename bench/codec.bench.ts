@@ -1,5 +1,5 @@
 // How long does the codec take beside JSON, superjson, devalue and v8.serialize, and what does each lose?
-// All run in one process, in turns of a millisecond, so that a slow moment of the machine meets them all.
+// All run in one process. Each is measured in turns of a millisecond with JSON, so that a slow moment of the machine meets both.
 import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { isDeepStrictEqual, parseArgs } from "node:util";
@@ -23,6 +23,9 @@ const rounds = Number(options.rounds);
 /** Milliseconds of work between two looks at the clock: less than a slice that another program may take in between. */
 const TURN_MS = 1;
 
+/** Milliseconds of work before the first turn that counts. */
+const WARM_UP_MS = 100;
+
 const codecs: Codec[] = [
   { name: "JSON", encode: (value) => JSON.stringify(value), decode: (text) => JSON.parse(text as string) },
   { name: "waystone", encode: (value) => encodeValue(value), decode: (text) => decodeValue(text as string) },
@@ -34,76 +37,58 @@ console.log(`Node.js ${process.version}, ${cpus().length} x ${cpus()[0]?.model},
 for (const [name, value] of inputs()) report(name, value);
 
 function report(name: string, value: unknown): void {
-  const subjects = codecs.flatMap((codec) => subject(codec, value) ?? []);
-  for (let round = -10; round < rounds; round++) {
-    for (const { encode, decode } of subjects) {
-      // The first rounds warm up: the compiler and the garbage collector settle.
-      const times = [turn(encode), turn(decode)] as const;
-      if (round >= 0) for (const [i, run] of [encode, decode].entries()) run.times.push(times[i as 0 | 1]);
-    }
-  }
-  const base = subjects[0];
-  if (base === undefined) throw new Error("JSON takes part in every comparison");
-  console.log(`${name}, ${base.bytes} bytes as JSON\n`);
+  console.log(`${name}, ${JSON.stringify(value).length} characters as JSON\n`);
   console.log("| codec | encode | x JSON | decode | x JSON | bytes | comes back equal |");
   console.log("| --- | ---: | ---: | ---: | ---: | ---: | --- |");
-  for (const { codec, encode, decode, bytes, equal } of subjects) {
+  const text = JSON.stringify(value);
+  for (const { name: codec, encode, decode } of codecs) {
+    const encoded = encode(value);
     const cells = [
       codec,
-      micros(encode),
-      ratio(encode, base.encode),
-      micros(decode),
-      ratio(decode, base.decode),
-      bytes,
-      equal,
+      ...beside(
+        () => encode(value),
+        () => JSON.stringify(value),
+      ),
+      ...beside(
+        () => decode(encoded),
+        () => JSON.parse(text),
+      ),
+      typeof encoded === "string" ? Buffer.byteLength(encoded) : (encoded as Buffer).byteLength,
+      isDeepStrictEqual(decode(encoded), value) ? "yes" : "no",
     ];
     console.log(`| ${cells.join(" | ")} |`);
   }
   console.log();
 }
 
-interface Run {
-  readonly work: () => unknown;
-  /** Calls that fill a turn. */
-  readonly calls: number;
-  /** Microseconds a call, one for each round. */
-  readonly times: number[];
-}
-
-interface Subject {
-  readonly codec: string;
-  readonly encode: Run;
-  readonly decode: Run;
-  readonly bytes: number;
-  readonly equal: string;
-}
-
-/** A codec at work on a value, `undefined` if it cannot encode it. */
-function subject({ name, encode, decode }: Codec, value: unknown): Subject | undefined {
-  let encoded: unknown;
-  try {
-    encoded = encode(value);
-  } catch (error) {
-    console.log(`${name} cannot encode this: ${error instanceof Error ? error.message : error}\n`);
-    return undefined;
+/** The median time of some work, and the median of its ratio to other work in the same round. */
+function beside(work: () => unknown, other: () => unknown): [time: string, ratio: string] {
+  const workCalls = callsInTurn(work);
+  const otherCalls = callsInTurn(other);
+  const times: number[] = [];
+  const ratios: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const otherTime = turn(other, otherCalls);
+    const time = turn(work, workCalls);
+    times.push(time);
+    ratios.push(time / otherTime);
   }
-  return {
-    codec: name,
-    encode: run(() => encode(value)),
-    decode: run(() => decode(encoded)),
-    bytes: typeof encoded === "string" ? Buffer.byteLength(encoded) : (encoded as Buffer).byteLength,
-    equal: isDeepStrictEqual(decode(encoded), value) ? "yes" : "no",
-  };
+  return [`${median(times).toFixed(2)} us`, median(ratios).toFixed(2)];
 }
 
-function run(work: () => unknown): Run {
+/** Warms up, then says how many calls fill a turn. */
+function callsInTurn(work: () => unknown): number {
   let calls = 1;
-  while (elapsed(work, calls) < TURN_MS) calls *= 2;
-  return { work, calls, times: [] };
+  for (let warm = 0; warm < WARM_UP_MS; ) {
+    const time = elapsed(work, calls);
+    warm += time;
+    if (time < TURN_MS) calls *= 2;
+  }
+  return calls;
 }
 
 /** Microseconds a call. */
-function turn({ work, calls }: Run): number {
+function turn(work: () => unknown, calls: number): number {
   // No one pays for the garbage of the one before.
   globalThis.gc?.({ type: "minor", execution: "sync" });
   return (elapsed(work, calls) * 1000) / calls;
@@ -113,15 +98,6 @@ function elapsed(work: () => unknown, calls: number): number {
   const start = performance.now();
   for (let i = 0; i < calls; i++) work();
   return performance.now() - start;
-}
-
-function micros({ times }: Run): string {
-  return `${median(times).toFixed(2)} us`;
-}
-
-/** The median of the ratios within each round: what the machine does to both does not count. */
-function ratio(a: Run, b: Run): string {
-  return median(a.times.map((time, i) => time / (b.times[i] ?? Number.NaN))).toFixed(2);
 }
 
 function median(numbers: readonly number[]): number {

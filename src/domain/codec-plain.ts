@@ -2,31 +2,33 @@
 import { isDeepStrictEqual } from "node:util";
 
 /**
- * Containers that the check visits before it leaves the answer to the thorough encoder. A value with shared references
- * may hold more paths than memory; the thorough encoder visits each object once.
+ * How much the check does before it leaves the answer to the thorough encoder, a few tenths of a second. A value with shared
+ * references may have more paths than memory has bytes; the thorough encoder visits each object once. A character of a string
+ * costs 1, the rest about what it takes in time.
  */
-const MAX_VISITS = 250_000;
+const MOST_WORK = 128 * 1024 * 1024;
+const CONTAINER_WORK = 512;
+const PROPERTY_WORK = 64;
+const ITEM_WORK = 8;
 
 /** Arrays above this length are compared with a copy: listing the keys makes a string of every index. */
 const LISTED_KEYS = 64;
 
-// Kept outside the recursion for speed. A getter that itself encodes starts the counts anew; the length of the text is
-// checked once more at the end, so no limit is lost by it.
-let size = 0;
-let visitsLeft = 0;
+// Kept outside the recursion for speed. A getter that itself encodes starts the count anew; the text is measured at the
+// end in any case, so no limit is lost by it.
+let workLeft = 0;
 let depthLimit = 0;
 
 /**
  * Whether `JSON.stringify(value)` is exact: only plain objects and arrays of strings, finite numbers (no -0), booleans and
- * null, nested at most `maxDepth` deep, with at least no sign that the text exceeds `maxBytes`.
+ * null, nested at most `maxDepth` deep.
  *
  * `false` says only that the thorough encoder must look. Getters and proxies are taken for the value that they show.
  */
-export function isPlainJson(value: unknown, maxDepth: number, maxBytes: number): boolean {
-  size = 0;
-  visitsLeft = MAX_VISITS;
+export function isPlainJson(value: unknown, maxDepth: number): boolean {
+  workLeft = MOST_WORK;
   depthLimit = maxDepth;
-  return !jsonIsOverridden() && isPlain(value, 0) && size <= maxBytes;
+  return !jsonIsOverridden() && isPlain(value, 0) && workLeft >= 0;
 }
 
 /** Whether a library has put `toJSON` on the prototypes of plain values, so that JSON text says something else. */
@@ -44,7 +46,7 @@ export function hasFurtherProperties(array: readonly unknown[]): boolean {
 // Small enough to be inlined where it is called: most values are strings, and end here.
 function isPlain(value: unknown, depth: number): boolean {
   if (typeof value === "string") {
-    size += value.length + 2;
+    workLeft -= value.length;
     return true;
   }
   if (typeof value === "object") return value === null || isPlainContainer(value, depth + 1);
@@ -52,14 +54,15 @@ function isPlain(value: unknown, depth: number): boolean {
 }
 
 function isPlainContainer(container: object, depth: number): boolean {
-  if (depth > depthLimit || --visitsLeft < 0) return false;
+  workLeft -= CONTAINER_WORK;
+  if (depth > depthLimit || workLeft < 0) return false;
   return Array.isArray(container) ? isPlainArray(container, depth) : isPlainObject(container, depth);
 }
 
 function isPlainArray(array: readonly unknown[], depth: number): boolean {
   if (Object.getPrototypeOf(array) !== Array.prototype) return false;
   const length = array.length;
-  size += length;
+  workLeft -= length * ITEM_WORK;
   for (let i = 0; i < length; i++) if (!isPlain(array[i], depth)) return false;
   // Only now: a hole has ended the loop, so the array is dense.
   return !hasFurtherProperties(array);
@@ -70,7 +73,7 @@ function isPlainObject(object: object, depth: number): boolean {
   // `for in` is several times faster than `Object.keys`. Were a key inherited, the answer would still be right: the text
   // has own keys only.
   for (const key in object) {
-    size += key.length + 4;
+    workLeft -= key.length + PROPERTY_WORK;
     if (!isPlain(object[key as keyof typeof object], depth)) return false;
   }
   return Object.getOwnPropertySymbols(object).length === 0;

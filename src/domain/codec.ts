@@ -66,16 +66,16 @@ export function fromPortable(json: unknown): string {
 }
 
 function encode(value: unknown, maxDepth: number, maxBytes: number): string {
-  const text = plainText(value, maxDepth, maxBytes) ?? thoroughText(value, maxDepth, maxBytes);
+  const text = plainText(value, maxDepth) ?? thoroughText(value, maxDepth, maxBytes);
   // At most three bytes a UTF-16 unit: only long texts are measured.
   if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw tooLarge(maxBytes);
   return text;
 }
 
 /** The text of plain JSON, `undefined` if the value is not known to be plain. */
-function plainText(value: unknown, maxDepth: number, maxBytes: number): string | undefined {
+function plainText(value: unknown, maxDepth: number): string | undefined {
   try {
-    if (isDocument(value) || !isPlainJson(value, maxDepth, maxBytes)) return undefined;
+    if (isDocument(value) || !isPlainJson(value, maxDepth)) return undefined;
     return JSON.stringify(value);
   } catch {
     // A getter has thrown, or the text has no room in a string: the thorough encoder meets it again and says where.

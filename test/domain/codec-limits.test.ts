@@ -68,6 +68,15 @@ describe("V1: limits", () => {
     }
   });
 
+  it("so does one that reaches a large array, object or string by many paths", () => {
+    const keys = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, i]));
+    for (const core of [new Array(100_000).fill(0), keys, "x".repeat(1_000_000)]) {
+      const start = performance.now();
+      expect(() => encodeValue(new Array(100_000).fill([core]))).toThrow(/more than 134217728 bytes cannot be stored$/);
+      expect(performance.now() - start).toBeLessThan(3000);
+    }
+  });
+
   it("a level that a shared reference hides is counted", () => {
     const shared = nested(600, (v) => [v]);
     expect(() => encodeValue([undefined, shared, nested(600, (v) => [v], shared)])).toThrow(/1000 levels deep/);
