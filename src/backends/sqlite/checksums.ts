@@ -3,9 +3,7 @@ import { crc32 } from "node:zlib";
 import { CorruptionError } from "../../contract/errors.js";
 
 export function checksum(...texts: readonly string[]): number {
-  let sum = 0;
-  for (const text of texts) sum = crc32(text, sum);
-  return sum;
+  return crc32(texts.length === 1 ? (texts[0] as string) : texts.join("\0"));
 }
 
 /** @throws CorruptionError naming the record */

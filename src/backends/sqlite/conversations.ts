@@ -6,7 +6,7 @@ import type { Connection } from "./connection/connection.js";
 import { batchOfGap, discardMessages, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
 import { partsInSight, type SeqRange } from "./message-gap.js";
-import { locatingId } from "./message-ids.js";
+import { isLocated, locatingId } from "./message-ids.js";
 import { rememberRoles, selectSeqsOfRole } from "./message-roles.js";
 import {
   countSome,
@@ -27,6 +27,9 @@ const READ_AT_ONCE = 200;
 /** Messages added between two looks at the time. */
 const WRITTEN_AT_ONCE = 50;
 
+/** Characters up to which a single message goes the short way. */
+const ALONE_CHARACTERS = 64 * 1024;
+
 /** Most messages that are deleted in one short step. */
 const DELETED_AT_ONCE = 200;
 
@@ -34,25 +37,23 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
   return {
     addMessages(call, sessionId, messages, fence) {
       const characters = messages.reduce((sum, { content, metadata }) => sum + content.length + metadata.length, 0);
+      if (messages.length === 1 && characters <= ALONE_CHARACTERS) {
+        // The commonest write has the shortest way.
+        return file().write(call, (tx, tenant) => {
+          const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
+          const stored = messages.map((message) => addMessage(tx, appending, message));
+          endAppending(tx, appending);
+          return stored;
+        });
+      }
       return file().writeSized(call, { rows: messages.length, characters }, function* (tx, tenant) {
-        const now = file().now();
-        const session = existingHead(tx, tenant, sessionId, now);
-        assertFence(tx, tenant, fence, now);
-        let { lastSeq, messageCount } = session;
+        const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
         const stored: StoredMessage[] = [];
         for (const message of messages) {
-          const earlier = message.keyed ? findMessage(tx, session, message.messageId) : undefined;
-          if (earlier === undefined) {
-            lastSeq += 1;
-            messageCount += 1;
-          }
-          stored.push(earlier ?? append(tx, session, message, lastSeq, now));
+          stored.push(addMessage(tx, appending, message));
           if (stored.length % WRITTEN_AT_ONCE === 0) yield;
         }
-        if (lastSeq > session.lastSeq) {
-          rememberRoles(tx, session.id, session.lastSeq, lastSeq);
-          setCounts(tx, session, { messageCount, lastSeq }, now);
-        }
+        endAppending(tx, appending);
         yield;
         return stored;
       });
@@ -71,18 +72,50 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
   };
 }
 
-function append(
+/** An append on its way. */
+interface Appending {
+  readonly session: SessionHead;
+  readonly now: number;
+  lastSeq: number;
+  messageCount: number;
+}
+
+/** @throws SessionNotFoundError, FencedError */
+function beginAppending(
   tx: Connection,
-  session: SessionHead,
-  { keyed, messageId, role, content, metadata, timestamp }: NewStoredMessage,
-  seq: number,
+  tenant: number,
+  sessionId: string,
+  fence: FencingToken | null,
   now: number,
-): StoredMessage {
+): Appending {
+  const session = existingHead(tx, tenant, sessionId, now);
+  assertFence(tx, tenant, fence, now);
+  return { session, now, lastSeq: session.lastSeq, messageCount: session.messageCount };
+}
+
+/** The message that is stored: this one, or the one that has its id already (C4). */
+function addMessage(tx: Connection, appending: Appending, message: NewStoredMessage): StoredMessage {
+  const { session, now } = appending;
+  const { keyed, messageId, role, content, metadata } = message;
+  if (keyed) {
+    const earlier = findMessage(tx, session, messageId);
+    if (earlier !== undefined) return earlier;
+    freeMessageId(tx, session, messageId);
+  }
+  const seq = appending.lastSeq + 1;
+  appending.lastSeq = seq;
+  appending.messageCount += 1;
   const id = keyed ? messageId : locatingId(seq, messageId);
-  if (keyed) freeMessageId(tx, session, messageId);
-  const message = { seq, messageId: id, role, content, metadata, timestamp: timestamp ?? now };
-  insertMessage(tx, session.id, message);
-  return message;
+  const stored = { seq, messageId: id, role, content, metadata, timestamp: message.timestamp ?? now };
+  // An id that was changed here says its seq.
+  insertMessage(tx, session.id, stored, id !== messageId || isLocated(stored));
+  return stored;
+}
+
+function endAppending(tx: Connection, { session, now, lastSeq, messageCount }: Appending): void {
+  if (lastSeq === session.lastSeq) return;
+  rememberRoles(tx, session.id, session.lastSeq, lastSeq);
+  setCounts(tx, session, { messageCount, lastSeq }, now);
 }
 
 /** Reads from the window's near end on, a few hundred messages a step. */

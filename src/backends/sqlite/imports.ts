@@ -12,6 +12,7 @@ import { findContext, insertContext, newestVersion, putVersion } from "./context
 import { isDuplicate } from "./errors.js";
 import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
 import { deleteItem, findItem, putItem } from "./item-rows.js";
+import { isLocated } from "./message-ids.js";
 import { rememberRole } from "./message-roles.js";
 import { findMessage, insertMessage } from "./message-rows.js";
 import { insertSession, liveHead, sessionHead, sessionsOfContext } from "./session-rows.js";
@@ -138,7 +139,7 @@ function storeRow(target: Import, subject: ImportSubject, row: ImportRow): void 
       const session = sessionHead(tx, tenant, idOf(subject));
       if (session === undefined) return;
       if (findMessage(tx, session, row.message.messageId) !== undefined) throw standsTwice(row, subject);
-      insertMessage(tx, session.id, row.message);
+      insertMessage(tx, session.id, row.message, isLocated(row.message));
       rememberRole(tx, session, row.message);
       return;
     }

@@ -12,6 +12,11 @@ export function locatingId(seq: number, id: string): string {
   return `${digits.slice(0, 8)}-${digits.slice(8)}-8${id.slice(15)}`;
 }
 
+/** Whether the message's id says its `seq`. */
+export function isLocated({ messageId, seq }: { readonly messageId: string; readonly seq: number }): boolean {
+  return locatedSeq(messageId) === seq;
+}
+
 /** The `seq` that an id says; `undefined` for an id of another form. Whether the message of that `seq` has the id is to be looked up. */
 export function locatedSeq(id: string): number | undefined {
   return UUID.test(id) && id[14] === "8" ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined;

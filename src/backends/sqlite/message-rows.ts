@@ -31,13 +31,14 @@ const BY_SEQ = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq WHERE
 const BY_ID = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_message_id
   WHERE session = ? AND message_id = ? AND id_indexed = 1`;
 
-export function insertMessage(tx: Connection, session: number, message: StoredMessage): void {
+/** @param isLocated the id says the message's `seq` itself */
+export function insertMessage(tx: Connection, session: number, message: StoredMessage, isLocated: boolean): void {
   tx.run(
     INSERT,
     session,
     message.seq,
     message.messageId,
-    locatedSeq(message.messageId) === message.seq ? 0 : 1,
+    isLocated ? 0 : 1,
     message.role,
     message.timestamp,
     checksum(message.metadata, message.content),

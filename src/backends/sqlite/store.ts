@@ -66,14 +66,21 @@ export class OpenFile {
     this.#writer = new Writer({
       path: options.path,
       connection,
+      turns,
       guard: mayWriteWith(connection, journal),
-      prepare: (isLarge) => commits?.prepare(isLarge),
+      prepare: (isLarge) => {
+        this.#tenants.begin();
+        commits?.prepare(isLarge);
+      },
       commit: (hasWritten) => {
         if (commits !== undefined) return commits.commit(hasWritten);
         connection.control("COMMIT");
         return undefined;
       },
-      afterCommit: () => log?.afterCommit(),
+      afterCommit: () => {
+        this.#tenants.commit();
+        return log?.afterCommit();
+      },
     });
     this.#reader = new Reader(new Connection(options.path), turns);
     this.#snapshots = new Snapshots({

@@ -8,6 +8,7 @@ import { isStorageError, StorageConnectionError } from "../../contract/errors.js
 import type { Call } from "../../domain/driver/call.js";
 import { assertWanted, backOffMs, untilFree } from "./connection/back-off.js";
 import type { Connection } from "./connection/connection.js";
+import type { Turns } from "./connection/turns.js";
 import { isBusy, isInputOutputError, mapSqliteError, sqliteCode } from "./errors.js";
 
 /** What the writer needs to know of a call, and tells it. */
@@ -28,6 +29,7 @@ const GROUP_STEPS = 1_000;
 export interface WriterOptions {
   readonly path: string;
   readonly connection: Connection;
+  readonly turns: Turns;
   /** Runs at the start of every transaction; throws when this process must not write. */
   readonly guard: (tx: Connection) => void;
   /** Called before a transaction begins. */
@@ -47,6 +49,7 @@ export class Writer {
   /** Why nothing may be written any more through this handle. */
   #broken: Error | undefined;
   #onIdle: (() => void) | undefined;
+  readonly #begun = (): void => this.#turn();
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -80,7 +83,7 @@ export class Writer {
       this.#queue.push(job(resolve, reject));
       if (this.#running) return;
       this.#running = true;
-      setImmediate(() => this.#turn());
+      this.#options.turns.soon(this.#begun);
     });
   }
 

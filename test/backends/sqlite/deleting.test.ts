@@ -66,7 +66,7 @@ describe("a session", () => {
   it("is gone at once when the process ends before the rest is swept, which the next one does", async () => {
     const path = newPath();
     const storage = sqliteStorage(path);
-    await fillSession(storage, "s", 2_000);
+    await fillSession(storage, "s", 20_000);
     endBeforeSweeping();
     await expect(storage.deleteSession("s")).rejects.toThrow();
     expect(await storage.getSession("s")).toBeUndefined();
@@ -86,7 +86,7 @@ describe("a session", () => {
   it("can be made anew under its id while the old one is not swept, and shares nothing with it", async () => {
     const path = newPath();
     await using storage = sqliteStorage(path);
-    await fillSession(storage, "s", 1_000);
+    await fillSession(storage, "s", 20_000);
     endBeforeSweeping();
     await expect(storage.deleteSession("s")).rejects.toThrow();
     vi.restoreAllMocks();

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { Connection } from "../../../src/backends/sqlite/connection/connection.js";
+import { Turns } from "../../../src/backends/sqlite/connection/turns.js";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import { Writer, type WriterOptions, type WritingCall } from "../../../src/backends/sqlite/writer.js";
 import { ConflictError, StorageTimeoutError } from "../../../src/contract/errors.js";
@@ -35,6 +36,7 @@ function newWriter(options: Partial<WriterOptions> = {}): { writer: Writer; log:
   const writer = new Writer({
     path,
     connection,
+    turns: new Turns(),
     guard: () => undefined,
     prepare: () => undefined,
     commit: () => {

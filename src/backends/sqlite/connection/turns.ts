@@ -1,6 +1,6 @@
 /** Turns of the event loop: SQLite works in this thread, so that everybody's work is done in slices (no call holds the loop for 50 ms). */
 
-/** How long the reads of one turn may take together, in milliseconds. */
+/** How long the work of one turn may take together, in milliseconds. */
 const TURN_MS = 6;
 
 export class Turns {
@@ -22,6 +22,12 @@ export class Turns {
       });
     });
     return this.#next;
+  }
+
+  /** Runs work once all who are about to go on have done so: in this turn if it has time left, else in the next. */
+  soon(work: () => void): void {
+    if (this.isOver) void this.next().then(work);
+    else process.nextTick(work);
   }
 
   /** A turn with time left: of many who wait, some go on in this one and the rest in later ones. */

@@ -6,17 +6,17 @@
 import { Worker } from "node:worker_threads";
 import type { Connection } from "./connection.js";
 
-/** Pages in the log that are not yet in the file, from which on they are copied: 4 MB. */
-const COPY_FROM_PAGES = 1_000;
+/** Length of the log in pages from which on it is copied: 16 MB. A page that many commits have changed is copied once. */
+const COPY_FROM_PAGES = 4_000;
 
-/** Length of the log in pages from which on the writer waits for the copy: 32 MB. */
-const LONG_PAGES = 8_000;
+/** Length of the log in pages from which on the writer does not go on without waiting for the copy: 64 MB. */
+const LONG_PAGES = 16_000;
 
 /** Statements that write a few pages each, between two looks at the log. */
 const STATEMENTS_PER_LOOK = 200;
 
-/** Largest size that the log's file keeps when it starts again, in bytes. */
-const KEPT_BYTES = 16 * 1024 * 1024;
+/** Largest size that the log's file keeps when it starts again, in bytes: writing over it is quicker than making it longer. */
+const KEPT_BYTES = 96 * 1024 * 1024;
 
 interface LogLength {
   readonly log: number;
@@ -26,11 +26,13 @@ interface LogLength {
 export class WriteAheadLog {
   readonly #connection: Connection;
   readonly #path: string;
-  #writesAtLook = 0;
+  #lookAt = STATEMENTS_PER_LOOK;
   #copying: Promise<void> | undefined;
-  #worker: Worker | undefined;
-  /** Length up to which waiting has not helped: a reader holds an old moment. */
+  /** A copy beside the writer has brought most of the log: the rest takes a moment, after which the log starts again. */
+  #isNearlyCopied = false;
+  /** Length at which waiting has not helped: a reader holds an old moment. */
   #stuckAt = 0;
+  #worker: Worker | undefined;
   #problem: string | undefined;
 
   /** @param connection that of the writer */
@@ -48,16 +50,17 @@ export class WriteAheadLog {
 
   /** Called after a commit; the writer waits for what it returns. */
   afterCommit(): Promise<void> | undefined {
-    if (this.#connection.writes - this.#writesAtLook < STATEMENTS_PER_LOOK) return undefined;
-    this.#writesAtLook = this.#connection.writes;
+    if (this.#connection.writes < this.#lookAt) return undefined;
+    this.#lookAt = this.#connection.writes + STATEMENTS_PER_LOOK;
     const { log, checkpointed } = this.#length();
     if (log < this.#stuckAt) this.#stuckAt = 0;
-    if (log - checkpointed < COPY_FROM_PAGES) return undefined;
-    if (log < this.#stuckAt + LONG_PAGES) {
-      void this.#copy();
-      return undefined;
-    }
-    return this.#copyAll();
+    if (checkpointed === log || log < this.#stuckAt + COPY_FROM_PAGES) return undefined;
+    if (this.#isNearlyCopied || log >= this.#stuckAt + LONG_PAGES) return this.#copyAll();
+    void this.#copy().then(() => {
+      this.#isNearlyCopied = true;
+      this.#lookAt = 0;
+    });
+    return undefined;
   }
 
   /** Leaves a short log, so that closing the last connection takes no time. */
@@ -74,9 +77,11 @@ export class WriteAheadLog {
     await exited;
   }
 
+  /** While nobody writes. */
   async #copyAll(): Promise<void> {
     await this.#copying;
     await this.#copy();
+    this.#isNearlyCopied = false;
     const { log, checkpointed } = this.#length();
     if (checkpointed < log) this.#stuckAt = log;
   }
