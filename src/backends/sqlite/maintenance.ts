@@ -1,6 +1,5 @@
 /** Work that nobody waits for: sweeping what deletions and crashes left, and giving free pages back to the disk (S10, K6). */
 import type { Connection } from "./connection/connection.js";
-import { isBusy } from "./errors.js";
 import { hasGarbage, sweepStep } from "./garbage.js";
 import type { Writer, WritingCall } from "./writer.js";
 
@@ -67,11 +66,14 @@ export class Maintenance {
   }
 
   async #round(): Promise<void> {
+    const isStopped = (): boolean => this.#stopped;
     const call: WritingCall = {
-      cancelled: false,
       sent: false,
+      get cancelled() {
+        return isStopped();
+      },
       remainingMs: () => Number.POSITIVE_INFINITY,
-      cancellation: () => new Error("maintenance is never given up"),
+      cancellation: () => new Error("the storage is closing"),
     };
     try {
       for (const step of [(tx: Connection) => sweepStep(tx, null), vacuumStep]) {
@@ -81,7 +83,7 @@ export class Maintenance {
       this.#problem = undefined;
     } catch (error) {
       // Nobody waits for this round: it is told by the health check, and the next deletion or open tries again.
-      this.#problem = isBusy(error) ? undefined : String(error instanceof Error ? error.message : error);
+      this.#problem = error instanceof Error ? error.message : String(error);
     }
   }
 }

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
-import { newPath } from "./folder.js";
+import { newPath, openedFiles } from "./folder.js";
 import { holdLock } from "./lock-holder.js";
 
 /** How late timers were while the work ran, in milliseconds. */
@@ -92,6 +92,19 @@ describe("while another process writes", () => {
     expect((await write).requestCount).toBe(1);
     await lock.ended;
   });
+});
+
+it("close does not wait for maintenance that waits for a lock", async () => {
+  const path = newPath();
+  const files = openedFiles();
+  const storage = sqliteStorage(path);
+  await storage.createSession("s", "u");
+  const lock = await holdLock(path, "BEGIN IMMEDIATE", 1_500);
+  files[0]?.maintenance.wake();
+  const start = performance.now();
+  await storage.close();
+  expect(performance.now() - start).toBeLessThan(1_000);
+  await lock.ended;
 });
 
 describe("with the rollback journal", () => {

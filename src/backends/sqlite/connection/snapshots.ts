@@ -26,6 +26,7 @@ export interface SnapshotOptions {
 
 export class Snapshots {
   readonly #options: SnapshotOptions;
+  readonly #open = new Set<Connection>();
   readonly #idle: Connection[] = [];
   readonly #waiting: (() => void)[] = [];
   #active = 0;
@@ -40,12 +41,12 @@ export class Snapshots {
     else this.#active += 1;
     try {
       assertWanted(call);
-      const connection = this.#idle.pop() ?? this.#options.connect();
+      const connection = this.#idle.pop() ?? this.#connect();
       try {
         return await this.#onMoment(connection, call, work);
       } finally {
-        if (this.#idle.length < MAX_IDLE) this.#idle.push(connection);
-        else connection.close();
+        if (this.#idle.length < MAX_IDLE && this.#open.has(connection)) this.#idle.push(connection);
+        else this.#disconnect(connection);
       }
     } finally {
       const next = this.#waiting.shift();
@@ -56,17 +57,29 @@ export class Snapshots {
 
   /** A stream lasts as long as it is read, so it is not counted and has a connection that nobody else gets. */
   async *stream<T>(call: WaitingCall, rows: (read: ReadStep) => AsyncGenerator<T>): AsyncGenerator<T> {
-    const connection = this.#options.connect();
+    const connection = this.#connect();
     try {
       yield* rows(await this.#begin(connection, call));
     } finally {
-      connection.rollback();
-      connection.close();
+      this.#disconnect(connection);
     }
   }
 
+  /** Also closes what somebody has begun to read and not read to its end. */
   close(): void {
-    for (const connection of this.#idle.splice(0)) connection.close();
+    for (const connection of this.#open) this.#disconnect(connection);
+    this.#idle.length = 0;
+  }
+
+  #connect(): Connection {
+    const connection = this.#options.connect();
+    this.#open.add(connection);
+    return connection;
+  }
+
+  #disconnect(connection: Connection): void {
+    this.#open.delete(connection);
+    connection.close();
   }
 
   async #onMoment<T>(connection: Connection, call: WaitingCall, work: (read: ReadStep) => Promise<T>): Promise<T> {
@@ -74,7 +87,7 @@ export class Snapshots {
     try {
       return await work(read);
     } finally {
-      connection.rollback();
+      if (this.#open.has(connection)) connection.rollback();
     }
   }
 

@@ -4,6 +4,7 @@
  * waits until the copy is complete.
  */
 import { Worker } from "node:worker_threads";
+import { isBusy } from "../errors.js";
 import type { Connection } from "./connection.js";
 
 /** Length of the log in pages from which on it is copied: 16 MB. A page that many commits have changed is copied once. */
@@ -13,7 +14,7 @@ const COPY_FROM_PAGES = 4_000;
 const LONG_PAGES = 16_000;
 
 /** Statements that write a few pages each, between two looks at the log. */
-const STATEMENTS_PER_LOOK = 200;
+const STATEMENTS_PER_LOOK = 100;
 
 /** Largest size that the log's file keeps when it starts again, in bytes: writing over it is quicker than making it longer. */
 const KEPT_BYTES = 96 * 1024 * 1024;
@@ -33,6 +34,8 @@ export class WriteAheadLog {
   /** Length at which waiting has not helped: a reader holds an old moment. */
   #stuckAt = 0;
   #worker: Worker | undefined;
+  #mayStartWorker = true;
+  #onAnswer: (problem: string | undefined) => void = () => undefined;
   #problem: string | undefined;
 
   /** @param connection that of the writer */
@@ -48,7 +51,7 @@ export class WriteAheadLog {
     return this.#problem;
   }
 
-  /** Called after a commit; the writer waits for what it returns. */
+  /** Called after a commit; the writer waits for what it returns, which never rejects. */
   afterCommit(): Promise<void> | undefined {
     if (this.#connection.writes < this.#lookAt) return undefined;
     this.#lookAt = this.#connection.writes + STATEMENTS_PER_LOOK;
@@ -87,41 +90,74 @@ export class WriteAheadLog {
   }
 
   #length(): LogLength {
-    return this.#connection.get<LogLength>("PRAGMA wal_checkpoint(NOOP)") ?? { log: 0, checkpointed: 0 };
+    try {
+      return this.#connection.get<LogLength>("PRAGMA wal_checkpoint(NOOP)") ?? NO_LOG;
+    } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error);
+      return NO_LOG;
+    }
   }
 
   /** One copy at a time; never rejects. */
   #copy(): Promise<void> {
-    this.#copying ??= this.#askWorker().then((problem) => {
-      this.#problem = problem;
-      this.#copying = undefined;
-    });
+    this.#copying ??= (this.#mayStartWorker ? this.#askWorker() : Promise.resolve(copyHere(this.#connection))).then(
+      (problem) => {
+        this.#problem = problem;
+        this.#copying = undefined;
+      },
+    );
     return this.#copying;
   }
 
+  /** Resolves to what went wrong, if anything did. */
   #askWorker(): Promise<string | undefined> {
     return new Promise((resolve) => {
       this.#worker ??= this.#startWorker();
-      const worker = this.#worker;
-      const settle = (problem: string | undefined): void => {
-        worker.off("message", settle);
-        worker.off("error", failed);
-        worker.unref();
-        resolve(problem);
-      };
-      const failed = (error: Error): void => {
-        this.#worker = undefined;
-        settle(error.message);
-      };
-      worker.on("message", settle);
-      worker.on("error", failed);
-      worker.ref();
-      worker.postMessage("copy");
+      if (this.#worker === undefined) {
+        resolve(copyHere(this.#connection));
+        return;
+      }
+      this.#onAnswer = resolve;
+      this.#worker.ref();
+      this.#worker.postMessage("copy");
     });
   }
 
-  #startWorker(): Worker {
-    return new Worker(WORKER, { eval: true, workerData: this.#path, name: "waystone sqlite" });
+  #startWorker(): Worker | undefined {
+    const options = { eval: true, execArgv: [], name: "waystone sqlite", workerData: this.#path };
+    try {
+      const worker = new Worker(WORKER, options);
+      worker.on("message", (problem: string | undefined) => {
+        worker.unref();
+        this.#onAnswer(problem);
+      });
+      worker.on("error", (error) => {
+        this.#giveUpWorker();
+        this.#onAnswer(error.message);
+      });
+      return worker;
+    } catch {
+      // A process may be forbidden to start threads; it goes on without one.
+      this.#giveUpWorker();
+      return undefined;
+    }
+  }
+
+  #giveUpWorker(): void {
+    this.#worker = undefined;
+    this.#mayStartWorker = false;
+  }
+}
+
+const NO_LOG: LogLength = { log: 0, checkpointed: 0 };
+
+/** Where no thread can be started, as SQLite does it: in the event loop. */
+function copyHere(connection: Connection): string | undefined {
+  try {
+    connection.get("PRAGMA wal_checkpoint(PASSIVE)");
+    return undefined;
+  } catch (error) {
+    return isBusy(error) || !(error instanceof Error) ? undefined : error.message;
   }
 }
 
