@@ -1,0 +1,100 @@
+/** The classes that stored data may become again: a closed table, never a class that the data names. */
+import { Document } from "@langchain/core/documents";
+import {
+  AIMessage,
+  AIMessageChunk,
+  BaseMessage,
+  ChatMessage,
+  ChatMessageChunk,
+  FunctionMessage,
+  FunctionMessageChunk,
+  HumanMessage,
+  HumanMessageChunk,
+  RemoveMessage,
+  SystemMessage,
+  SystemMessageChunk,
+  ToolMessage,
+  ToolMessageChunk,
+} from "@langchain/core/messages";
+
+/** Own data of an object, by name. */
+export type Fields = Record<string, unknown>;
+
+interface MessageClass {
+  readonly prototype: BaseMessage;
+  new (fields: never): BaseMessage;
+}
+
+const CLASSES: ReadonlyMap<string, MessageClass> = new Map<string, MessageClass>(
+  Object.entries({
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    ChatMessageChunk,
+    FunctionMessage,
+    FunctionMessageChunk,
+    HumanMessage,
+    HumanMessageChunk,
+    RemoveMessage,
+    SystemMessage,
+    SystemMessageChunk,
+    ToolMessage,
+    ToolMessageChunk,
+  }),
+);
+
+const NAME_BY_PROTOTYPE: ReadonlyMap<unknown, string> = new Map(
+  [...CLASSES].map(([name, { prototype }]) => [prototype, name]),
+);
+
+/** What the constructor of every message sets by itself. */
+const MADE_BY_CONSTRUCTOR: ReadonlySet<string> = new Set([
+  "lc_kwargs",
+  "lc_namespace",
+  "lc_serializable",
+  "lc_direct_tool_output",
+  "type",
+]);
+
+/** Name of the message's class if it is one of the table; a subclass of the user's is none. */
+export function messageClassName(value: object): string | undefined {
+  const prototype: object | null = Object.getPrototypeOf(value);
+  const name = NAME_BY_PROTOTYPE.get(prototype);
+  if (name !== undefined) return name;
+  // A message of another copy of @langchain/core, as when an application loads both its CommonJS and its ES build.
+  if (prototype === null || !BaseMessage.isInstance(value)) return undefined;
+  const foreign = prototype.constructor.name;
+  return CLASSES.has(foreign) ? foreign : undefined;
+}
+
+/** The data of a message: its own fields that have a value. */
+export function messageFields(message: object): Fields {
+  const fields = Object.entries(message).filter(
+    ([name, value]) => value !== undefined && !MADE_BY_CONSTRUCTOR.has(name),
+  );
+  return Object.fromEntries(fields);
+}
+
+/** A fresh message, or `undefined` if the table has no such class. */
+export function makeMessage(className: string, fields: Fields): BaseMessage | undefined {
+  const Message = CLASSES.get(className);
+  if (Message === undefined) return undefined;
+  const message = new Message({ content: [], ...fields } as never);
+  // Constructors derive some fields from others (tool calls from additional_kwargs): what was stored stands.
+  for (const [name, value] of Object.entries(fields)) {
+    if (MADE_BY_CONSTRUCTOR.has(name)) continue;
+    Object.defineProperty(message, name, { value, writable: true, enumerable: true, configurable: true });
+  }
+  return message;
+}
+
+/** Whether a value is a document of a retriever, of this copy of @langchain/core or another. */
+export function isDocument(value: object): value is Document {
+  if (Object.getPrototypeOf(value) === Document.prototype) return true;
+  return Object.getPrototypeOf(value)?.constructor?.name === "Document" && "pageContent" in value;
+}
+
+export function makeDocument(fields: Fields): Document {
+  const { pageContent, metadata, id } = fields as { pageContent: string; metadata: Fields; id?: string };
+  return new Document({ pageContent, metadata, ...(id === undefined ? {} : { id }) });
+}
