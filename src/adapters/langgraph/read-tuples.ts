@@ -65,7 +65,11 @@ export class TupleReader {
   }
 
   /** Everything stored before a position, newest first, in pages of the given size. */
-  async *pages(threadId: string, options: ListCheckpointsOptions, size = PAGE): AsyncGenerator<ListedCheckpoint[]> {
+  async *pages(
+    threadId: string,
+    options: ListCheckpointsOptions,
+    size: number = PAGE,
+  ): AsyncGenerator<ListedCheckpoint[]> {
     let before = options.before;
     for (;;) {
       const page = await this.#storage.listCheckpoints(threadId, { ...options, before, limit: size });

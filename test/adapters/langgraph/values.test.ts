@@ -45,9 +45,9 @@ const messages = [
   new AIMessage({
     content: "",
     tool_calls: [{ id: "c", name: "search", args: { q: 1n } }],
-    usage_metadata: { input_tokens: 1, output_tokens: 2, total_tokens: 3 },
     response_metadata: { at: new Date(0) },
   }),
+  withUsage(new AIMessage("counted")),
   new AIMessageChunk({ content: "par", tool_call_chunks: [{ name: "f", args: "{", index: 0 }] }),
   new ToolMessage({ content: "9", tool_call_id: "c", artifact: new Uint8Array([255, 0]), status: "error" }),
   new SystemMessage("be brief"),
@@ -124,7 +124,7 @@ describe("values", () => {
       document: new Document({ pageContent: "text", metadata: { at: new Date(0) }, id: "d" }),
       send: new Send("node", { message: new HumanMessage("a") }),
       overwrite: new Overwrite([1]),
-    })) as Record<string, never>;
+    })) as Record<string, unknown>;
     expect(back.snapshot).toBeInstanceOf(DeltaSnapshot);
     expect((back.snapshot as DeltaSnapshot).value).toMatchObject([{ content: "a" }]);
     expect(back.document).toStrictEqual(new Document({ pageContent: "text", metadata: { at: new Date(0) }, id: "d" }));
@@ -302,4 +302,8 @@ function withoutKwargs(message: object): object {
   return Object.fromEntries(
     Object.entries(message).filter(([name, value]) => name !== "lc_kwargs" && value !== undefined),
   );
+}
+
+function withUsage(message: AIMessage): AIMessage {
+  return Object.assign(message, { usage_metadata: { input_tokens: 1, output_tokens: 2, total_tokens: 3 } });
 }

@@ -1,0 +1,75 @@
+// A process that is killed at any moment: no task whose writes were acknowledged runs again, and the graph ends as if nothing was.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { userEnvironment } from "../../../support/packed-package.js";
+
+describe.each(["sync", "async"])("a graph with durability %s", (mode) => {
+  it("goes on after each kill where its acknowledged writes end", { timeout: 120_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), "waystone-langgraph-kill-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    let kills = 0;
+    for (let round = 0; round < 2; round++) {
+      const journal = join(folder, `${round}.journal`);
+      writeFileSync(journal, "");
+      const lines = (): string[] => readFileSync(journal, "utf8").split("\n").filter(Boolean);
+      for (let start = 0; !lines().some((line) => line.startsWith("done")); start++) {
+        // The last start is left alone, so that every round ends.
+        const killed = await runWorker(join(folder, `${round}.db`), journal, mode, start < 5 ? lines : undefined);
+        if (killed) kills += 1;
+      }
+      expect(repeated(lines())).toEqual([]);
+      const result: unknown = JSON.parse(lines().at(-1)?.slice("done ".length) ?? "");
+      expect(result).toEqual(["first", "left", "right", "s1", "s2", "s3", "last"]);
+    }
+    expect(kills).toBeGreaterThan(0);
+  });
+});
+
+it("the check finds a task that ran again after its writes were acknowledged", () => {
+  expect(repeated(["run a", "run b", "acknowledged a", "run b", "acknowledged b"])).toEqual([]);
+  expect(repeated(["run a", "acknowledged a", "run a"])).toEqual(["a"]);
+});
+
+/** Tasks that ran after their writes were acknowledged. */
+function repeated(lines: readonly string[]): string[] {
+  const acknowledged = new Set<string>();
+  const again: string[] = [];
+  for (const line of lines) {
+    const [what = "", name = ""] = line.split(" ");
+    if (what === "acknowledged") acknowledged.add(name);
+    if (what === "run" && acknowledged.has(name)) again.push(name);
+  }
+  return again;
+}
+
+/** Runs the worker; with a reader of its journal it is killed within milliseconds of a further line. True if it was killed. */
+async function runWorker(
+  path: string,
+  journal: string,
+  mode: string,
+  lines: (() => readonly string[]) | undefined,
+): Promise<boolean> {
+  const worker = spawn(process.execPath, [join(import.meta.dirname, "worker.ts"), path, journal, mode], {
+    env: userEnvironment,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let complaint = "";
+  worker.stderr.setEncoding("utf8").on("data", (text: string) => {
+    complaint += text;
+  });
+  const ended = once(worker, "close");
+  if (lines !== undefined) {
+    const wanted = lines().length + 1 + Math.floor(Math.random() * 6);
+    while (worker.exitCode === null && lines().length < wanted) await sleep(2);
+    await sleep(Math.random() * 10);
+    worker.kill("SIGKILL");
+  }
+  const [code, signal] = (await ended) as [number | null, string | null];
+  if (signal !== "SIGKILL" && code !== 0) throw new Error(complaint);
+  return signal === "SIGKILL";
+}
