@@ -17,7 +17,7 @@ import type {
 } from "../../contract/checkpoint-storage.js";
 import { equalValues } from "./equal-values.js";
 import { configOf, placeOf } from "./run-config.js";
-import { isRemoved, type StateCodec, searchable } from "./stored-state.js";
+import { isRemoved, isStoredState, type StateCodec, searchable } from "./stored-state.js";
 
 /** Checkpoints that are read at once while a thread is listed. */
 const PAGE = 50;
@@ -50,6 +50,7 @@ export class TupleReader {
     const wanted: Wanted = {
       checkpointId,
       before: placeOf(options.before).checkpointId,
+      othersToo: threadId === undefined,
       filter: Object.entries(options.filter ?? {}).filter(([, value]) => value !== undefined),
     };
     let left = options.limit ?? Number.POSITIVE_INFINITY;
@@ -124,7 +125,7 @@ export class TupleReader {
       for (const stored of page) {
         if (wanted.checkpointId !== undefined && stored.checkpointId !== wanted.checkpointId) continue;
         if (wanted.before !== undefined && stored.checkpointId >= wanted.before) continue;
-        if (isRemoved(stored.data)) continue;
+        if (isRemoved(stored.data) || (wanted.othersToo && !isStoredState(stored.data))) continue;
         const tuple = await this.#tuple(stored);
         if (hasMetadata(tuple.metadata, inProcess)) yield tuple;
       }
@@ -147,6 +148,8 @@ export class TupleReader {
 }
 
 interface Wanted {
+  /** Every thread of the storage is listed, also those that are not LangGraph's; these are passed over. */
+  readonly othersToo?: boolean | undefined;
   readonly checkpointId?: string | undefined;
   /** Only ids that are smaller, as LangGraph defines it. */
   readonly before?: string | undefined;

@@ -2,7 +2,7 @@
 import type { CallOptions } from "../../contract/call.js";
 import type { CheckpointStorage, ListedCheckpoint } from "../../contract/checkpoint-storage.js";
 import type { TupleReader } from "./read-tuples.js";
-import { isRemoved, REMOVED } from "./stored-state.js";
+import { isStoredState, REMOVED, REMOVED_METADATA } from "./stored-state.js";
 
 /** What `deleteForRuns` has done. */
 export interface RunDeletion {
@@ -30,12 +30,15 @@ export async function deleteForRuns(
   for (const threadId of await threadIds(storage, options)) {
     const all: ListedCheckpoint[] = [];
     for await (const page of reader.pages(threadId, { ...options }, 1000)) all.push(...page);
-    const ofRuns = all.filter(({ metadata }) => typeof metadata.run_id === "string" && runs.has(metadata.run_id));
+    if (!all.some(({ metadata }) => typeof metadata.run_id === "string" && runs.has(metadata.run_id))) continue;
+    const ours = await storedByRuns(reader, threadId, runs, options);
+    const ofRuns = all.filter(({ namespace, checkpointId }) => ours.has(keyOf(namespace, checkpointId)));
     if (ofRuns.length === 0) continue;
-    if (ofRuns.length === all.length) {
+    const others = all.filter((each) => !ofRuns.includes(each) && !isMark(each));
+    if (others.length === 0) {
       await storage.deleteThread(threadId, options);
       total.removedThreads += 1;
-      total.removedCheckpoints += all.length;
+      total.removedCheckpoints += ofRuns.length;
       continue;
     }
     const needed = neededBy(all, new Set(ofRuns));
@@ -49,6 +52,27 @@ export async function deleteForRuns(
     }
   }
   return total;
+}
+
+/** The states of LangGraph that the runs stored; others may have a `run_id` in their metadata too. */
+async function storedByRuns(
+  reader: TupleReader,
+  threadId: string,
+  runs: ReadonlySet<string>,
+  options: CallOptions,
+): Promise<Set<string>> {
+  const keys = new Set<string>();
+  for (const run_id of runs) {
+    for await (const page of reader.pages(threadId, { ...options, metadata: { run_id }, data: true })) {
+      const ours = page.filter(({ data }) => isStoredState(data));
+      for (const { namespace, checkpointId } of ours) keys.add(keyOf(namespace, checkpointId));
+    }
+  }
+  return keys;
+}
+
+function isMark({ metadata }: ListedCheckpoint): boolean {
+  return Object.keys(REMOVED_METADATA).every((key) => metadata[key] === true);
 }
 
 async function threadIds(storage: CheckpointStorage, options: CallOptions): Promise<string[]> {
@@ -67,7 +91,7 @@ function neededBy(all: readonly ListedCheckpoint[], going: ReadonlySet<ListedChe
   const byKey = new Map(all.map((each) => [keyOf(each.namespace, each.checkpointId), each]));
   const needed = new Set<string>();
   for (const kept of all) {
-    if (going.has(kept)) continue;
+    if (going.has(kept) || isMark(kept)) continue;
     let at: ListedCheckpoint | undefined = kept;
     while (at?.needsParent && at.parentId !== undefined) {
       const key = keyOf(at.namespace, at.parentId);
@@ -81,8 +105,8 @@ function neededBy(all: readonly ListedCheckpoint[], going: ReadonlySet<ListedChe
 
 async function empty(storage: CheckpointStorage, checkpoint: ListedCheckpoint, options: CallOptions): Promise<void> {
   const { threadId, namespace, checkpointId, parentId } = checkpoint;
-  if (isRemoved(checkpoint.data)) return;
-  await storage.storeCheckpoint(threadId, checkpointId, REMOVED, { ...options, namespace, parentId });
+  const mark = { ...options, namespace, parentId, metadata: REMOVED_METADATA };
+  await storage.storeCheckpoint(threadId, checkpointId, REMOVED, mark);
   const writes = await storage.getWrites(threadId, checkpointId, { ...options, namespace });
   const byTask = Map.groupBy(writes, ({ taskId, taskPath }) => JSON.stringify([taskId, taskPath]));
   for (const [first, ...rest] of [...byTask.values()]) {

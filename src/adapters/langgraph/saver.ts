@@ -133,7 +133,8 @@ export class WaystoneSaver extends BaseCheckpointSaver {
     const regular = parts.filter((part) => !part.special).map(({ write }) => write);
     const put = (part: WriteInput[], overwrite: boolean) =>
       this.#storage.putWrites(threadId, checkpointId, taskId, part, { ...options, overwrite });
-    // Both are called at once so that both hold the values of now; stores keep the order of calls.
+    // A resumed task mixes both. Called at once, both hold the values of now. Either may land alone: a resume without results
+    // makes the task run again with it, and a task with results is done.
     await Promise.all([
       ...(special.length > 0 ? [put(special, true)] : []),
       ...(regular.length > 0 ? [put(regular, false)] : []),

@@ -68,7 +68,8 @@ function isSerialised(data: unknown): data is { type: string; bytes: Uint8Array 
   return typeof data === "object" && data !== null && (data as Fields)[TAG] === "serde";
 }
 
-function isStoredState(data: unknown): data is StoredState {
+/** Whether data is a state of LangGraph: a storage may hold checkpoints of others beside them. */
+export function isStoredState(data: unknown): data is StoredState {
   if (typeof data !== "object" || data === null) return false;
   const { v, checkpoint } = data as Partial<StoredState>;
   return v === 1 && typeof checkpoint === "object" && typeof checkpoint?.channel_values === "object";
@@ -101,8 +102,9 @@ export function dependsOnParent(checkpoint: Checkpoint, metadata: CheckpointMeta
   return deltaChannels.some((name) => !Object.hasOwn(checkpoint.channel_values, name));
 }
 
-/** What stands where a checkpoint was that `deleteForRuns` removed. */
+/** What stands where a checkpoint was that `deleteForRuns` removed, and how a listing without states tells it. */
 export const REMOVED = { v: 1, removed: true } as const;
+export const REMOVED_METADATA = { "waystone.removed": true } as const;
 
 export function isRemoved(data: unknown): boolean {
   return typeof data === "object" && data !== null && (data as Fields).v === 1 && (data as Fields).removed === true;

@@ -364,7 +364,19 @@ describe("deleteForRuns", () => {
     const [emptied] = await storage.listCheckpoints("t", { data: true, writes: true });
     expect(JSON.stringify(emptied)).not.toContain("gone");
     expect(await saver.deleteForRuns(["r1"])).toEqual({ removedThreads: 0, removedCheckpoints: 0, keptCheckpoints: 0 });
+    expect(await saver.deleteForRuns(["r0"])).toMatchObject({ removedThreads: 1, removedCheckpoints: 1 });
+    expect((await saver.listThreads()).items).toEqual([]);
     expect(await saver.deleteForRuns([])).toEqual({ removedThreads: 0, removedCheckpoints: 0, keptCheckpoints: 0 });
+  });
+
+  it("leaves checkpoints that are not LangGraph's, and so does a listing of all threads", async () => {
+    const { saver, storage } = memorySaver();
+    await saver.put(at("t", { run_id: "r1" }), checkpoint("a"), METADATA, {});
+    await storage.storeCheckpoint("other", "x", { mine: 1 }, { metadata: { run_id: "r1" } });
+    expect(await idsOf(saver, {})).toEqual(["a"]);
+    expect(await saver.deleteForRuns(["r1"])).toMatchObject({ removedThreads: 1, removedCheckpoints: 1 });
+    expect((await storage.getCheckpoint("other"))?.data).toEqual({ mine: 1 });
+    await expect(saver.getTuple(at("other"))).rejects.toMatchObject({ code: "CORRUPTION" });
   });
 
   it("keeps what a delta channel of another run is rebuilt from", async () => {
