@@ -117,7 +117,8 @@ describe("the command", () => {
     );
     const optional = Object.keys(manifest.peerDependencies ?? {});
     const foreign = packages.filter(
-      ({ file, specifier }) => !(file.startsWith("cli/") && isBuiltin(specifier)) && !optional.some((name) => isOf(name, specifier)),
+      ({ file, specifier }) =>
+        !(file.startsWith("cli/") && isBuiltin(specifier)) && !optional.some((name) => isOf(name, specifier)),
     );
     expect(foreign).toEqual([]);
   });
