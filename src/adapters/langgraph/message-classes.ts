@@ -61,8 +61,10 @@ export function messageClassName(value: object): string | undefined {
   const prototype: object | null = Object.getPrototypeOf(value);
   const name = NAME_BY_PROTOTYPE.get(prototype);
   if (name !== undefined) return name;
-  // A message of another copy of @langchain/core, as when an application loads both its CommonJS and its ES build.
-  if (prototype === null || !BaseMessage.isInstance(value)) return undefined;
+  // Below our own classes it is a subclass of the application. Else it may be a message of another copy of @langchain/core, as
+  // when an application loads both its CommonJS and its ES build.
+  if (prototype === null || Object.prototype.isPrototypeOf.call(BaseMessage.prototype, value)) return undefined;
+  if (!BaseMessage.isInstance(value)) return undefined;
   const foreign = prototype.constructor.name;
   return CLASSES.has(foreign) ? foreign : undefined;
 }
@@ -90,8 +92,10 @@ export function makeMessage(className: string, fields: Fields): BaseMessage | un
 
 /** Whether a value is a document of a retriever, of this copy of @langchain/core or another. */
 export function isDocument(value: object): value is Document {
-  if (Object.getPrototypeOf(value) === Document.prototype) return true;
-  return Object.getPrototypeOf(value)?.constructor?.name === "Document" && "pageContent" in value;
+  const prototype: object | null = Object.getPrototypeOf(value);
+  if (prototype === Document.prototype) return true;
+  if (prototype?.constructor.name !== "Document" || Object.getPrototypeOf(prototype) !== Object.prototype) return false;
+  return Object.keys(value).every((name) => ["pageContent", "metadata", "id"].includes(name)) && "pageContent" in value;
 }
 
 export function makeDocument(fields: Fields): Document {

@@ -1,4 +1,5 @@
 // What a state may hold, and that no data ever becomes code.
+import { createRequire } from "node:module";
 import { Document } from "@langchain/core/documents";
 import {
   AIMessage,
@@ -83,6 +84,39 @@ describe("messages", () => {
     class Secret extends HumanMessage {}
     const { saver } = memorySaver();
     await expect(put(saver, [new Secret("x")])).rejects.toThrow(SerializationError);
+  });
+});
+
+describe("classes of another copy of the framework", () => {
+  const other = createRequire(import.meta.url);
+
+  it("are known by their names, and come back as this copy's", async () => {
+    const messages = other("@langchain/core/messages") as typeof import("@langchain/core/messages");
+    const documents = other("@langchain/core/documents") as typeof import("@langchain/core/documents");
+    const [message, document] = [
+      new messages.AIMessage({ content: "a", id: "1" }),
+      new documents.Document({ pageContent: "p" }),
+    ];
+    expect(Object.getPrototypeOf(message)).not.toBe(AIMessage.prototype);
+    const back = (await roundTrip([message, document])) as [AIMessage, Document];
+    expect(Object.getPrototypeOf(back[0])).toBe(AIMessage.prototype);
+    expect(back[0]).toMatchObject({ content: "a", id: "1" });
+    expect(Object.getPrototypeOf(back[1])).toBe(Document.prototype);
+  });
+
+  it("are not those of an application with the same name", async () => {
+    const Own = {
+      AIMessage: class extends AIMessage {},
+      Document: class {
+        pageContent = "";
+        secret = 1;
+      },
+    };
+    for (const [name, Class] of Object.entries(Own)) {
+      Object.defineProperty(Class, "name", { value: name });
+      const made = new (Class as new (content: string) => object)("x");
+      await expect(put(memorySaver().saver, made)).rejects.toMatchObject({ code: "SERIALIZATION" });
+    }
   });
 });
 
