@@ -16,6 +16,7 @@ const TABLES = [
   "threads",
   "checkpoints",
   "checkpoint_states",
+  "checkpoint_blocks",
   "checkpoint_writes",
   "leases",
   "garbage",
