@@ -1,4 +1,5 @@
 /** Blocks that the states of a thread are made of (K4): stored once a thread, swept when no state needs them (K6). */
+import { CorruptionError, UnsupportedError } from "../../contract/errors.js";
 import { markBlocks, type ReadBlock } from "../../domain/segments/restore.js";
 import type { SplitState } from "../../domain/segments/split.js";
 import type { Connection } from "./connection/connection.js";
@@ -65,7 +66,7 @@ export function noteLoose(tx: Connection, thread: number, leaves: number): void 
 
 /**
  * Deletes the blocks of a thread that no state needs: all of them (`"all"`), or only once there may be many (`"many"`), so that
- * replacing states costs no sweep each time. Runs in one transaction: no writer comes between the marks and the deletions.
+ * replacing states costs no sweep each time. A thread with a node that cannot be read keeps all of them. Runs in one transaction: no writer comes between the marks and the deletions.
  */
 export function* sweepLoose(tx: Connection, thread: number, when: "all" | "many"): Generator<void, void, void> {
   const { loose, kept } = tx.get<{ loose: number; kept: number }>(
@@ -80,7 +81,7 @@ export function* sweepLoose(tx: Connection, thread: number, when: "all" | "many"
     const rows = namesAfter(tx, thread, after, NAMES_AT_ONCE);
     for (const { id, name } of rows) {
       after = name;
-      if (needed.has(Buffer.from(name).toString("hex"))) left += 1;
+      if (needed === null || needed.has(Buffer.from(name).toString("hex"))) left += 1;
       else tx.run("DELETE FROM checkpoint_blocks WHERE id = ?", id);
     }
     if (rows.length === 0) break;
@@ -98,7 +99,17 @@ export function deleteSomeBlocks(tx: Connection, thread: number, limit: number):
   );
 }
 
-function* neededBlocks(tx: Connection, thread: number): Generator<void, Set<string>, void> {
+/** The names of all blocks that states need; `null` where a damaged node hides what it needs: reading reports it, nothing is lost. */
+function* neededBlocks(tx: Connection, thread: number): Generator<void, ReadonlySet<string> | null, void> {
+  try {
+    return yield* markAll(tx, thread);
+  } catch (error) {
+    if (error instanceof CorruptionError || error instanceof UnsupportedError) return null;
+    throw error;
+  }
+}
+
+function* markAll(tx: Connection, thread: number): Generator<void, ReadonlySet<string>, void> {
   const needed = new Set<string>();
   const read = blocksOf(tx, thread);
   let after = 0;

@@ -60,6 +60,24 @@ describe("damage (K5)", () => {
 });
 
 describe("blocks that nothing needs", () => {
+  it("stay where damage hides what is needed: other states still load, and storing and pruning go on", async () => {
+    const path = newPath();
+    await using storage = sqliteStorage({ path, durability: "process" });
+    for (let i = 0; i < 10; i++) await storage.storeCheckpoint("t", `c${i}`, { messages: messages(10, i * 100) });
+    const damage = `UPDATE checkpoint_blocks SET data = x'00' WHERE hex(name) =
+      (SELECT upper(substr(data, -32)) FROM checkpoint_states ORDER BY checkpoint DESC LIMIT 1)`;
+    outside(path, (db) => db.exec(damage));
+    await expect(storage.getCheckpoint("t")).rejects.toMatchObject({ code: "CORRUPTION" });
+    const all = Number(blocks(path));
+    expect(await storage.pruneCheckpoints({ keepLast: 3 })).toMatchObject({ removedCheckpoints: 7 });
+    expect(blocks(path)).toBe(all);
+    const found = await storage.getCheckpoint("t", { checkpointId: "c8" });
+    expect(found?.data).toEqual({ messages: messages(10, 800) });
+    await storage.storeCheckpoint("t", "c9", { messages: messages(1, 5_000) });
+    await storage.pruneCheckpoints({ keepLast: 2 });
+    expect(blocks(path)).toBeLessThan(all / 2);
+  });
+
   it("go when checkpoints are pruned, and what is kept still loads (K6)", async () => {
     const path = newPath();
     await using storage = sqliteStorage({ path, durability: "process" });
