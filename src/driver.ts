@@ -58,6 +58,8 @@ export {
   threadRecord,
   writeRecord,
 } from "./domain/records/to-records.js";
+export { markBlocks, type ReadBlock, restoreState } from "./domain/segments/restore.js";
+export { type NewBlock, type SplitState, splitState } from "./domain/segments/split.js";
 export { isListed } from "./domain/session-listing.js";
 export {
   applySessionChange,

@@ -15,7 +15,7 @@ function kindOf(object: object): string {
   const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype === null) return "null";
   const isNative = types.isNativeError(object) ? "native " : "";
-  return `${isNative}${Object.prototype.toString.call(object)} of ${(object.constructor as { name: string }).name}`;
+  return `${isNative}${Object.prototype.toString.call(object)} of ${(prototype as object).constructor.name}`;
 }
 
 function inside(object: object): string {

@@ -106,14 +106,15 @@ export function findCheckpoint(
   return seq === undefined ? undefined : entry?.checkpoints.get(seq);
 }
 
-function withParts(
+/** The checkpoint with the parts that are asked for. @throws CorruptionError if its state is damaged (K5) */
+export function withParts(
   thread: ThreadEntry,
   row: KeptCheckpoint,
   parts: { readonly data: boolean; readonly writes: boolean },
 ): StoredCheckpoint {
   return {
     ...row,
-    data: parts.data ? row.data : null,
+    data: parts.data ? thread.blocks.read(row.data) : null,
     writes: parts.writes ? orderedWrites(thread, row.namespace, row.checkpointId) : null,
   };
 }

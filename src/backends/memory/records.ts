@@ -16,7 +16,7 @@ import {
   threadRecord,
   writeRecord,
 } from "../../domain/records/to-records.js";
-import { orderedWrites } from "./checkpoints.js";
+import { orderedWrites, withParts } from "./checkpoints.js";
 import type { SeqList } from "./seq-list.js";
 import { Slices } from "./slices.js";
 import type { ContextEntry, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
@@ -115,7 +115,9 @@ function* recordsOfThread(
   const { threadId } = row;
   if (isWanted("thread")) yield threadRecord({ ...row, lastSeq });
   if (isWanted("checkpoint")) {
-    for (const checkpoint of rowsUpTo(checkpoints, lastSeq)) yield checkpointRecord(threadId, checkpoint);
+    for (const checkpoint of rowsUpTo(checkpoints, lastSeq)) {
+      yield checkpointRecord(threadId, withParts(thread, checkpoint, { data: true, writes: false }));
+    }
   }
   if (!isWanted("write")) return;
   for (const { namespace, checkpointId } of rowsUpTo(checkpoints, lastSeq)) {

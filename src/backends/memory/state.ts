@@ -18,6 +18,7 @@ import type {
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { compareNamespaces } from "../../domain/namespaces.js";
 import { isExpired } from "../../domain/sessions.js";
+import type { Blocks } from "./blocks.js";
 import { LazyIndex } from "./lazy-index.js";
 import { OrderedIndex } from "./ordered-index.js";
 import type { SeqList } from "./seq-list.js";
@@ -95,6 +96,8 @@ export interface ThreadEntry {
   lastSeq: number;
   /** Of all namespaces. */
   readonly checkpoints: SeqList<KeptCheckpoint>;
+  /** What their states are made of. */
+  readonly blocks: Blocks;
   readonly namespaces: Map<string, NamespaceEntry>;
 }
 
@@ -106,7 +109,7 @@ export interface NamespaceEntry {
   readonly writes: Map<string, Map<string, Map<number, StoredWrite>>>;
 }
 
-/** A checkpoint with its state; its writes are kept beside it. */
+/** A checkpoint; `data` is the manifest of its state, its writes are kept beside it. */
 export type KeptCheckpoint = StoredCheckpoint & { readonly data: string; readonly writes: null };
 
 interface SessionId {

@@ -1,11 +1,12 @@
 /** Threads as they are kept: each change goes to the map, to the indexes and to the session that the thread is linked to. */
-import type { StoredCheckpoint, StoredThread, StoredWrite } from "../../domain/driver/stored.js";
+import type { StoredThread, StoredWrite } from "../../domain/driver/stored.js";
+import { Blocks } from "./blocks.js";
 import { SeqList } from "./seq-list.js";
 import type { KeptCheckpoint, NamespaceEntry, Tenant, ThreadEntry } from "./state.js";
 
 export function insertThread(tenant: Tenant, row: StoredThread): ThreadEntry {
   const { threadId, createdAt } = row;
-  const parts = { lastSeq: 0, checkpoints: new SeqList<KeptCheckpoint>(), namespaces: new Map() };
+  const parts = { lastSeq: 0, checkpoints: new SeqList<KeptCheckpoint>(), blocks: new Blocks(), namespaces: new Map() };
   const thread: ThreadEntry = { threadId, createdAt, row, ...parts };
   tenant.threads.set(threadId, thread);
   tenant.threadsByCreated.add(thread);
@@ -42,8 +43,17 @@ export function namespaceOf(thread: ThreadEntry, namespace: string): NamespaceEn
   return entry;
 }
 
-/** Adds a checkpoint, or replaces the one of its `seq`. */
+/** Adds a checkpoint with its whole state as `data`, or replaces the one of its `seq`. */
 export function keepCheckpoint(thread: ThreadEntry, checkpoint: KeptCheckpoint): void {
+  const earlier = thread.checkpoints.get(checkpoint.seq);
+  // First the new state, then the old one goes: what both need stays.
+  const kept = { ...checkpoint, data: thread.blocks.add(checkpoint.data) };
+  if (earlier !== undefined) thread.blocks.release(earlier.data);
+  keepRow(thread, kept);
+}
+
+/** Puts a row, whose state is kept, in its places. */
+function keepRow(thread: ThreadEntry, checkpoint: KeptCheckpoint): void {
   const namespace = namespaceOf(thread, checkpoint.namespace);
   thread.checkpoints.put(checkpoint);
   namespace.checkpoints.put(checkpoint);
@@ -74,7 +84,8 @@ export function writesOf(thread: ThreadEntry, namespace: string, checkpointId: s
 }
 
 /** Removes checkpoints with their writes. */
-export function removeCheckpoints(thread: ThreadEntry, checkpoints: readonly StoredCheckpoint[]): void {
+export function removeCheckpoints(thread: ThreadEntry, checkpoints: readonly KeptCheckpoint[]): void {
+  for (const { data } of checkpoints) thread.blocks.release(data);
   const seqs = new Set(checkpoints.map(({ seq }) => seq));
   thread.checkpoints.removeAll(seqs);
   for (const { checkpoints: ofNamespace } of thread.namespaces.values()) ofNamespace.removeAll(seqs);
@@ -87,7 +98,8 @@ export function removeCheckpoints(thread: ThreadEntry, checkpoints: readonly Sto
 
 /** Gives an empty thread all that another one has. Rows never change, so the two share no fate (K7). */
 export function copyCheckpoints(from: ThreadEntry, to: ThreadEntry): void {
-  for (const row of from.checkpoints.toArray()) keepCheckpoint(to, row);
+  from.blocks.copyTo(to.blocks);
+  for (const row of from.checkpoints.toArray()) keepRow(to, row);
   to.lastSeq = from.lastSeq;
   for (const [namespace, { writes }] of from.namespaces) {
     const copies = namespaceOf(to, namespace).writes;

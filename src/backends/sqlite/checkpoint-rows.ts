@@ -110,7 +110,7 @@ export function withParts(
   return {
     ...fields,
     needsParent: needsParent !== 0,
-    data: parts.data ? readState(db, row, name) : null,
+    data: parts.data ? readState(db, thread, row, name) : null,
     writes: parts.writes ? selectWrites(db, thread, row.namespace, row.checkpointId) : null,
   };
 }

@@ -1,4 +1,7 @@
-/** States of checkpoints, the one place that knows how they are stored: whole, one row each. */
+/** States of checkpoints, the one place that knows how they are stored: a manifest each, and the blocks of their thread (K4, K5). */
+import { restoreState } from "../../domain/segments/restore.js";
+import type { SplitState } from "../../domain/segments/split.js";
+import { blocksOf, noteLoose, putBlocks, sweepLoose } from "./checkpoint-blocks.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
 
@@ -8,36 +11,54 @@ export interface StateOwner {
 }
 
 /** Stores the state of a checkpoint, in place of the one that it had. */
-export function putState(tx: Connection, { id }: StateOwner, data: string): void {
+export function* putState(
+  tx: Connection,
+  thread: number,
+  { id }: StateOwner,
+  state: SplitState,
+): Generator<void, void, void> {
+  const added = yield* putBlocks(tx, thread, state);
+  const replaced = leavesOf(tx, id);
   tx.run(
-    "INSERT INTO checkpoint_states (checkpoint, checksum, data) VALUES (?, ?, ?) " +
-      "ON CONFLICT (checkpoint) DO UPDATE SET checksum = excluded.checksum, data = excluded.data",
+    `INSERT INTO checkpoint_states (checkpoint, checksum, leaves, data) VALUES (?, ?, ?, ?) ON CONFLICT (checkpoint)
+     DO UPDATE SET checksum = excluded.checksum, leaves = excluded.leaves, data = excluded.data`,
     id,
-    checksum(data),
-    data,
+    checksum(state.manifest),
+    state.root === null ? 0 : added + 1,
+    state.manifest,
   );
+  if (replaced === 0) return;
+  noteLoose(tx, thread, replaced);
+  yield* sweepLoose(tx, thread, "many");
 }
 
-/** The state, `null` if it is missing. @throws CorruptionError if it is damaged (K5) */
-export function readState(db: Connection, { id }: StateOwner, name: () => string): string | null {
+/** The state, `null` if it is missing. @throws CorruptionError if it or a block of it is damaged (K5) */
+export function readState(db: Connection, thread: number, { id }: StateOwner, name: () => string): string | null {
   const row = db.get<{ checksum: number | null; data: string }>(
     "SELECT checksum, data FROM checkpoint_states WHERE checkpoint = ?",
     id,
   );
   if (row === undefined) return null;
   assertIntact(row.checksum, name, row.data);
-  return row.data;
+  return restoreState(row.data, blocksOf(db, thread));
 }
 
-/** Copies a state to another checkpoint; they share no fate. */
+/** Copies a state to a checkpoint of another thread, to which the blocks are copied too: they share no fate (K7). */
 export function copyState(tx: Connection, from: StateOwner, to: StateOwner): void {
   tx.run(
-    "INSERT INTO checkpoint_states (checkpoint, checksum, data) SELECT ?, checksum, data FROM checkpoint_states WHERE checkpoint = ?",
+    `INSERT INTO checkpoint_states (checkpoint, checksum, leaves, data)
+     SELECT ?, checksum, leaves, data FROM checkpoint_states WHERE checkpoint = ?`,
     to.id,
     from.id,
   );
 }
 
-export function deleteStates(tx: Connection, owners: readonly StateOwner[]): void {
-  for (const { id } of owners) tx.run("DELETE FROM checkpoint_states WHERE checkpoint = ?", id);
+/** Deletes a state; the blocks that it leaves are swept later. */
+export function deleteState(tx: Connection, thread: number, { id }: StateOwner): void {
+  noteLoose(tx, thread, leavesOf(tx, id));
+  tx.run("DELETE FROM checkpoint_states WHERE checkpoint = ?", id);
+}
+
+function leavesOf(db: Connection, id: number): number {
+  return db.get<{ leaves: number }>("SELECT leaves FROM checkpoint_states WHERE checkpoint = ?", id)?.leaves ?? 0;
 }

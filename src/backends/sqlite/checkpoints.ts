@@ -5,6 +5,7 @@ import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, CheckpointListing } from "../../domain/driver/storage-driver.js";
 import type { StoredCheckpoint } from "../../domain/driver/stored.js";
 import { matchesMetadata } from "../../domain/metadata-filter.js";
+import { splitState } from "../../domain/segments/split.js";
 import {
   type CheckpointRow,
   findCheckpoint,
@@ -37,6 +38,8 @@ const WRITTEN_AT_ONCE = 50;
 export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
   return {
     storeCheckpoint(call, threadId, { expectedHead, data, ...checkpoint }, fence) {
+      // Before the transaction: others need not wait for it.
+      const state = splitState(data);
       return file().writeSized(call, { rows: 1, characters: data.length }, function* (tx, tenant) {
         const now = file().now();
         const { namespace, checkpointId, sessionId } = checkpoint;
@@ -54,7 +57,7 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
         const stored = { ...checkpoint, seq, createdAt: earlier?.createdAt ?? now };
         const id = earlier?.id ?? insertCheckpoint(tx, thread.id, stored);
         if (earlier !== undefined) replaceCheckpoint(tx, id, stored);
-        putState(tx, { id }, data);
+        yield* putState(tx, thread.id, { id }, state);
         const added = earlier === undefined ? 1 : 0;
         touchThread(
           tx,

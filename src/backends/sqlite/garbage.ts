@@ -2,7 +2,7 @@
  * Deleting much: the row that everything is reached through goes at once, and what is left is noted as garbage in the same
  * transaction. It is swept in short steps, by the call that deleted; after a crash by whoever opens the file next (S10).
  */
-import { deleteStates } from "./checkpoint-states.js";
+import { deleteSomeBlocks } from "./checkpoint-blocks.js";
 import type { Connection } from "./connection/connection.js";
 import type { Gap } from "./message-gap.js";
 import { deleteRange, firstSeq } from "./message-rows.js";
@@ -120,7 +120,10 @@ const PIECES: { readonly [Kind in GarbageKind]: (tx: Connection, row: GarbageRow
       "DELETE FROM checkpoint_writes WHERE id IN (SELECT id FROM checkpoint_writes WHERE thread = ? LIMIT ?)",
       ref,
       PIECE_ROWS,
-    ) || deleteCheckpointsOf(tx, ref),
+    ) ||
+    deleteCheckpointsOf(tx, ref) ||
+    // A few at a time: blocks may be large.
+    deleteSomeBlocks(tx, ref, 10),
 
   messages: (tx, { ref }) => sweepGap(tx, ref),
 
@@ -155,13 +158,15 @@ function discardThreadsOf(tx: Connection, session: number, batch: number): numbe
 }
 
 function deleteCheckpointsOf(tx: Connection, thread: number): number {
-  // A few at a time: states may be large.
   const checkpoints = tx.all<{ id: number }>(
-    "SELECT id FROM checkpoints WHERE thread = ? ORDER BY seq LIMIT 4",
+    "SELECT id FROM checkpoints WHERE thread = ? ORDER BY seq LIMIT ?",
     thread,
+    PIECE_ROWS,
   );
-  deleteStates(tx, checkpoints);
-  for (const { id } of checkpoints) tx.run("DELETE FROM checkpoints WHERE id = ?", id);
+  for (const { id } of checkpoints) {
+    tx.run("DELETE FROM checkpoint_states WHERE checkpoint = ?", id);
+    tx.run("DELETE FROM checkpoints WHERE id = ?", id);
+  }
   return checkpoints.length;
 }
 

@@ -3,6 +3,7 @@ import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../../cont
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
+import { splitState } from "../../domain/segments/split.js";
 import { isExpired } from "../../domain/sessions.js";
 import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
 import { putState } from "./checkpoint-states.js";
@@ -52,7 +53,7 @@ function* importGroup(
   if (continued === null) clearPlace(target, subject);
   try {
     for (const [i, row] of rows.entries()) {
-      storeRow(target, subject, row);
+      yield* storeRow(target, subject, row);
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     }
   } catch (error) {
@@ -114,7 +115,7 @@ function clearPlace({ tx, tenant, batch }: Import, subject: ImportSubject): void
 }
 
 /** A row whose subject was deleted between two batches goes with it. */
-function storeRow(target: Import, subject: ImportSubject, row: ImportRow): void {
+function* storeRow(target: Import, subject: ImportSubject, row: ImportRow): Generator<void, void, void> {
   const { tx, tenant } = target;
   switch (row.kind) {
     case "session": {
@@ -147,7 +148,8 @@ function storeRow(target: Import, subject: ImportSubject, row: ImportRow): void 
       const thread = findThread(tx, tenant, idOf(subject));
       if (thread === undefined) return;
       if (findCheckpoint(tx, thread.id, row.namespace, row.checkpointId) !== undefined) throw standsTwice(row, subject);
-      putState(tx, { id: insertCheckpoint(tx, thread.id, row) }, row.data);
+      const id = insertCheckpoint(tx, thread.id, row);
+      yield* putState(tx, thread.id, { id }, splitState(row.data));
       return;
     }
     case "write": {

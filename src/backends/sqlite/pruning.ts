@@ -2,7 +2,8 @@
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, PruneCounts } from "../../domain/driver/storage-driver.js";
 import { type PrunableCheckpoint, planPrune } from "../../domain/pruning.js";
-import { deleteStates } from "./checkpoint-states.js";
+import { sweepLoose } from "./checkpoint-blocks.js";
+import { deleteState } from "./checkpoint-states.js";
 import { deleteWrites, hasWrites, sizeOfWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import type { OpenFile } from "./store.js";
@@ -116,7 +117,7 @@ function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): 
   for (const each of removed) {
     counts = sumOf(counts, countsOfWrites(tx, thread, each));
     deleteWrites(tx, thread, each.namespace, each.checkpointId);
-    deleteStates(tx, [each]);
+    deleteState(tx, thread, each);
     tx.run("DELETE FROM checkpoints WHERE id = ?", each.id);
     yield;
   }
@@ -124,6 +125,8 @@ function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): 
     const checkpointCount = stored.checkpointCount - removed.length;
     tx.run("UPDATE threads SET checkpoint_count = ? WHERE id = ?", checkpointCount, thread);
   }
+  // What one transaction more will remove is swept with that.
+  if (removed.length < REMOVED_AT_ONCE) yield* sweepLoose(tx, thread, "all");
   return counts;
 }
 

@@ -3,6 +3,7 @@
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredThread } from "../../domain/driver/stored.js";
+import { copyBlocks } from "./checkpoint-blocks.js";
 import { insertCheckpoint, oldestCheckpoints } from "./checkpoint-rows.js";
 import { copyState } from "./checkpoint-states.js";
 import { copyWrites } from "./checkpoint-writes.js";
@@ -37,6 +38,7 @@ export function threadVerbs(file: () => OpenFile): ThreadVerbs {
         if (target !== undefined && !isThreadGone(target, now)) return "exists";
         if (target !== undefined) discardThread(tx, newBatch(tx), { ...target, tenant });
         const copy = insertThread(tx, tenant, { ...source, threadId: toThreadId, session: null });
+        yield* copyBlocks(tx, source.id, copy);
         yield* copyCheckpoints(tx, source.id, copy);
         yield* copyWrites(tx, source.id, copy);
         return "copied";

@@ -41,6 +41,7 @@ import { sessionEndClauses } from "./session-ends.js";
 import { sessionListingClauses } from "./session-listing.js";
 import { sessionMetadataClauses } from "./session-metadata.js";
 import { sessionClauses } from "./sessions.js";
+import { sharedStateClauses } from "./shared-states.js";
 import { taskContextClauses } from "./task-contexts.js";
 import { tenantClauses } from "./tenants.js";
 import { threadClauses } from "./threads.js";
@@ -73,6 +74,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   checkpointWriteClauses,
   threadClauses,
   pruningClauses,
+  sharedStateClauses,
   taskContextClauses,
   itemClauses,
   itemListingClauses,

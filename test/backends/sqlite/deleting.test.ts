@@ -1,4 +1,5 @@
 // Deleting much: out of sight at once, swept in slices, space given back, and finished after a crash (S10, C6, K6).
+import { randomBytes } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import { Maintenance } from "../../../src/backends/sqlite/maintenance.js";
@@ -16,6 +17,7 @@ const TABLES = [
   "threads",
   "checkpoints",
   "checkpoint_states",
+  "checkpoint_blocks",
   "checkpoint_writes",
   "leases",
   "garbage",
@@ -174,7 +176,7 @@ describe("a thread", () => {
   it("with many checkpoints leaves nothing", async () => {
     const path = newPath();
     await using storage = sqliteStorage(path);
-    for (let i = 0; i < 300; i++) await storage.storeCheckpoint("t", `c${i}`, "x".repeat(5_000));
+    for (let i = 0; i < 300; i++) await storage.storeCheckpoint("t", `c${i}`, `${i}`.repeat(3_000));
     expect(await storage.deleteThread("t")).toBe(true);
     expect(countsIn(path)).toEqual(NOTHING);
   });
@@ -220,7 +222,8 @@ describe("space", () => {
       "s",
       Array.from({ length: 400 }, () => ({ role: "user", content: text })),
     );
-    for (let i = 0; i < 200; i++) await storage.storeCheckpoint("t", `c${i}`, text);
+    // States that share nothing and cannot be compressed.
+    for (let i = 0; i < 200; i++) await storage.storeCheckpoint("t", `c${i}`, randomBytes(3_500).toString("base64"));
     for (let i = 0; i < 200; i++) await storage.putItem(["a", "b"], `k${i}`, { text });
     const full = await size(storage);
     await remove(storage);

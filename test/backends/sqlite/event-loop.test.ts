@@ -1,4 +1,4 @@
-// No call holds the event loop for 50 ms, however much it is about.
+// No call holds the event loop for as long as all of its work takes, however much it is about.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
@@ -6,7 +6,8 @@ import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { newPath } from "./folder.js";
 
-const LIMIT_MS = 50;
+/** Far above what a slice takes on a busy machine, far below what the whole takes; `npm run bench sqlite` tells the true delay. */
+const LIMIT_MS = 250;
 
 /** The longest delay of the event loop while the call ran, in milliseconds. */
 async function delayDuring(call: () => Promise<unknown>): Promise<number> {

@@ -1,5 +1,6 @@
 // A full disk: what does not fit is refused as a whole, what was acknowledged stays, and writing goes on when there is room.
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -62,7 +63,9 @@ describe.each<[string, Omit<SqliteStorageOptions, "path">]>([
     for (const refusal of refusals) expect(refusal).toMatchObject(FULL);
     await expectWhole(storage, acknowledged);
 
-    await expect(storage.storeCheckpoint("t", "c", CONTENT.repeat(300))).rejects.toMatchObject(FULL);
+    await expect(storage.storeCheckpoint("t", "c", randomBytes(700_000).toString("base64"))).rejects.toMatchObject(
+      FULL,
+    );
     expect(await storage.getCheckpoint("t")).toBeUndefined();
     await expect(storage.copyThread("t", "u")).resolves.toBe(false);
 

@@ -102,7 +102,10 @@ CREATE TABLE threads (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   last_seq INTEGER NOT NULL,
-  checkpoint_count INTEGER NOT NULL
+  checkpoint_count INTEGER NOT NULL,
+  -- blocks that may be needed no more, and those that were left by the sweep before
+  loose_blocks INTEGER NOT NULL DEFAULT 0,
+  kept_blocks INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX threads_by_id ON threads (tenant, thread_id);
 CREATE INDEX threads_by_created ON threads (tenant, created_at, thread_id);
@@ -130,8 +133,20 @@ CREATE UNIQUE INDEX checkpoints_by_namespace ON checkpoints (thread, namespace, 
 CREATE TABLE checkpoint_states (
   checkpoint INTEGER PRIMARY KEY,
   checksum INTEGER,
+  -- 0: the data is all of the state; else one more than the blocks that it brought to its thread
+  leaves INTEGER NOT NULL,
+  -- the state, or a line that begins with @ and names the root of its blocks
   data TEXT NOT NULL
 ) STRICT;
+
+-- pieces of states and nodes over them, by the first half of the SHA-256 of what they hold
+CREATE TABLE checkpoint_blocks (
+  id INTEGER PRIMARY KEY,
+  thread INTEGER NOT NULL,
+  name BLOB NOT NULL,
+  data BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX checkpoint_blocks_by_name ON checkpoint_blocks (thread, name);
 
 CREATE TABLE checkpoint_writes (
   id INTEGER PRIMARY KEY,

@@ -30,7 +30,7 @@ FROM threads t JOIN tenants n ON n.id = t.tenant LEFT JOIN sessions s ON s.id = 
 
 CREATE VIEW checkpoints_view AS
 SELECT n.name AS tenant, t.thread_id, k.namespace, k.checkpoint_id, k.seq, k.parent_id, k.session_id, k.needs_parent,
-  ${instant("k.created_at")} AS created_at, k.size_bytes, k.metadata, d.data
+  ${instant("k.created_at")} AS created_at, k.size_bytes, k.metadata, CASE WHEN d.leaves = 0 THEN d.data END AS data
 FROM checkpoints k JOIN threads t ON t.id = k.thread JOIN tenants n ON n.id = t.tenant
   LEFT JOIN checkpoint_states d ON d.checkpoint = k.id;
 

@@ -1,0 +1,62 @@
+/** The blocks of a thread's states (K4). Each is kept once, counts what needs it, and goes with the last of those (K6). */
+import { rootOf } from "../../domain/segments/manifest.js";
+import { restoreState } from "../../domain/segments/restore.js";
+import { splitState } from "../../domain/segments/split.js";
+
+interface KeptBlock {
+  readonly data: Uint8Array;
+  readonly children: readonly string[];
+  /** Checkpoints and nodes that name it. */
+  uses: number;
+}
+
+export class Blocks {
+  readonly #kept = new Map<string, KeptBlock>();
+
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  /** Keeps a state for a checkpoint; returns the manifest to read and to release it by. */
+  add(text: string): string {
+    const { manifest, root, newBlocks } = splitState(text);
+    const added: KeptBlock[] = [];
+    for (const { name, data, children } of newBlocks((stored) => this.#kept.has(stored))) {
+      const block = { data, children, uses: 0 };
+      this.#kept.set(name, block);
+      added.push(block);
+    }
+    for (const { children } of added) for (const child of children) this.#use(child);
+    if (root !== null) this.#use(root);
+    return manifest;
+  }
+
+  /** The state of a manifest. @throws CorruptionError (K5) */
+  read(manifest: string): string {
+    return restoreState(manifest, (name) => this.#kept.get(name)?.data);
+  }
+
+  /** Lets go of the state of a checkpoint. */
+  release(manifest: string): void {
+    const root = rootOf(manifest);
+    const waiting = root === null ? [] : [root.name];
+    for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+      const block = this.#kept.get(name);
+      if (block === undefined) continue;
+      block.uses -= 1;
+      if (block.uses > 0) continue;
+      this.#kept.delete(name);
+      waiting.push(...block.children);
+    }
+  }
+
+  /** The same blocks for another thread, counted for itself (K7). */
+  copyTo(other: Blocks): void {
+    for (const [name, block] of this.#kept) other.#kept.set(name, { ...block });
+  }
+
+  #use(name: string): void {
+    const block = this.#kept.get(name);
+    if (block !== undefined) block.uses += 1;
+  }
+}
