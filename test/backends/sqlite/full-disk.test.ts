@@ -98,8 +98,9 @@ describe.each<[string, Omit<SqliteStorageOptions, "path">]>([
     const path = join(folder, "store.db");
     const storage = sqliteStorage({ ...options, path });
     await storage.createSession("s", "u");
+    // As much as the log and the file that it is copied into take together must fit when it is gone.
     const ballast = join(folder, "ballast");
-    writeFileSync(ballast, Buffer.alloc(2 * 1024 * 1024));
+    writeFileSync(ballast, Buffer.alloc(10 * 1024 * 1024));
     const { acknowledged, refusals } = await fill(storage);
     expect(acknowledged.length).toBeGreaterThan(100);
     for (const refusal of refusals) expect(refusal).toMatchObject({ code: "CONNECTION" });
@@ -114,11 +115,11 @@ describe.each<[string, Omit<SqliteStorageOptions, "path">]>([
   });
 });
 
-/** A file system of 8 MB, if this user may mount one. */
+/** A file system of 16 MB, if this user may mount one. */
 function smallFileSystem(): string | undefined {
   const folder = join(dirname(newPath()), "mount");
   mkdirSync(folder);
-  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=8M", "tmpfs", folder]).status !== 0) return undefined;
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=16M", "tmpfs", folder]).status !== 0) return undefined;
   onTestFinished(() => {
     spawnSync("umount", [folder]);
   });
