@@ -33,7 +33,7 @@ export class Maintenance {
   /** Sweeps what one deletion left; after it nothing of that is there. */
   async sweep(call: WritingCall, batch: number): Promise<void> {
     try {
-      while (await this.#writer.write(call, (tx) => sweepStep(tx, batch)));
+      while (await this.#writer.write(call, (tx) => sweepStep(tx, batch), "lazy"));
     } catch (error) {
       // Whoever gave the call up has deleted all the same: the rest goes on without it.
       this.wake();
@@ -46,7 +46,7 @@ export class Maintenance {
     const end = performance.now() + Math.min(RECLAIM_WAIT_MS, call.remainingMs() / 4);
     let more = true;
     while (more && performance.now() < end && !call.cancelled) {
-      more = await this.#writer.write(call, vacuumStep);
+      more = await this.#writer.write(call, vacuumStep, "lazy");
     }
     if (more) this.wake();
   }
@@ -78,7 +78,7 @@ export class Maintenance {
     try {
       for (const step of [(tx: Connection) => sweepStep(tx, null), vacuumStep]) {
         let more = true;
-        while (more && !this.#stopped) more = await this.#writer.write(call, step);
+        while (more && !this.#stopped) more = await this.#writer.write(call, step, "lazy");
       }
       this.#problem = undefined;
     } catch (error) {

@@ -42,8 +42,9 @@ export class OpenFile {
     prepareFile(options.path);
     const connection = new Connection(options.path);
     try {
-      await untilFree(call, () => schemaVersion(connection, options.path));
-      await untilFree(call, () => connection.pragma("auto_vacuum = INCREMENTAL"));
+      const version = await untilFree(call, () => schemaVersion(connection, options.path));
+      // Takes effect when the first page is written; later it would only write.
+      if (version === 0) await untilFree(call, () => connection.pragma("auto_vacuum = INCREMENTAL"));
       const wanted = options.journal === "rollback" || hasWalResetBug(connection.version) ? "rollback" : "wal";
       const journal = await setJournal(connection, call, wanted);
       await untilFree(call, () => setDurability(connection, journal, options.durability));
@@ -68,9 +69,9 @@ export class OpenFile {
       connection,
       turns,
       guard: mayWriteWith(connection, journal),
-      prepare: (isLarge) => {
+      prepare: (kind) => {
         this.#tenants.begin();
-        commits?.prepare(isLarge);
+        commits?.prepare(kind);
       },
       commit: (hasWritten) => {
         if (commits !== undefined) return commits.commit(hasWritten);

@@ -20,6 +20,12 @@ export type WriteStep<T> = (tx: Connection) => T;
 /** A long transaction in short pieces: it lets go of the event loop where it yields. It may be run again after a rollback. */
 export type WriteSlices<T> = (tx: Connection) => Generator<void, T, void>;
 
+/**
+ * What a transaction is for. `short`: steps that callers wait for. `large`: one long piece of work. `lazy`: sweeping, which may
+ * be lost with the power because it is done again.
+ */
+export type TransactionKind = "short" | "large" | "lazy";
+
 /** How long the steps of one transaction may take together, in milliseconds. */
 const GROUP_MS = 5;
 
@@ -33,7 +39,7 @@ export interface WriterOptions {
   /** Runs at the start of every transaction; throws when this process must not write. */
   readonly guard: (tx: Connection) => void;
   /** Called before a transaction begins. */
-  readonly prepare: (isLarge: boolean) => void;
+  readonly prepare: (kind: TransactionKind) => void;
   /** Runs COMMIT; what it returns is waited for before a transaction that wrote is acknowledged. */
   readonly commit: (hasWritten: boolean) => Promise<void> | undefined;
   /** Called after each transaction that wrote, outside of it; the next one waits for what it returns. It must not fail. */
@@ -61,9 +67,11 @@ export class Writer {
     return this.#broken;
   }
 
-  /** Runs a step in a transaction that others may share; settles after COMMIT. */
-  write<T>(call: WritingCall, step: WriteStep<T>): Promise<T> {
-    return this.#enqueue<T>((resolve, reject) => new Job(call, { step }, resolve as (value: unknown) => void, reject));
+  /** Runs a step in a transaction that others of its kind may share; settles after COMMIT. */
+  write<T>(call: WritingCall, step: WriteStep<T>, kind: "short" | "lazy" = "short"): Promise<T> {
+    return this.#enqueue<T>(
+      (resolve, reject) => new Job(call, { step, kind }, resolve as (value: unknown) => void, reject),
+    );
   }
 
   /** Runs a long piece of work in a transaction of its own; other writers wait, readers and the event loop do not. */
@@ -99,7 +107,7 @@ export class Writer {
       this.#queue.shift();
       void this.#runSlices(first, first.work.slices).then(() => this.#turn());
     } else {
-      this.#runGroup();
+      this.#runGroup(first.work.kind);
     }
   }
 
@@ -109,16 +117,16 @@ export class Writer {
   }
 
   /** Runs the steps at the head of the queue; they leave it when they are settled. */
-  #runGroup(): void {
+  #runGroup(kind: "short" | "lazy"): void {
     try {
-      this.#begin(false);
+      this.#begin(kind);
     } catch (error) {
       if (isBusy(error)) this.#waitForLock();
       else this.#failAll(error);
       return;
     }
     const written = this.#db.writes;
-    const group = this.#runSteps();
+    const group = this.#runSteps(kind);
     if (group === undefined) {
       this.#undo();
       this.#nextTurn();
@@ -142,8 +150,8 @@ export class Writer {
     else this.#turn();
   }
 
-  #begin(isLarge: boolean): void {
-    this.#options.prepare(isLarge);
+  #begin(kind: TransactionKind): void {
+    this.#options.prepare(kind);
     this.#db.control("BEGIN IMMEDIATE");
     this.#attempt = 0;
     try {
@@ -155,11 +163,11 @@ export class Writer {
   }
 
   /** The jobs that are ready to commit; `undefined` when the transaction must be undone, with those that are to run again still waiting. */
-  #runSteps(): Job[] | undefined {
+  #runSteps(kind: "short" | "lazy"): Job[] | undefined {
     const group: Job[] = [];
     const end = performance.now() + GROUP_MS;
     for (const job of this.#queue) {
-      if ("slices" in job.work || (job.alone && group.length > 0)) break;
+      if ("slices" in job.work || job.work.kind !== kind || (job.alone && group.length > 0)) break;
       if (!this.#runStep(job, job.work.step)) {
         // With nobody to spoil it for, the error is the job's own.
         if (group.length === 0) this.#settle([job]);
@@ -270,7 +278,7 @@ export class Writer {
     const { call } = job;
     try {
       assertWanted(call);
-      await untilFree(call, () => this.#begin(true));
+      await untilFree(call, () => this.#begin("large"));
       job.outcome = { value: await this.#runPieces(call, slices) };
     } catch (error) {
       this.#undo();
@@ -347,7 +355,9 @@ type Outcome = { readonly value: unknown } | { readonly error: unknown };
 /** One write on its way. */
 class Job {
   readonly call: WritingCall;
-  readonly work: { readonly step: WriteStep<unknown> } | { readonly slices: WriteSlices<unknown> };
+  readonly work:
+    | { readonly step: WriteStep<unknown>; readonly kind: "short" | "lazy" }
+    | { readonly slices: WriteSlices<unknown> };
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
   /** It spoiled a shared transaction. */

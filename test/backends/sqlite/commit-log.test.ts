@@ -2,11 +2,12 @@
 import { expect, it, vi } from "vitest";
 import { CommitLog } from "../../../src/backends/sqlite/connection/commit-log.js";
 import { Connection } from "../../../src/backends/sqlite/connection/connection.js";
+import type { TransactionKind } from "../../../src/backends/sqlite/writer.js";
 import { newPath } from "./folder.js";
 
 function newLog(durability: "crash" | "process"): {
   log: CommitLog;
-  commit: (isLarge?: boolean) => Promise<string>;
+  commit: (kind?: TransactionKind) => Promise<string>;
   slow: (ms: number) => void;
 } {
   const path = newPath();
@@ -21,8 +22,8 @@ function newLog(durability: "crash" | "process"): {
     while (performance.now() < end);
     control(sql);
   });
-  const commit = async (isLarge = false): Promise<string> => {
-    log.prepare(isLarge);
+  const commit = async (kind: TransactionKind = "short"): Promise<string> => {
+    log.prepare(kind);
     connection.control("BEGIN IMMEDIATE");
     connection.run("INSERT INTO t VALUES (1)");
     const synced = log.commit(true);
@@ -43,9 +44,15 @@ it("a quick disk is synced inside COMMIT", async () => {
 
 it("a large transaction is synced afterwards, in another thread", async () => {
   const { log, commit } = newLog("crash");
-  expect(await commit(true)).toBe("NORMAL and synced");
+  expect(await commit("large")).toBe("NORMAL and synced");
   expect(log.syncsOutside).toBe(true);
   await log.close();
+});
+
+it("sweeping is not synced, what comes after it is", async () => {
+  const { commit } = newLog("crash");
+  vi.spyOn(performance, "now").mockReturnValue(0);
+  expect([await commit("lazy"), await commit("lazy"), await commit()]).toEqual(["NORMAL", "NORMAL", "FULL"]);
 });
 
 it("a slow disk is synced afterwards until it is quick again", async () => {
@@ -63,6 +70,6 @@ it("a slow disk is synced afterwards until it is quick again", async () => {
 it("the level process never syncs", async () => {
   const { log, commit, slow } = newLog("process");
   slow(40);
-  expect([await commit(), await commit(true), await commit()]).toEqual(["NORMAL", "NORMAL", "NORMAL"]);
+  expect([await commit(), await commit("large"), await commit()]).toEqual(["NORMAL", "NORMAL", "NORMAL"]);
   expect(log.syncsOutside).toBe(false);
 });

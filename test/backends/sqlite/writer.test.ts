@@ -118,6 +118,20 @@ describe("steps that wait at the same moment", () => {
     expect(rows()).toEqual([1, 2]);
   });
 
+  it("those that sweep have a transaction of their own", async () => {
+    const kinds: string[] = [];
+    const { writer, log, rows } = newWriter({ prepare: (kind) => kinds.push(kind) });
+    await Promise.all([
+      writer.write(callNow(), insert(1), "lazy"),
+      writer.write(callNow(), insert(2), "lazy"),
+      writer.write(callNow(), insert(3)),
+      writer.write(callNow(), insert(4), "lazy"),
+    ]);
+    expect(kinds).toEqual(["lazy", "short", "lazy"]);
+    expect(log.filter((sql) => sql === "COMMIT")).toHaveLength(3);
+    expect(rows()).toEqual([1, 2, 3, 4]);
+  });
+
   it("one whose call is given up before its turn is not run", async () => {
     const { writer, rows } = newWriter();
     const call = { ...callNow(), cancelled: true };

@@ -22,6 +22,7 @@ export class CommitLog {
   readonly #path: string;
   readonly #durability: Durability;
   #syncsInside: boolean;
+  #isLazy = false;
   #averageMs = 0;
   #file: number | undefined;
 
@@ -38,10 +39,11 @@ export class CommitLog {
     return this.#durability === "crash" && !this.#syncsInside;
   }
 
-  /** To be called before a transaction begins. */
-  prepare(isLarge: boolean): void {
+  /** To be called before a transaction begins. A lazy one is not synced: it goes to the disk with the next one that is. */
+  prepare(kind: "short" | "large" | "lazy"): void {
     if (this.#durability === "process") return;
-    const inside = !isLarge && this.#averageMs < SLOW_SYNC_MS;
+    this.#isLazy = kind === "lazy";
+    const inside = kind === "short" && this.#averageMs < SLOW_SYNC_MS;
     if (inside === this.#syncsInside) return;
     this.#connection.pragma(`synchronous = ${inside ? "FULL" : "NORMAL"}`);
     this.#syncsInside = inside;
@@ -51,7 +53,7 @@ export class CommitLog {
   commit(hasWritten: boolean): Promise<void> | undefined {
     const start = performance.now();
     this.#connection.control("COMMIT");
-    if (!hasWritten) return undefined;
+    if (!hasWritten || this.#isLazy) return undefined;
     if (this.#syncsInside) this.#took(start);
     return this.syncsOutside ? this.#sync() : undefined;
   }
