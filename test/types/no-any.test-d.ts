@@ -1,8 +1,10 @@
 // No `any` can be reached from what the package exports: an editor is never silent about a mistake.
+import type { BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
 import { expectTypeOf, test } from "vitest";
 import type * as root from "waystone";
 import type * as driver from "waystone/driver";
 import type * as engine from "waystone/engine";
+import type * as langgraph from "waystone/langgraph";
 import type * as memory from "waystone/memory";
 import type * as sqlite from "waystone/sqlite";
 import type * as testing from "waystone/testing";
@@ -26,4 +28,13 @@ test("no entry leads to an any", () => {
   expectTypeOf<FindAny<typeof engine>>().toBeNever();
   expectTypeOf<FindAny<typeof driver>>().toBeNever();
   expectTypeOf<FindAny<typeof testing>>().toBeNever();
+});
+
+test("the checkpointer adds no any to those of LangGraph's own types", () => {
+  type Inherited = keyof langgraph.WaystoneSaver & keyof BaseCheckpointSaver;
+  expectTypeOf<FindAny<Omit<typeof langgraph, "WaystoneSaver">>>().toBeNever();
+  expectTypeOf<FindAny<Omit<langgraph.WaystoneSaver, Inherited>>>().toBeNever();
+  // `codecs` is a list of codecs for different classes, `serde` is LangGraph's.
+  expectTypeOf<FindAny<Omit<langgraph.WaystoneSaverOptions, "codecs" | "serde">>>().toBeNever();
+  expectTypeOf<FindAny<langgraph.ClassCodec<Date>>>().toBeNever();
 });
