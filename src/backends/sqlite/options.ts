@@ -13,7 +13,8 @@ export interface SqliteStorageOptions extends StorageBackendOptions {
   readonly path: string;
   /**
    * What an acknowledged write survives: `crash` power loss too (default), `process` the end of the process only, which is
-   * several times faster where syncing to disk is slow. Neither ever damages the file.
+   * several times faster where syncing to disk is slow. With the write-ahead log neither damages the file; with a rollback
+   * journal SQLite leaves `process` a very small chance of damage at power loss.
    */
   readonly durability?: Durability | undefined;
   /**
