@@ -3,7 +3,9 @@
  * (`synchronous = FULL`), and holds the event loop meanwhile. Where the disk is slow, or a transaction large, COMMIT only writes
  * (`NORMAL`), and this syncs the log in another thread before anybody is told that the commit is done.
  */
+
 import { close, fdatasync, openSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 import { promisify } from "node:util";
 import type { Connection } from "./connection.js";
 import type { Durability } from "./journal.js";

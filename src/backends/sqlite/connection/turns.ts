@@ -1,4 +1,5 @@
 /** Turns of the event loop: SQLite works in this thread, so that everybody's work is done in slices (no call holds the loop for 50 ms). */
+import { performance } from "node:perf_hooks";
 
 /** How long the work of one turn may take together, in milliseconds. */
 const TURN_MS = 6;
@@ -24,10 +25,14 @@ export class Turns {
     return this.#next;
   }
 
-  /** Runs work once all who are about to go on have done so: in this turn if it has time left, else in the next. */
-  soon(work: () => void): void {
+  /**
+   * Runs work in this turn if it has time left, else in the next: once all who are about to go on have done so, or without
+   * waiting for them where nobody is expected.
+   */
+  soon(work: () => void, expectsOthers: boolean): void {
     if (this.isOver) void this.next().then(work);
-    else process.nextTick(work);
+    else if (expectsOthers) process.nextTick(work);
+    else queueMicrotask(work);
   }
 
   /** A turn with time left: of many who wait, some go on in this one and the rest in later ones. */
