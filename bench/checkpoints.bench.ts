@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { memoryStorage } from "#dist/backends/memory/index.js";
 import { sqliteStorage } from "#dist/backends/sqlite/index.js";
 import type { StorageBackend } from "#dist/contract/storage-backend.js";
-import { decodeValue, encodeValue } from "#dist/domain/codec.js";
+import { decodeValue, encodeValue } from "#dist/domain/codec/codec.js";
 
 const { values: options } = parseArgs({
   options: { turns: { type: "string", default: "1000" }, directory: { type: "string", default: tmpdir() } },

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { isDeepStrictEqual, parseArgs } from "node:util";
 import { deserialize, serialize } from "node:v8";
-import { decodeValue, encodeValue } from "#dist/domain/codec.js";
+import { decodeValue, encodeValue } from "#dist/domain/codec/codec.js";
 
 interface Codec {
   readonly name: string;

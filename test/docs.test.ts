@@ -9,7 +9,7 @@ import type { StorageRecord } from "../src/contract/records.js";
 import type { StorageBackend } from "../src/contract/storage-backend.js";
 import { MAX_LIST_LIMIT, MAX_PAGE_LIMIT, MAX_TTL_MS } from "../src/domain/arguments.js";
 import { DEFAULT_TIMEOUT_MS, timeoutOption } from "../src/domain/call-options.js";
-import { DEFAULT_MAX_BYTES, MAX_DEPTH } from "../src/domain/codec-format.js";
+import { DEFAULT_MAX_BYTES, MAX_DEPTH } from "../src/domain/codec/format.js";
 import { MAX_IDENTIFIER_BYTES } from "../src/domain/identifiers.js";
 import { MAX_ITEM_BYTES } from "../src/domain/items.js";
 import { MAX_LEASE_TTL_MS } from "../src/domain/leases.js";

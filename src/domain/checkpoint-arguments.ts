@@ -7,7 +7,7 @@ import type {
 } from "../contract/checkpoint-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
 import { array, boolean, integer, knownFields, listLimit, MAX_TTL_MS, oneOf, pageLimit } from "./arguments.js";
-import { encodeValue } from "./codec.js";
+import { encodeValue } from "./codec/codec.js";
 import type { CheckpointListing, NewStoredCheckpoint, ThreadListing } from "./driver/storage-driver.js";
 import type { StoredWrite } from "./driver/stored.js";
 import { identifier, identifierOrEmpty } from "./identifiers.js";

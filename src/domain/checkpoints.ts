@@ -7,7 +7,7 @@ import type {
   ThreadInfo,
 } from "../contract/checkpoint-storage.js";
 import { ConflictError, CorruptionError, quoteIdentifier } from "../contract/errors.js";
-import { decodeValue } from "./codec.js";
+import { decodeValue } from "./codec/codec.js";
 import type { StoredCheckpoint, StoredThread, StoredWrite } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
 import { decodeMetadata } from "./metadata.js";

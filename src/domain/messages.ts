@@ -9,7 +9,7 @@ import type {
 } from "../contract/conversation-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
 import { array, date, integer, knownFields, listLimit, oneOf } from "./arguments.js";
-import { decodeValue, encodeValue } from "./codec.js";
+import { decodeValue, encodeValue } from "./codec/codec.js";
 import type { HistoryWindow, NewStoredMessage } from "./driver/storage-driver.js";
 import type { StoredMessage } from "./driver/stored.js";
 import { identifier } from "./identifiers.js";

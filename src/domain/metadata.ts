@@ -2,8 +2,8 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError } from "../contract/errors.js";
 import type { JsonValue, Metadata } from "../contract/json.js";
-import { type PathStep, renderPath } from "./codec-path.js";
-import { hasFurtherProperties, jsonIsOverridden } from "./codec-plain.js";
+import { type PathStep, renderPath } from "./codec/path.js";
+import { hasFurtherProperties, jsonIsOverridden } from "./codec/plain.js";
 import { kindOf } from "./identifiers.js";
 
 /** Most levels of nested arrays and objects in metadata, itself included. */

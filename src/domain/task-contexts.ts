@@ -2,7 +2,7 @@
 import { ConflictError, CorruptionError } from "../contract/errors.js";
 import type { TaskContext, TaskContextInfo } from "../contract/task-context-storage.js";
 import { integer } from "./arguments.js";
-import { decodeValue } from "./codec.js";
+import { decodeValue } from "./codec/codec.js";
 import type { StoredContext } from "./driver/stored.js";
 import { decodeMetadata } from "./metadata.js";
 

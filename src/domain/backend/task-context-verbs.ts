@@ -8,7 +8,7 @@ import type {
   TaskContextStorage,
 } from "../../contract/task-context-storage.js";
 import { integer, knownOptions, listLimit } from "../arguments.js";
-import { encodeValue } from "../codec.js";
+import { encodeValue } from "../codec/codec.js";
 import type { TaskContextDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
 import { fencingToken } from "../leases.js";

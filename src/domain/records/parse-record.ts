@@ -3,7 +3,7 @@ import { CorruptionError, InvalidArgumentError, SerializationError } from "../..
 import type { RecordKind } from "../../contract/records.js";
 import type { Fields } from "../arguments.js";
 import { boolean, finiteNumber, integer, knownFields, oneOf, ttl } from "../arguments.js";
-import { decodeValue, fromPortable } from "../codec.js";
+import { decodeValue, fromPortable } from "../codec/codec.js";
 import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import { encodeItemValue } from "../items.js";

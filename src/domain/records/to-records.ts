@@ -9,7 +9,7 @@ import type {
   ThreadRecord,
   WriteRecord,
 } from "../../contract/records.js";
-import { toPortable } from "../codec.js";
+import { toPortable } from "../codec/codec.js";
 import type {
   StoredCheckpoint,
   StoredContext,

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { Blocks } from "../../../src/backends/memory/blocks.js";
 import { checkpointVerbs } from "../../../src/backends/memory/checkpoints.js";
 import { threadVerbs } from "../../../src/backends/memory/threads.js";
-import { encodeValue } from "../../../src/domain/codec.js";
+import { encodeValue } from "../../../src/domain/codec/codec.js";
 import { prose } from "../../domain/segments/prose.js";
 import { driverCall, emptyStore } from "./driver-call.js";
 

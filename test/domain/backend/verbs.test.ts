@@ -7,7 +7,7 @@ import type { OperationName } from "../../../src/contract/operations.js";
 import type { StorageRecord } from "../../../src/contract/records.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { storageBackend } from "../../../src/domain/backend/storage-backend.js";
-import { encodeValue } from "../../../src/domain/codec.js";
+import { encodeValue } from "../../../src/domain/codec/codec.js";
 import type { ImportBatch } from "../../../src/domain/driver/imports.js";
 import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
 

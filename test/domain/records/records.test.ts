@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { CorruptionError, InvalidArgumentError } from "../../../src/contract/errors.js";
 import type { StorageRecord } from "../../../src/contract/records.js";
-import { encodeValue } from "../../../src/domain/codec.js";
+import { encodeValue } from "../../../src/domain/codec/codec.js";
 import { instantText, parseInstant } from "../../../src/domain/records/instants.js";
 import { parseRecord } from "../../../src/domain/records/parse-record.js";
 import {

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CorruptionError, UnsupportedError } from "../../../src/contract/errors.js";
-import { decodeValue, encodeValue } from "../../../src/domain/codec.js";
+import { decodeValue, encodeValue } from "../../../src/domain/codec/codec.js";
 import { markBlocks, restoreState } from "../../../src/domain/segments/restore.js";
 import { splitState } from "../../../src/domain/segments/split.js";
 import { prose } from "./prose.js";

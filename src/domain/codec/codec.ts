@@ -1,11 +1,11 @@
 /** The lossless codec for contents, checkpoint data, writes and contexts: every value to text and back (V1, V3). */
 import { Buffer } from "node:buffer";
-import { CorruptionError, InvalidArgumentError, SerializationError } from "../contract/errors.js";
-import type { JsonValue } from "../contract/json.js";
-import { DEFAULT_MAX_BYTES, isDocument, type Json, MAX_DEPTH, malformed } from "./codec-format.js";
-import { isPlainJson } from "./codec-plain.js";
-import { fromDocument, isDeeper } from "./codec-read.js";
-import { toStorable } from "./codec-write.js";
+import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
+import type { JsonValue } from "../../contract/json.js";
+import { DEFAULT_MAX_BYTES, isDocument, type Json, MAX_DEPTH, malformed } from "./format.js";
+import { isPlainJson } from "./plain.js";
+import { fromDocument, isDeeper } from "./read.js";
+import { toStorable } from "./write.js";
 
 /** Bounds of one encoded value. */
 export interface CodecLimits {

@@ -1,6 +1,6 @@
 /** The kinds of objects that hold no other values, in one table: Date, RegExp, URL and bytes. */
-import { BINARY_KINDS } from "./codec-binary.js";
-import { hasProperties, type LeafKind, malformed } from "./codec-format.js";
+import { BINARY_KINDS } from "./binary.js";
+import { hasProperties, type LeafKind, malformed } from "./format.js";
 
 const DATE: LeafKind = {
   tag: "Date",

@@ -1,5 +1,5 @@
 /** The thorough encoder: makes the tagged JSON of any value that can be kept, or says where it cannot (V1). */
-import { quoteIdentifier, SerializationError } from "../contract/errors.js";
+import { quoteIdentifier, SerializationError } from "../../contract/errors.js";
 import {
   bigintText,
   DOCUMENT_KEY,
@@ -11,10 +11,10 @@ import {
   type Json,
   type LeafWriter,
   TAG_KEY,
-} from "./codec-format.js";
-import { leafByPrototype } from "./codec-leaves.js";
-import { type PathStep, renderPath } from "./codec-path.js";
-import { hasFurtherProperties, jsonIsOverridden } from "./codec-plain.js";
+} from "./format.js";
+import { leafByPrototype } from "./leaves.js";
+import { type PathStep, renderPath } from "./path.js";
+import { hasFurtherProperties, jsonIsOverridden } from "./plain.js";
 
 /** What is known of an object that was met: one that is met again is not written again. */
 interface Written {

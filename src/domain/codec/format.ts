@@ -5,7 +5,7 @@
  * `{"$waystone":1,"value":…}` whose `value` is JSON with tagged nodes: `{"$":"Date","value":"2026-01-31T…Z"}`. Inside a
  * document an object with a key `$` is always a tagged node; a user's object that has one is wrapped as `object`.
  */
-import { CorruptionError } from "../contract/errors.js";
+import { CorruptionError } from "../../contract/errors.js";
 
 /** Key that makes an object at the root a document; its value is the version of the format. */
 export const DOCUMENT_KEY = "$waystone";

@@ -1,5 +1,5 @@
 /** Reads tagged JSON back into values. Nothing stored is looked up by name: each kind is a case in a fixed list (V3). */
-import { CorruptionError, quoteIdentifier } from "../contract/errors.js";
+import { CorruptionError, quoteIdentifier } from "../../contract/errors.js";
 import {
   bigintText,
   DOCUMENT_KEY,
@@ -14,8 +14,8 @@ import {
   NUMBERS,
   setOwn,
   TAG_KEY,
-} from "./codec-format.js";
-import { leafByTag } from "./codec-leaves.js";
+} from "./format.js";
+import { leafByTag } from "./leaves.js";
 
 /** A tree in which some nodes may already be values. */
 type Node = { [key: string]: unknown };

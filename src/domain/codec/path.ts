@@ -1,5 +1,5 @@
 /** How an error names a place inside a value: `$.messages[3].arguments`. */
-import { quoteIdentifier } from "../contract/errors.js";
+import { quoteIdentifier } from "../../contract/errors.js";
 
 /** One step into a value: a key, an index, or a step in words such as `.keys()[0]` of a Map. */
 export type PathStep = string | number | { readonly words: string };

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { isDeepStrictEqual, types } from "node:util";
-import { hasProperties, type Json, type LeafKind, type LeafWriter, malformed } from "./codec-format.js";
+import { hasProperties, type Json, type LeafKind, type LeafWriter, malformed } from "./format.js";
 
 interface TypedArrayConstructor {
   readonly name: string;

@@ -1,8 +1,8 @@
 // What the codec refuses, and where it says that it is (V1).
 import { describe, expect, it } from "vitest";
-import { SerializationError } from "../../src/contract/errors.js";
-import { decodeValue, encodeValue } from "../../src/domain/codec.js";
-import { textOrUndefined, thrownBy } from "./codec-probes.js";
+import { SerializationError } from "../../../src/contract/errors.js";
+import { decodeValue, encodeValue } from "../../../src/domain/codec/codec.js";
+import { textOrUndefined, thrownBy } from "./probes.js";
 
 class Account {
   balance = 1;

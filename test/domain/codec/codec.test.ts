@@ -1,11 +1,11 @@
 // The lossless codec, kind by kind (V1, V3).
 import { deepStrictEqual } from "node:assert/strict";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { CorruptionError, SerializationError } from "../../src/contract/errors.js";
-import { decodeValue, encodeValue, fromPortable, toPortable } from "../../src/domain/codec.js";
-import { fingerprint } from "./codec-fingerprint.js";
-import { nested } from "./codec-probes.js";
-import { plainValues, taggedValues } from "./codec-values.js";
+import { CorruptionError, SerializationError } from "../../../src/contract/errors.js";
+import { decodeValue, encodeValue, fromPortable, toPortable } from "../../../src/domain/codec/codec.js";
+import { fingerprint } from "./fingerprint.js";
+import { nested } from "./probes.js";
+import { plainValues, taggedValues } from "./values.js";
 
 afterEach(() => {
   expect(Object.keys(Object.prototype)).toEqual([]);

@@ -1,11 +1,11 @@
 // Depth, size and shared references (V1).
 import { deepStrictEqual } from "node:assert/strict";
 import { describe, expect, it, vi } from "vitest";
-import { InvalidArgumentError, SerializationError } from "../../src/contract/errors.js";
-import { decodeValue, encodeValue } from "../../src/domain/codec.js";
-import { fingerprint } from "./codec-fingerprint.js";
-import { nested, textOrUndefined, thrownBy } from "./codec-probes.js";
-import { bare } from "./codec-values.js";
+import { InvalidArgumentError, SerializationError } from "../../../src/contract/errors.js";
+import { decodeValue, encodeValue } from "../../../src/domain/codec/codec.js";
+import { fingerprint } from "./fingerprint.js";
+import { nested, textOrUndefined, thrownBy } from "./probes.js";
+import { bare } from "./values.js";
 
 describe("V1: limits", () => {
   it("a value of 1000 levels is kept, one of 1001 refused", () => {

@@ -1,7 +1,7 @@
 // Small tools of the codec's tests.
 import { expect } from "vitest";
-import { SerializationError } from "../../src/contract/errors.js";
-import { encodeValue } from "../../src/domain/codec.js";
+import { SerializationError } from "../../../src/contract/errors.js";
+import { encodeValue } from "../../../src/domain/codec/codec.js";
 
 /** `core`, wrapped so many times. */
 export const nested = (levels: number, make: (inside: unknown) => unknown, core: unknown = null): unknown => {

@@ -2,9 +2,9 @@
 import { deepStrictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { SerializationError } from "../../src/contract/errors.js";
-import { decodeValue, encodeValue, fromPortable, toPortable } from "../../src/domain/codec.js";
-import { fingerprint } from "./codec-fingerprint.js";
+import { SerializationError } from "../../../src/contract/errors.js";
+import { decodeValue, encodeValue, fromPortable, toPortable } from "../../../src/domain/codec/codec.js";
+import { fingerprint } from "./fingerprint.js";
 
 /** Strings of any UTF-16 units, lone surrogates and NUL among them. */
 const anyString = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 8 }).map((u) => String.fromCharCode(...u));

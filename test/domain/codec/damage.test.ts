@@ -1,10 +1,10 @@
 // Stored text that is damaged, hostile or newer: a CorruptionError, never another error, a hang or a made-up kind (V3).
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CorruptionError } from "../../src/contract/errors.js";
-import { decodeValue, encodeValue } from "../../src/domain/codec.js";
-import { nested, thrownBy } from "./codec-probes.js";
-import { plainValues, taggedValues } from "./codec-values.js";
+import { CorruptionError } from "../../../src/contract/errors.js";
+import { decodeValue, encodeValue } from "../../../src/domain/codec/codec.js";
+import { nested, thrownBy } from "./probes.js";
+import { plainValues, taggedValues } from "./values.js";
 
 const node = (kind: unknown, ...value: unknown[]): unknown =>
   value.length === 0 ? { $: kind } : { $: kind, value: value[0] };
