@@ -7,7 +7,7 @@ import type {
 } from "../contract/checkpoint-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
 import { array, boolean, integer, knownFields, listLimit, MAX_TTL_MS, oneOf, pageLimit } from "./arguments.js";
-import { encodeValue } from "./codec/codec.js";
+import { encodeText, encodeValue } from "./codec/codec.js";
 import type { CheckpointListing, NewStoredCheckpoint, ThreadListing } from "./driver/storage-driver.js";
 import type { StoredWrite } from "./driver/stored.js";
 import { identifier, identifierOrEmpty } from "./identifiers.js";
@@ -37,8 +37,8 @@ export function parseCheckpoint(
     expectedHead:
       expectedHead === undefined || expectedHead === null ? expectedHead : identifier(expectedHead, "expectedHead"),
   };
-  const text = encodeValue(data);
-  return { ...fields, data: text, sizeBytes: Buffer.byteLength(text) };
+  const text = encodeText(data);
+  return { ...fields, data: text, sizeBytes: text.bytes };
 }
 
 /**

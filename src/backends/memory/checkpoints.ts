@@ -29,7 +29,13 @@ export function checkpointVerbs(store: MemoryStore): CheckpointVerbs {
       const thread = threadToWrite(tenant, threadId, now);
       const earlier = findCheckpoint(thread, checkpoint.namespace, checkpoint.checkpointId);
       const seq = earlier?.seq ?? thread.lastSeq + 1;
-      const stored = { ...checkpoint, seq, createdAt: earlier?.createdAt ?? now, writes: null };
+      const stored = {
+        ...checkpoint,
+        data: String(checkpoint.data),
+        seq,
+        createdAt: earlier?.createdAt ?? now,
+        writes: null,
+      };
       keepCheckpoint(thread, stored);
       touchThread(tenant, thread, checkpoint.sessionId ?? thread.row.sessionId, now);
       return withParts(thread, stored, { data: false, writes: false });

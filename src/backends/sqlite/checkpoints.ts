@@ -39,8 +39,8 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
   return {
     storeCheckpoint(call, threadId, { expectedHead, data, ...checkpoint }, fence) {
       // Before the transaction: others need not wait for it.
-      const state = splitState(data);
-      return file().writeSized(call, { rows: 1, characters: data.length }, function* (tx, tenant) {
+      const state = splitState(String(data));
+      return file().writeSized(call, { rows: 1, characters: data.bytes }, function* (tx, tenant) {
         const now = file().now();
         const { namespace, checkpointId, sessionId } = checkpoint;
         const link = sessionId === null ? null : existingHead(tx, tenant, sessionId, now);

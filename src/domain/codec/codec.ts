@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
+import { EncodedText } from "./encoded-text.js";
 import { DEFAULT_MAX_BYTES, isDocument, type Json, MAX_DEPTH, malformed } from "./format.js";
 import { isPlainJson } from "./plain.js";
 import { fromDocument, isDeeper } from "./read.js";
@@ -31,6 +32,12 @@ export function encodeValue(value: unknown, limits?: CodecLimits): string {
   const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
   if (limits !== undefined) checkLimits(maxDepth, maxBytes);
   return encode(value, maxDepth, maxBytes);
+}
+
+/** Like `encodeValue`, the text in its parts. @throws SerializationError as `encodeValue` does */
+export function encodeText(value: unknown): EncodedText {
+  const text = encodeValue(value);
+  return new EncodedText([text], Buffer.byteLength(text));
 }
 
 /**

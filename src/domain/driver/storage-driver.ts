@@ -12,6 +12,7 @@ import type { JsonScalar } from "../../contract/json.js";
 import type { ExportFilter, StorageRecord } from "../../contract/records.js";
 import type { SessionStatus } from "../../contract/session-storage.js";
 import type { DurabilityLevel, HealthCheck } from "../../contract/storage-backend.js";
+import type { EncodedText } from "../codec/encoded-text.js";
 import type { Call, FencingToken } from "./call.js";
 import type { GroupVerdict, ImportBatch } from "./imports.js";
 import type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "./items.js";
@@ -146,7 +147,8 @@ export interface NewStoredCheckpoint {
   readonly sessionId: string | null;
   readonly metadata: string;
   readonly needsParent: boolean;
-  readonly data: string;
+  /** `String(data)` is the text to store; its parts spare a driver that shares blocks most of the work. */
+  readonly data: EncodedText;
   readonly sizeBytes: number;
   /** `undefined`: no compare-and-set; `null`: there must be none yet (K8). */
   readonly expectedHead: string | null | undefined;
