@@ -7,6 +7,7 @@ import "./require-node.js";
 export { DEFAULT_TENANT, type StorageBackendOptions, storageBackend } from "./domain/backend/storage-backend.js";
 export { compareWrites } from "./domain/checkpoints.js";
 export { type Clock, systemClock } from "./domain/clock.js";
+export { EncodedText } from "./domain/codec/encoded-text.js";
 export type { Call, FencingToken } from "./domain/driver/call.js";
 export type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "./domain/driver/imports.js";
 export type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "./domain/driver/items.js";

@@ -36,8 +36,7 @@ export function encodeValue(value: unknown, limits?: CodecLimits): string {
 
 /** Like `encodeValue`, the text in its parts. @throws SerializationError as `encodeValue` does */
 export function encodeText(value: unknown): EncodedText {
-  const text = encodeValue(value);
-  return new EncodedText([text], Buffer.byteLength(text));
+  return EncodedText.of(encodeValue(value));
 }
 
 /**

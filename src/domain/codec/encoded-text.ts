@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+
 /**
  * The text of an encoded value in the parts that it was put together from. A value that is encoded again and again, such as the
  * growing state of a thread, gives the same strings for what is the same: these are compared at once, without a look at each letter.
@@ -11,6 +13,11 @@ export class EncodedText {
   constructor(parts: readonly string[], bytes: number) {
     this.parts = parts;
     this.bytes = bytes;
+  }
+
+  /** A text of one part. */
+  static of(text: string): EncodedText {
+    return new EncodedText([text], Buffer.byteLength(text));
   }
 
   /** The text, whole. */

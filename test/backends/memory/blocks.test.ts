@@ -4,6 +4,7 @@ import { Blocks } from "../../../src/backends/memory/blocks.js";
 import { checkpointVerbs } from "../../../src/backends/memory/checkpoints.js";
 import { threadVerbs } from "../../../src/backends/memory/threads.js";
 import { encodeValue } from "../../../src/domain/codec/codec.js";
+import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import { prose } from "../../domain/segments/prose.js";
 import { driverCall, emptyStore } from "./driver-call.js";
 
@@ -42,7 +43,13 @@ it("a thread has the blocks of its states and no others, after replacing and pru
   const call = driverCall();
   const put = (checkpointId: string, data: string): Promise<unknown> => {
     const fields = { namespace: "", parentId: null, sessionId: null, metadata: "{}", needsParent: false };
-    const checkpoint = { ...fields, checkpointId, data, sizeBytes: data.length, expectedHead: undefined };
+    const checkpoint = {
+      ...fields,
+      checkpointId,
+      data: EncodedText.of(data),
+      sizeBytes: data.length,
+      expectedHead: undefined,
+    };
     return checkpointVerbs(store).storeCheckpoint(call, "t", checkpoint, null);
   };
   const size = (): number | undefined => store.tenants.get("default")?.threads.get("t")?.blocks.size;

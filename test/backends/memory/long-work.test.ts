@@ -7,6 +7,7 @@ import { collectMetrics } from "../../../src/backends/memory/metrics.js";
 import { sessionVerbs } from "../../../src/backends/memory/sessions.js";
 import type { MemoryStore } from "../../../src/backends/memory/state.js";
 import { threadVerbs } from "../../../src/backends/memory/threads.js";
+import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import type { SessionListing } from "../../../src/domain/driver/storage-driver.js";
 import { driverCall, emptyStore } from "./driver-call.js";
 
@@ -185,7 +186,7 @@ describe("long work", () => {
     const [checkpoints, threads] = [checkpointVerbs(store), threadVerbs(store)];
     for (let i = 0; i < 300; i++) {
       const id = { namespace: "", checkpointId: `c${i}`, parentId: null, sessionId: null, metadata: "{}" };
-      const state = { needsParent: false, data: "1", sizeBytes: 1, expectedHead: undefined };
+      const state = { needsParent: false, data: EncodedText.of("1"), sizeBytes: 1, expectedHead: undefined };
       await checkpoints.storeCheckpoint(call, `t${i % 100}`, { ...id, ...state }, null);
     }
     const prune = { keepLast: 1, maxAgeMs: null, threadId: null };

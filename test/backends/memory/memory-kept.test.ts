@@ -8,6 +8,7 @@ import { sessionVerbs } from "../../../src/backends/memory/sessions.js";
 import type { MemoryStore } from "../../../src/backends/memory/state.js";
 import { taskContextVerbs } from "../../../src/backends/memory/task-contexts.js";
 import { threadVerbs } from "../../../src/backends/memory/threads.js";
+import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import { driverCall, emptyStore, sizesOf } from "./driver-call.js";
 
 const call = driverCall();
@@ -22,7 +23,7 @@ async function fill(store: MemoryStore, sessionId: string, ttlMs: number | null 
     sessionId,
     metadata: "{}",
     needsParent: false,
-    data: '"state"',
+    data: EncodedText.of('"state"'),
     sizeBytes: 7,
     expectedHead: undefined,
   };
@@ -138,7 +139,7 @@ describe("nothing stays", () => {
       sessionId: null,
       metadata: "{}",
       needsParent: false,
-      data: "1",
+      data: EncodedText.of("1"),
       sizeBytes: 1,
       expectedHead: "c",
     };

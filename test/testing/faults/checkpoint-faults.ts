@@ -1,4 +1,5 @@
 // Faults of threads and checkpoints.
+import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import type { StoredCheckpoint, StoredWrite } from "../../../src/domain/driver/stored.js";
 import { driverFault, type Fault, keyOf, ofEveryTenant, pause } from "./fault.js";
 
@@ -6,7 +7,7 @@ const ALL = { namespace: null, limit: 10_000, before: null, metadata: [], data: 
 
 export const CHECKPOINT_FAULTS: readonly Fault[] = [
   driverFault("a replaced checkpoint keeps its old state", ["K1"], (driver) => {
-    const first = new Map<string, string>();
+    const first = new Map<string, EncodedText>();
     return {
       storeCheckpoint: (call, threadId, checkpoint, fence) => {
         const key = keyOf(call, threadId, checkpoint.namespace, checkpoint.checkpointId);
@@ -171,7 +172,7 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
         const kept = (await driver.listCheckpoints(call, threadId, ALL)).slice(0, prune.keepLast).reverse();
         await driver.deleteThread(call, threadId);
         for (const { data, ...each } of kept) {
-          const checkpoint = { ...each, data: data ?? "", expectedHead: undefined };
+          const checkpoint = { ...each, data: EncodedText.of(data ?? ""), expectedHead: undefined };
           await driver.storeCheckpoint(call, threadId, checkpoint, null);
         }
       }
