@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     typecheck: { include: ["test/**/*.test-d.ts"] },
+    globalSetup: ["test/support/shared-postgres.ts"],
     pool: "forks",
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,0 +1,228 @@
+// Starts real PostgreSQL servers for tests: a temporary cluster each, in a folder of its own, on a free port of this machine.
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chownSync, globSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** How a server ends: `smart` waits for clients, `fast` disconnects them, `immediate` is a crash that needs recovery. */
+export type StopMode = "smart" | "fast" | "immediate";
+
+const STOP_SIGNALS = { smart: "SIGTERM", fast: "SIGINT", immediate: "SIGQUIT" } as const;
+
+/** How to reach a server, whoever started it. */
+export interface PostgresAddress {
+  /** Connection string of the maintenance database, as its superuser. */
+  readonly url: string;
+  /** Folder of the unix socket; `undefined` for a server that the environment names. */
+  readonly socketFolder: string | undefined;
+}
+
+/** A server that the test has for itself, to stop and start as it likes. */
+export interface PostgresServer extends PostgresAddress {
+  readonly port: number;
+  /** The folder of the cluster; its log is `server.log` beside it. */
+  readonly dataFolder: string;
+  /** Process of the running server. */
+  readonly pid: number;
+  /** Starts the server again after `stop`; returns once it accepts connections. */
+  start(): Promise<void>;
+  stop(mode?: StopMode): Promise<void>;
+  /** Stops the server and removes its folder. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface PostgresServerOptions {
+  /** Settings for `postgresql.conf`; `fsync` and the like are on unless they are turned off here. */
+  readonly settings?: Readonly<Record<string, string | number>> | undefined;
+  /** Lines for `pg_hba.conf`, before those that trust every local connection. */
+  readonly access?: readonly string[] | undefined;
+  /** A folder that is a cluster already, such as the copy of another server; else one is made. */
+  readonly copyInto?: ((dataFolder: string) => Promise<void>) | undefined;
+}
+
+/**
+ * Starts a server with a cluster of its own.
+ * @throws Error that says what to install when the machine has no PostgreSQL
+ */
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+  const binaries = await postgresBinaries();
+  // A short name: the path of a unix socket may have a hundred bytes.
+  const folder = mkdtempSync(join(tmpdir(), "wspg-"));
+  const user = await serverUser();
+  if (user !== undefined) chownSync(folder, user.uid, user.gid);
+  const identity = user ?? {};
+  const dataFolder = join(folder, "data");
+  const port = await freePort();
+  try {
+    if (options.copyInto === undefined) await makeCluster(binaries, dataFolder, identity);
+    else await options.copyInto(dataFolder);
+    const settings = {
+      listen_addresses: "127.0.0.1",
+      unix_socket_directories: folder,
+      port,
+      max_connections: 200,
+      ...options.settings,
+    };
+    const lines = Object.entries(settings).map(([name, value]) => `${name} = '${String(value).replaceAll("'", "''")}'`);
+    writeFileSync(join(dataFolder, "postgresql.auto.conf"), `${lines.join("\n")}\n`, { flag: "a" });
+    if (options.access !== undefined) {
+      const file = join(dataFolder, "pg_hba.conf");
+      writeFileSync(file, `${options.access.join("\n")}\n${readFileSync(file, "utf8")}`);
+    }
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+
+  let running: ChildProcess | undefined;
+  const server: PostgresServer = {
+    url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
+    socketFolder: folder,
+    port,
+    dataFolder,
+    get pid() {
+      if (running?.pid === undefined) throw new Error("the server is not running");
+      return running.pid;
+    },
+    async start() {
+      if (running !== undefined) throw new Error("the server is running already");
+      const log = openSync(join(folder, "server.log"), "a");
+      running = spawn(join(binaries, "postgres"), ["-D", dataFolder], {
+        ...identity,
+        cwd: folder,
+        stdio: ["ignore", log, log],
+        detached: true,
+      });
+      running.unref();
+      await untilReady(binaries, server, running, join(folder, "server.log"));
+    },
+    async stop(mode = "fast") {
+      const child = running;
+      running = undefined;
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      child.ref();
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill(STOP_SIGNALS[mode]);
+      await ended;
+    },
+    async [Symbol.asyncDispose]() {
+      await server.stop("immediate");
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+  try {
+    await server.start();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+  return server;
+}
+
+/** Makes an empty database with a name of its own on a server; returns its connection string. */
+export async function createDatabase(address: PostgresAddress): Promise<string> {
+  const name = `test_${randomBytes(8).toString("hex")}`;
+  await runSql(address.url, `CREATE DATABASE ${name}`);
+  const url = new URL(address.url);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** Runs SQL with `psql`; returns what it prints, unaligned and without headings. */
+export async function runSql(url: string, sql: string): Promise<string> {
+  const psql = join(await postgresBinaries(), "psql");
+  const { stdout } = await run(psql, [url, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+  return stdout.trim();
+}
+
+let found: Promise<string> | undefined;
+
+/** The folder with `initdb`, `postgres` and `psql`, installed where this process may do that. */
+export function postgresBinaries(): Promise<string> {
+  found ??= findBinaries();
+  return found;
+}
+
+async function findBinaries(): Promise<string> {
+  const installed = newestBinaries();
+  if (installed !== undefined) return installed;
+  if (process.getuid?.() === 0 && globSync("/usr/bin/apt-get").length > 0) {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["install", "-y", "--no-install-recommends", "postgresql"], { env }).catch(() => undefined);
+    const added = newestBinaries();
+    if (added !== undefined) return added;
+  }
+  throw new Error(
+    "these tests need a PostgreSQL server: install the package postgresql, or name a server in WAYSTONE_TEST_POSTGRES_URL",
+  );
+}
+
+function newestBinaries(): string | undefined {
+  const places = [
+    "/usr/lib/postgresql/*/bin/initdb",
+    "/usr/pgsql-*/bin/initdb",
+    "/opt/homebrew/opt/postgresql@*/bin/initdb",
+    "/usr/local/pgsql/bin/initdb",
+    ...(process.env.PATH ?? "").split(":").flatMap((folder) => (folder === "" ? [] : [join(folder, "initdb")])),
+  ];
+  const version = (path: string): number => Number(/\d+/.exec(path)?.[0] ?? 0);
+  const all = places.flatMap((place) => globSync(place));
+  const newest = all.sort((a, b) => version(b) - version(a))[0];
+  return newest === undefined ? undefined : dirname(newest);
+}
+
+/** Whom the server runs as: it refuses to run as root. `undefined` for whoever runs the tests. */
+async function serverUser(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
+  for (const name of ["postgres", "nobody"]) {
+    const [, , uid, gid] = lines.find((line) => line.startsWith(`${name}:`))?.split(":") ?? [];
+    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
+  }
+  throw new Error("the server cannot run as root, and this machine has neither a user postgres nor nobody");
+}
+
+/** The database's own order of strings is a language's where the server can do that: what wants code points has to ask for them. */
+async function makeCluster(binaries: string, dataFolder: string, identity: object): Promise<void> {
+  const initdb = join(binaries, "initdb");
+  const options = ["-D", dataFolder, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
+  const { stdout: help } = await run(initdb, ["--help"]);
+  if (help.includes("--icu-locale")) options.push("--locale-provider=icu", "--icu-locale=en-US");
+  await run(initdb, options, { ...identity, cwd: dirname(dataFolder) });
+}
+
+async function untilReady(binaries: string, server: PostgresServer, child: ChildProcess, log: string): Promise<void> {
+  let failure: Error | undefined;
+  child.once("error", (error) => {
+    failure = error;
+  });
+  for (const end = Date.now() + 30_000; Date.now() < end; ) {
+    if (failure !== undefined) throw failure;
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    const ready = await run(join(binaries, "pg_isready"), ["-q", "-h", "127.0.0.1", "-p", String(server.port)]).then(
+      () => true,
+      () => false,
+    );
+    if (ready) return;
+    await sleep(20);
+  }
+  throw new Error(`the server did not start: ${readFileSync(log, "utf8").split("\n").slice(-8).join("\n")}`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolve(port));
+    });
+  });
+}
