@@ -2,10 +2,10 @@
 import type { ConversationDriver, HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import { touchedAt } from "../../domain/sessions.js";
+import { Slices } from "../../domain/slices.js";
 import { checkFence } from "./leases.js";
 import { SeqList } from "./seq-list.js";
 import { setSession } from "./session-entries.js";
-import { Slices } from "./slices.js";
 import type { Conversation, MemoryStore, SessionEntry } from "./state.js";
 import { enter, existingSession, liveSession } from "./state.js";
 

@@ -3,8 +3,11 @@ import "../../require-node.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { type StorageBackendOptions, storageBackend } from "../../domain/backend/storage-backend.js";
 import { systemClock } from "../../domain/clock.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { ImportBatch } from "../../domain/driver/imports.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
 import { keepVersionsOption } from "../../domain/task-contexts.js";
+import { inTurn } from "./alone.js";
 import { checkpointVerbs } from "./checkpoints.js";
 import { conversationVerbs } from "./conversations.js";
 import { importBatch } from "./imports.js";
@@ -39,22 +42,24 @@ export function memoryDriver(options: MemoryStorageOptions = {}): StorageDriver 
   };
   return {
     kind: "memory",
-    ...sessionVerbs(store),
-    ...conversationVerbs(store),
-    ...checkpointVerbs(store),
-    ...threadVerbs(store),
-    ...taskContextVerbs(store),
-    ...itemVerbs(store),
-    ...leaseVerbs(store),
+    ...inTurn(store, {
+      ...sessionVerbs(store),
+      ...conversationVerbs(store),
+      ...checkpointVerbs(store),
+      ...threadVerbs(store),
+      ...taskContextVerbs(store),
+      ...itemVerbs(store),
+      ...leaseVerbs(store),
+      metrics: (call: Call) => collectMetrics(store, call),
+      importBatch: async (call: Call, batch: ImportBatch) => importBatch(store, call, batch),
+    }),
     open: async () => {},
     close: async () => store.tenants.clear(),
     health: async () => ({
       durability: "memory",
       checks: [{ name: "memory", status: "ok", message: "held in the memory of this process" }],
     }),
-    metrics: (call) => collectMetrics(store, call),
     exportRecords: (call, filter) => exportRecords(store, call, filter),
-    importBatch: async (call, batch) => importBatch(store, call, batch),
     // The store is plain data: nothing but our own errors comes out of it.
     mapError: (error) => error,
   };

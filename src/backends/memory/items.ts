@@ -1,12 +1,14 @@
 /** Items of the memory backend (M1-M3). */
 import type { JsonObject } from "../../contract/json.js";
+import type { Call } from "../../domain/driver/call.js";
 import type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
 import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
 import { compareNamespaces, endsWithLabels, startsWithLabels } from "../../domain/namespaces.js";
+import { inSlices, Slices } from "../../domain/slices.js";
+import { alone } from "./alone.js";
 import { FirstRows, LeastRows } from "./pages.js";
-import { inSlices } from "./slices.js";
 import type { ItemKey, MemoryStore, Tenant } from "./state.js";
 import { enter } from "./state.js";
 
@@ -14,13 +16,9 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
   return {
     async runItemSteps(call, steps) {
       const { tenant, now } = enter(store, call);
-      const undo: (() => void)[] = [];
-      try {
-        return steps.map((step) => runStep(tenant, step, now, undo));
-      } catch (error) {
-        for (const each of undo.reverse()) each();
-        throw error;
-      }
+      const [only] = steps;
+      if (steps.length === 1 && only !== undefined && !isSearch(only)) return [runStep(tenant, only, now, [])];
+      return alone(tenant, () => runSteps(call, tenant, steps, now));
     },
 
     async searchItems(call, listing) {
@@ -40,13 +38,60 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
     async deleteItems(call, prefix) {
       const { tenant, now } = enter(store, call);
       const removed = tenant.items.removeRun(startOf(prefix), (row) => startsWithLabels(row.namespace, prefix));
-      return removed.reduce((count, item) => (isItemExpired(item, now) ? count : count + 1), 0);
+      // They are gone already; counting them may take a while.
+      let count = 0;
+      const slices = new Slices(call);
+      for (const rows of removed) {
+        for (const item of rows) if (!isItemExpired(item, now)) count += 1;
+        if (slices.over()) await slices.pause();
+      }
+      return count;
     },
   };
 }
 
+type SearchStep = Extract<ItemStep, { readonly kind: "search" | "namespaces" }>;
+
+function isSearch(step: ItemStep): step is SearchStep {
+  return step.kind === "search" || step.kind === "namespaces";
+}
+
+/** A batch, which takes effect when all of its steps are done. */
+async function runSteps(
+  call: Call,
+  tenant: Tenant,
+  steps: readonly ItemStep[],
+  now: number,
+): Promise<ItemStepResult[]> {
+  call.sent = false;
+  const slices = new Slices(call);
+  const undo: (() => void)[] = [];
+  try {
+    const results: ItemStepResult[] = [];
+    for (const step of steps) {
+      results.push(
+        isSearch(step) ? await runSearch(call, tenant, step, now, slices) : runStep(tenant, step, now, undo),
+      );
+      if (slices.over()) await slices.next();
+    }
+    call.sent = true;
+    return results;
+  } catch (error) {
+    for (const each of undo.reverse()) {
+      each();
+      if (slices.over()) await slices.pause();
+    }
+    throw error;
+  }
+}
+
 /** One step of a batch; how to take it back is added to `undo`. */
-function runStep(tenant: Tenant, step: ItemStep, now: number, undo: (() => void)[]): ItemStepResult {
+function runStep(
+  tenant: Tenant,
+  step: Exclude<ItemStep, SearchStep>,
+  now: number,
+  undo: (() => void)[],
+): ItemStepResult {
   switch (step.kind) {
     case "put": {
       const stored = tenant.items.get(step);
@@ -68,10 +113,6 @@ function runStep(tenant: Tenant, step: ItemStep, now: number, undo: (() => void)
       if (deleted) setItem(tenant, step, stored, undefined, undo);
       return { kind: "delete", deleted };
     }
-    case "search":
-      return { kind: "search", rows: runSearch(itemSearch(tenant, step.listing, now)) };
-    case "namespaces":
-      return { kind: "namespaces", rows: runSearch(namespaceSearch(tenant, step.listing, now)) };
   }
 }
 
@@ -100,10 +141,21 @@ interface Search<Row> {
   page(): Rows<Row>;
 }
 
-/** Inside a batch nothing may come between: the whole search is one step. */
-function runSearch<Row>({ rows, take, page }: Search<Row>): Rows<Row> {
-  for (const row of rows) if (!take(row)) break;
-  return page();
+async function runSearch(
+  call: Call,
+  tenant: Tenant,
+  step: SearchStep,
+  now: number,
+  slices: Slices,
+): Promise<ItemStepResult> {
+  if (step.kind === "search") {
+    const search = itemSearch(tenant, step.listing, now);
+    await inSlices(call, search.rows, search.take, slices);
+    return { kind: "search", rows: search.page() };
+  }
+  const search = namespaceSearch(tenant, step.listing, now);
+  await inSlices(call, search.rows, search.take, slices);
+  return { kind: "namespaces", rows: search.page() };
 }
 
 /** Reads what lies below the prefix, once; in the order of the items themselves it stops when the page is full. */

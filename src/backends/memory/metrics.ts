@@ -3,7 +3,7 @@ import type { Call } from "../../domain/driver/call.js";
 import type { DriverMetrics } from "../../domain/driver/storage-driver.js";
 import { isItemExpired } from "../../domain/items.js";
 import { isExpired } from "../../domain/sessions.js";
-import { inSlices } from "./slices.js";
+import { inSlices } from "../../domain/slices.js";
 import type { MemoryStore } from "./state.js";
 import { enter } from "./state.js";
 

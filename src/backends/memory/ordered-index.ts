@@ -80,20 +80,22 @@ export class OrderedIndex<Key, Row extends Key> {
     }
   }
 
-  /** Removes the rows from a key on, up to the first that is not in the run, and returns them. Looks into one block alone. */
-  removeRun(from: Key, inRun: (row: Row) => boolean): Row[] {
+  /**
+   * Removes the rows from a key on, up to the first that is not in the run, and returns them in the blocks that they stood in.
+   * It looks at one row of each block, and into the first and the last one: the time hardly follows the number of rows.
+   */
+  removeRun(from: Key, inRun: (row: Row) => boolean): (readonly Row[])[] {
     const first = this.#blockOf(from);
     const start = this.#placeIn(this.#rowsOf(first), from);
     let last = first;
     while (last + 1 < this.#blocks.length && inRun(this.#rowsOf(last).at(-1) as Row)) last += 1;
+    const removed = this.#blocks.slice(first, last + 1).map(({ rows }): readonly Row[] => rows);
     const end = this.#rowsOf(last).findIndex((row, place) => (last > first || place >= start) && !inRun(row));
     const head = this.#rowsOf(first).slice(0, start);
     const tail = end === -1 ? [] : this.#rowsOf(last).slice(end);
-    const removed: Row[] = [];
-    for (let block = first; block <= last; block++) removed.push(...this.#rowsOf(block));
-    removed.splice(0, head.length);
-    removed.splice(removed.length - tail.length);
-    if (removed.length === 0) return removed;
+    if (end !== -1) removed[last - first] = this.#rowsOf(last).slice(0, end);
+    if (removed[0] !== undefined) removed[0] = removed[0].slice(start);
+    if (removed.every((rows) => rows.length === 0)) return [];
     const kept = [head, tail].filter((rows) => rows.length > 0);
     this.#blocks.splice(first, last + 1 - first, ...kept.map((rows) => ({ rows, epoch: this.#epoch })));
     return removed;

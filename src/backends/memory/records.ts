@@ -16,9 +16,10 @@ import {
   threadRecord,
   writeRecord,
 } from "../../domain/records/to-records.js";
+import { Slices } from "../../domain/slices.js";
+import { takenBy } from "./alone.js";
 import { orderedWrites, withParts } from "./checkpoints.js";
 import type { SeqList } from "./seq-list.js";
-import { Slices } from "./slices.js";
 import type { ContextEntry, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
 import { enter, liveContext, liveSession, liveThread } from "./state.js";
 
@@ -30,6 +31,7 @@ export async function* exportRecords(
   call: Call,
   { sessionId, threadId, kinds }: ExportFilter,
 ): AsyncGenerator<StorageRecord> {
+  for (let taken = takenBy(store, call); taken !== null; taken = takenBy(store, call)) await taken;
   const { tenant, now } = enter(store, call);
   const isWanted = (kind: RecordKind): boolean => kinds === undefined || kinds.includes(kind);
   const chosen = chooseRecords(tenant, { sessionId, threadId }, now);

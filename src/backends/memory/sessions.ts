@@ -11,10 +11,10 @@ import {
   isExpired,
   newSession,
 } from "../../domain/sessions.js";
+import { inSlices, Slices } from "../../domain/slices.js";
 import { checkFence } from "./leases.js";
 import { FirstRows } from "./pages.js";
 import { insertSession, removeExpiredSession, removeSession, setSession } from "./session-entries.js";
-import { inSlices, Slices } from "./slices.js";
 import type { MemoryStore, RememberedUpdate, SessionEntry, Tenant } from "./state.js";
 import { enter, existingSession, liveSession } from "./state.js";
 

@@ -51,6 +51,8 @@ export interface Tenant {
   readonly leases: { readonly session: Map<string, StoredLease>; readonly thread: Map<string, StoredLease> };
   /** The fencing token given last; deletions do not lower it (L1). */
   lastToken: number;
+  /** Settles when the call is done that has the tenant for itself; `null` when none has. */
+  taken: Promise<void> | null;
 }
 
 /** A session with all that is its own; parts that it does not have yet are `null`. */
@@ -154,6 +156,7 @@ function emptyTenant(): Tenant {
     sweptTo: null,
     leases: { session: new Map(), thread: new Map() },
     lastToken: 0,
+    taken: null,
   };
 }
 

@@ -3,9 +3,9 @@ import type { CheckpointDriver, PruneCounts, ThreadListing } from "../../domain/
 import type { StoredThread } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { type PruneRule, planPrune } from "../../domain/pruning.js";
+import { inSlices, Slices } from "../../domain/slices.js";
 import { FirstRows, LeastRows } from "./pages.js";
 import { removeExpiredThread } from "./session-entries.js";
-import { inSlices, Slices } from "./slices.js";
 import type { MemoryStore, Tenant, ThreadEntry } from "./state.js";
 import { enter, liveSession, liveThread } from "./state.js";
 import {

@@ -1,6 +1,6 @@
 /** Long work in slices: between them the rest of the process has its turn, and the call may be given up. */
 import { setImmediate } from "node:timers/promises";
-import type { Call } from "../../domain/driver/call.js";
+import type { Call } from "./driver/call.js";
 
 /** How long a slice may hold the event loop, in milliseconds. */
 const SLICE_MS = 10;
@@ -36,9 +36,16 @@ export class Slices {
   }
 }
 
-/** Hands on each row until `take` wants no more. Rows that change meanwhile are the iterable's to care for. */
-export async function inSlices<Row>(call: Call, rows: Iterable<Row>, take: (row: Row) => boolean): Promise<void> {
-  const slices = new Slices(call);
+/**
+ * Hands on each row until `take` wants no more. Rows that change meanwhile are the iterable's to care for.
+ * @param slices those of the work that this is a part of
+ */
+export async function inSlices<Row>(
+  call: Call,
+  rows: Iterable<Row>,
+  take: (row: Row) => boolean,
+  slices: Slices = new Slices(call),
+): Promise<void> {
   for (const row of rows) {
     if (!take(row)) return;
     if (slices.over()) await slices.next();
