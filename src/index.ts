@@ -136,5 +136,7 @@ export type {
 } from "./contract/task-context-storage.js";
 export type { StorageBackendOptions } from "./domain/backend/storage-backend.js";
 export type { Clock } from "./domain/clock.js";
+export { copyOfPrepared, prepareValue } from "./domain/codec/codec.js";
+export type { PreparedValue } from "./domain/codec/prepared-value.js";
 export { DEFAULT_URL, type OpenOptions, type OptionParser, openStorage, type StorageScheme } from "./open.js";
 export { VERSION } from "./version.js";

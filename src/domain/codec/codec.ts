@@ -3,8 +3,19 @@ import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
 import { EncodedText } from "./encoded-text.js";
-import { DEFAULT_MAX_BYTES, isDocument, type Json, MAX_DEPTH, malformed } from "./format.js";
+import {
+  DEFAULT_MAX_BYTES,
+  DOCUMENT_KEY,
+  FORMAT_VERSION,
+  isDocument,
+  type Json,
+  MAX_DEPTH,
+  malformed,
+  TAG_KEY,
+} from "./format.js";
+import { levelsOf } from "./levels.js";
 import { isPlainJson } from "./plain.js";
+import { type PreparedText, PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
 import { fromDocument, isDeeper } from "./read.js";
 import { toStorable } from "./write.js";
 
@@ -31,12 +42,37 @@ export function encodeValue(value: unknown, limits?: CodecLimits): string {
   const maxDepth = limits?.maxDepth ?? MAX_DEPTH;
   const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
   if (limits !== undefined) checkLimits(maxDepth, maxBytes);
-  return encode(value, maxDepth, maxBytes);
+  const text = plainText(value, maxDepth);
+  if (text === undefined) return String(thoroughText(value, maxDepth, maxBytes));
+  // At most three bytes a UTF-16 unit: only long texts are measured.
+  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw tooLarge(maxBytes);
+  return text;
 }
 
-/** Like `encodeValue`, the text in its parts. @throws SerializationError as `encodeValue` does */
+/** Like `encodeValue`, the text in its parts: each prepared value in it is one. @throws SerializationError as `encodeValue` does */
 export function encodeText(value: unknown): EncodedText {
-  return EncodedText.of(encodeValue(value));
+  const text = plainText(value, MAX_DEPTH);
+  if (text === undefined) return thoroughText(value, MAX_DEPTH, DEFAULT_MAX_BYTES);
+  return measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
+}
+
+/**
+ * Encodes a value as it is now, to be stored any number of times as a part of other values. What is stored then is what was
+ * prepared, whatever becomes of the value since, and no time is spent on it again.
+ * @throws SerializationError as `encodeValue` does
+ */
+export function prepareValue(value: unknown): PreparedValue {
+  const text = textInArray(value);
+  const plain = text.startsWith("[") ? sized(text.slice(1, -1)) : null;
+  const sameInDocument = plain !== null && !plain.text.includes(`"${TAG_KEY}":`);
+  const tagged = sameInDocument ? plain : sized(textInDocument(value));
+  return new PreparedValue({ plain, tagged, levels: levelsOf(tagged.text) });
+}
+
+/** A fresh copy of a prepared value. */
+export function copyOfPrepared(value: PreparedValue): unknown {
+  const { plain, tagged } = PreparedValue.textsOf(value);
+  return plain === null ? decodeValue(`${DOCUMENT_START}${tagged.text}}`) : JSON.parse(plain.text);
 }
 
 /**
@@ -66,16 +102,33 @@ export function toPortable(text: string): JsonValue {
  */
 export function fromPortable(json: unknown): string {
   // In an array, so that a document is taken for the object it is.
-  const text = encode([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2);
+  const text = plainText([json], MAX_DEPTH + 2) ?? String(thoroughText([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2));
   if (!text.startsWith("[")) throw malformed("a portable value that is not plain JSON");
   return encodeValue(decodeValue(text.slice(1, -1)));
 }
 
-function encode(value: unknown, maxDepth: number, maxBytes: number): string {
-  const text = plainText(value, maxDepth) ?? thoroughText(value, maxDepth, maxBytes);
-  // At most three bytes a UTF-16 unit: only long texts are measured.
-  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw tooLarge(maxBytes);
-  return text;
+const DOCUMENT_START = `{"${DOCUMENT_KEY}":${FORMAT_VERSION},"value":`;
+
+/** Inside an array plain JSON stays what it is, also where it looks like a document. */
+function textInArray(value: unknown): string {
+  try {
+    return encodeValue([value]);
+  } catch (error) {
+    // Refused, it says where without the array.
+    encodeValue(value);
+    throw error;
+  }
+}
+
+/** The text of a value as it stands inside a document. */
+function textInDocument(value: unknown): string {
+  // The second one makes a document of any array.
+  const text = encodeValue([value, undefined]);
+  return text.slice(DOCUMENT_START.length + 1, text.lastIndexOf(","));
+}
+
+function sized(text: string): PreparedText {
+  return { text, bytes: Buffer.byteLength(text) };
 }
 
 /** The text of plain JSON, `undefined` if the value is not known to be plain. */
@@ -89,17 +142,38 @@ function plainText(value: unknown, maxDepth: number): string | undefined {
   }
 }
 
-function thoroughText(value: unknown, maxDepth: number, maxBytes: number): string {
+function thoroughText(value: unknown, maxDepth: number, maxBytes: number): EncodedText {
+  if (value instanceof PreparedValue) return thoroughText(copyOfPrepared(value), maxDepth, maxBytes);
   const tree = toStorable(value, maxDepth, maxBytes);
-  let text: string | undefined;
+  let around: TextAround | undefined;
   try {
-    text = JSON.stringify(tree);
+    around = stringifyAround(tree);
   } catch (error) {
     // Escapes can make a text six times longer than was counted, more than the longest string.
     if (error instanceof RangeError) throw tooLarge(maxBytes, error);
     throw new SerializationError("$", "a value that cannot be read cannot be stored", { cause: error });
   }
-  if (text === undefined) throw new SerializationError("$", "a value that changes while it is read cannot be stored");
+  if (around === undefined) throw new SerializationError("$", "a value that changes while it is read cannot be stored");
+  return measured(joined(around), maxBytes);
+}
+
+/** The texts and the prepared values between them, in the form that goes with the whole. */
+function joined({ texts: [first = "", ...rest], values }: TextAround): EncodedText {
+  const inDocument = first.startsWith(DOCUMENT_START);
+  const parts = [first];
+  let bytes = Buffer.byteLength(first);
+  for (const [i, value] of values.entries()) {
+    const { plain, tagged } = PreparedValue.textsOf(value);
+    const own = inDocument || plain === null ? tagged : plain;
+    const between = rest[i] ?? "";
+    parts.push(own.text, between);
+    bytes += own.bytes + (between.length === 1 ? 1 : Buffer.byteLength(between));
+  }
+  return new EncodedText(parts, bytes);
+}
+
+function measured(text: EncodedText, maxBytes: number): EncodedText {
+  if (text.bytes > maxBytes) throw tooLarge(maxBytes);
   return text;
 }
 

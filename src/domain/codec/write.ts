@@ -15,6 +15,7 @@ import {
 import { leafByPrototype } from "./leaves.js";
 import { type PathStep, renderPath } from "./path.js";
 import { hasFurtherProperties, jsonIsOverridden } from "./plain.js";
+import { PreparedValue } from "./prepared-value.js";
 
 /** What is known of an object that was met: one that is met again is not written again. */
 interface Written {
@@ -102,6 +103,7 @@ class TreeWriter implements LeafWriter {
 
   /** Writes an object once, and remembers it: shared references are stored twice but written once. */
   #object(object: object, depth: number): Json {
+    if (object instanceof PreparedValue) return this.#prepared(object, depth);
     const known = this.#met.get(object);
     if (known !== undefined) {
       if (known.height === 0) this.refuse("a cycle");
@@ -120,6 +122,15 @@ class TreeWriter implements LeafWriter {
     written.height = this.#deepest - depth + 1;
     this.#deepest = Math.max(this.#deepest, deepestBefore);
     return written.tree;
+  }
+
+  /** It stands for itself in the tree: the text has it as it is. */
+  #prepared(value: PreparedValue, depth: number): Json {
+    const { plain, tagged, levels } = PreparedValue.textsOf(value);
+    if (levels > 0) this.#enter(depth + levels - 1);
+    this.reserve(tagged.text.length);
+    if (plain === null) this.#tagged = true;
+    return value as unknown as Json;
   }
 
   #enter(depth: number): void {
