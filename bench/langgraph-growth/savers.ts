@@ -1,0 +1,158 @@
+// The savers that are measured, each with the bytes it keeps.
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { type BaseCheckpointSaver, MemorySaver } from "@langchain/langgraph-checkpoint";
+import { WaystoneSaver } from "#dist/adapters/langgraph/index.js";
+import { memoryStorage } from "#dist/backends/memory/index.js";
+import { sqliteStorage } from "#dist/backends/sqlite/index.js";
+import { FloorSaver } from "./floor-saver.ts";
+import { postgresServer, type RunServer } from "./postgres-server.ts";
+
+export const SAVER_NAMES = ["memory", "sqlite", "postgres", "ours-memory", "ours-sqlite", "floor"] as const;
+export type SaverName = (typeof SAVER_NAMES)[number];
+
+/** A saver that is open on an empty store. */
+export interface OpenSaver {
+  readonly saver: BaseCheckpointSaver;
+  /** Bytes of the store's files or tables, indexes and free space included; absent where they are of the heap. */
+  bytes?(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface Subject {
+  readonly name: SaverName;
+  readonly title: string;
+  /** A saver of others, which slows down so much that its turns are limited. */
+  readonly isPeer: boolean;
+  /** `store` names a store of its own. */
+  open(store: string): Promise<OpenSaver>;
+}
+
+/** Makes the savers of a run; `absent` says in a line each why one is left out. `close` stops what was started for them. */
+export async function openSubjects(
+  names: readonly SaverName[],
+  directory: string,
+): Promise<{ subjects: Subject[]; absent: string[]; close(): Promise<void> }> {
+  const subjects: Subject[] = [];
+  const absent: string[] = [];
+  let server: RunServer | undefined;
+  for (const name of names) {
+    if ((name === "sqlite" || name === "postgres") && !peersAreInstalled()) {
+      absent.push(`${TITLES[name]} is left out: npm ci --prefix bench/langgraph-growth/peers installs it`);
+    } else if (name === "postgres") {
+      const found = await postgresServer();
+      if (found instanceof Error) {
+        absent.push(`${TITLES[name]} is left out: ${found.message}`);
+        continue;
+      }
+      server = found;
+      subjects.push({ name, title: TITLES[name], isPeer: true, open: postgresOpener(server.url) });
+    } else {
+      const isPeer = name === "memory" || name === "sqlite";
+      subjects.push({
+        name,
+        title: TITLES[name],
+        isPeer,
+        open: (store) => OPENERS[name](join(directory, `${name}-${store}.db`)),
+      });
+    }
+  }
+  return { subjects, absent, close: async () => server?.stop() };
+}
+
+const TITLES: { readonly [name in SaverName]: string } = {
+  memory: "MemorySaver",
+  sqlite: "SqliteSaver",
+  postgres: "PostgresSaver",
+  "ours-memory": "Waystone, memory",
+  "ours-sqlite": "Waystone, SQLite",
+  floor: "references only",
+};
+
+const OPENERS: { readonly [name in Exclude<SaverName, "postgres">]: (path: string) => Promise<OpenSaver> } = {
+  memory: async () => ({ saver: new MemorySaver(), close: async () => undefined }),
+  floor: async () => ({ saver: new FloorSaver(), close: async () => undefined }),
+  async sqlite(path) {
+    const { SqliteSaver } = (await importPeer("@langchain/langgraph-checkpoint-sqlite")) as SqlitePeer;
+    const saver = SqliteSaver.fromConnString(path);
+    return { saver, bytes: async () => fileBytes(path), close: async () => void saver.db.close() };
+  },
+  async "ours-memory"() {
+    const storage = memoryStorage();
+    return { saver: new WaystoneSaver(storage), close: () => storage.close() };
+  },
+  async "ours-sqlite"(path) {
+    const storage = sqliteStorage(path);
+    return { saver: new WaystoneSaver(storage), bytes: async () => fileBytes(path), close: () => storage.close() };
+  },
+};
+
+function postgresOpener(url: string): Subject["open"] {
+  return async (store) => {
+    const schema = `bench_${store}`;
+    const { PostgresSaver } = (await importPeer("@langchain/langgraph-checkpoint-postgres")) as PostgresPeer;
+    const { Pool } = ((await importPeer("pg")) as PgPeer).default;
+    const pool = new Pool({ connectionString: url });
+    await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+    const saver = new PostgresSaver(pool, undefined, { schema });
+    await saver.setup();
+    return {
+      saver,
+      async bytes() {
+        const { rows } = await pool.query(
+          `SELECT sum(pg_total_relation_size(oid))::float8 AS bytes FROM pg_class WHERE relkind = 'r' AND relnamespace = '${schema}'::regnamespace`,
+        );
+        return rows[0]?.bytes ?? 0;
+      },
+      async close() {
+        await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+        await pool.end();
+      },
+    };
+  };
+}
+
+/** All pages of a SQLite file, those that are still in its log too. */
+function fileBytes(path: string): number {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const { bytes } = db
+    .prepare("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size")
+    .get() as { bytes: number };
+  db.close();
+  return bytes;
+}
+
+const peers = join(import.meta.dirname, "peers");
+
+function peersAreInstalled(): boolean {
+  return existsSync(join(peers, "node_modules"));
+}
+
+/** Loads a package of this folder's manifest, which the repository's own does not know. */
+export function importPeer(name: string): Promise<unknown> {
+  return import(pathToFileURL(createRequire(join(peers, "package.json")).resolve(name)).href);
+}
+
+interface SqlitePeer {
+  readonly SqliteSaver: { fromConnString(path: string): BaseCheckpointSaver & { readonly db: { close(): void } } };
+}
+
+interface PostgresPeer {
+  readonly PostgresSaver: new (
+    pool: PgPool,
+    serde: undefined,
+    options: { readonly schema: string },
+  ) => BaseCheckpointSaver & { setup(): Promise<void> };
+}
+
+interface PgPool {
+  query(text: string): Promise<{ rows: { readonly bytes?: number }[] }>;
+  end(): Promise<void>;
+}
+
+interface PgPeer {
+  readonly default: { readonly Pool: new (options: { readonly connectionString: string }) => PgPool };
+}
