@@ -1,4 +1,4 @@
-/** Checkpoints of threads, with namespaces, parents and intermediate writes (K1-K8). */
+/** Checkpoints of threads, with namespaces, parents and intermediate writes (K1-K9). */
 import type { CallOptions, LeaseHeld, Page, PageQuery } from "./call.js";
 import type { Metadata, MetadataFilter, MetadataInput } from "./json.js";
 
@@ -99,6 +99,22 @@ export interface GetWritesOptions extends CallOptions {
   readonly namespace?: string | undefined;
 }
 
+export interface DeleteCheckpointsOptions extends CallOptions, LeaseHeld {
+  /** Default `""`, the root. */
+  readonly namespace?: string | undefined;
+}
+
+/** What `deleteCheckpoints` has done. */
+export interface CheckpointDeletion {
+  readonly removedCheckpoints: number;
+  /** Intermediate writes removed, those that waited for their checkpoint too. */
+  readonly removedWrites: number;
+  /** Encoded bytes of what was removed. */
+  readonly removedBytes: number;
+  /** Named checkpoints that stay because one that was not named needs them, in the order in which they were named. */
+  readonly keptCheckpointIds: string[];
+}
+
 /** A thread, without its checkpoints. */
 export interface ThreadInfo {
   readonly threadId: string;
@@ -188,6 +204,17 @@ export interface CheckpointStorage {
 
   /** Removes a thread with all that belongs to it. `false` if it was not there. */
   deleteThread(threadId: string, options?: CallOptions): Promise<boolean>;
+
+  /**
+   * Removes checkpoints of one namespace, at most 1,000 a call, with their states and writes, all in one step (K9). What another
+   * one needs (`needsParent`) stays; ids that nothing is stored for are passed over. The thread stays, also an empty one.
+   * @throws FencedError, InvalidArgumentError
+   */
+  deleteCheckpoints(
+    threadId: string,
+    checkpointIds: readonly string[],
+    options?: DeleteCheckpointsOptions,
+  ): Promise<CheckpointDeletion>;
 
   /** Removes old checkpoints; keeps every head, what a kept one needs, and open interrupts (K6). */
   pruneCheckpoints(policy: PrunePolicy, options?: PruneOptions): Promise<PruneReport>;

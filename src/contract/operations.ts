@@ -101,6 +101,7 @@ export const OPERATIONS: OperationTable = {
   listThreads: read("threads"),
   copyThread: write("thread", "never"),
   deleteThread: write("thread", "idempotent"),
+  deleteCheckpoints: write("thread", "idempotent"),
   pruneCheckpoints: write("threads", "idempotent"),
 
   storeTaskContext: write("session", "never"),

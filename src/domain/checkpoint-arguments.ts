@@ -1,4 +1,4 @@
-/** Checkpoints: what callers may ask and store (K3, K6, K8). */
+/** Checkpoints: what callers may ask and store (K3, K6, K8, K9). */
 import type {
   ListCheckpointsOptions,
   PrunePolicy,
@@ -71,6 +71,18 @@ export function parseCheckpointListing(options: Partial<ListCheckpointsOptions>)
     data: options.data !== undefined && boolean(options.data, "data"),
     writes: options.writes !== undefined && boolean(options.writes, "writes"),
   };
+}
+
+/** Most checkpoints that one call deletes. */
+const MAX_DELETED = 1_000;
+
+/** Ids of checkpoints to delete, each once, in the order in which they are named first (K9). */
+export function parseDeletedIds(value: unknown): string[] {
+  const ids = array(value, "checkpointIds");
+  if (ids.length > MAX_DELETED) {
+    throw new InvalidArgumentError(`checkpointIds must be at most ${MAX_DELETED}, not ${ids.length}`);
+  }
+  return [...new Set(Array.from(ids, (id, i) => identifier(id, `checkpointIds[${i}]`)))];
 }
 
 /** A listing of threads without its position. */

@@ -1,4 +1,4 @@
-/** Which checkpoints of a thread pruning removes (K6). */
+/** Which checkpoints of a thread pruning removes, and which ones a deletion by name (K6, K9). */
 
 /** What the decision needs to know of a checkpoint. */
 export interface PrunableCheckpoint {
@@ -64,6 +64,31 @@ function letsGo({ keepLast, maxAgeMs }: PruneRule, checkpoint: PrunableCheckpoin
   const byCount = keepLast === null || age >= keepLast;
   const byAge = maxAgeMs === null || now - checkpoint.createdAt >= maxAgeMs;
   return byCount && byAge;
+}
+
+/** A checkpoint that needs the state of its parent, of the same namespace. */
+export interface NeededParent {
+  readonly checkpointId: string;
+  readonly parentId: string;
+}
+
+/**
+ * The named ids of a namespace that must stay: a checkpoint needs them that is not named, or one of them that stays itself.
+ * `needs` are all checkpoints of the namespace that need their parent, in any order.
+ */
+export function neededOfNamed(named: ReadonlySet<string>, needs: Iterable<NeededParent>): Set<string> {
+  const parents = new Map<string, string>();
+  const kept = new Set<string>();
+  for (const { checkpointId, parentId } of needs) {
+    if (named.has(checkpointId)) parents.set(checkpointId, parentId);
+    else if (named.has(parentId)) kept.add(parentId);
+  }
+  // A set gives what is added while it is walked: parents of parents come too.
+  for (const checkpointId of kept) {
+    const parentId = parents.get(checkpointId);
+    if (parentId !== undefined && named.has(parentId)) kept.add(parentId);
+  }
+  return kept;
 }
 
 /** Stops at what is kept already, so that all the walks together visit each checkpoint once, also in a circle of parents. */

@@ -171,6 +171,11 @@ export const IDENTIFIER_ARGUMENTS: { readonly [Name in OperationName]: readonly 
     given("toThreadId", (storage, id) => storage.copyThread("t", id)),
   ],
   deleteThread: [given("threadId", (storage, id) => storage.deleteThread(id))],
+  deleteCheckpoints: [
+    given("threadId", (storage, id) => storage.deleteCheckpoints(id, ["c"])),
+    given("checkpointId", (storage, id) => storage.deleteCheckpoints("t", ["c", id])),
+    rooted("namespace", (storage, id) => storage.deleteCheckpoints("t", ["c"], { namespace: id })),
+  ],
   pruneCheckpoints: [optional("threadId", (storage, id) => storage.pruneCheckpoints({ keepLast: 1, threadId: id }))],
 
   storeTaskContext: [given("sessionId", (storage, id) => storage.storeTaskContext(id, 1))],

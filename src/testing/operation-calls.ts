@@ -59,6 +59,7 @@ export const OPERATION_CALLS: { readonly [Name in Exclude<OperationName, "close"
   listThreads: (storage, _prepared, options) => storage.listThreads(options),
   copyThread: (storage, _prepared, options) => storage.copyThread("t", "t2", options),
   deleteThread: (storage, _prepared, options) => storage.deleteThread("t", options),
+  deleteCheckpoints: (storage, _prepared, options) => storage.deleteCheckpoints("t", ["c"], options),
   pruneCheckpoints: (storage, _prepared, options) => storage.pruneCheckpoints({ keepLast: 1 }, options),
 
   storeTaskContext: (storage, _prepared, options) => storage.storeTaskContext("s", { step: 2 }, options),

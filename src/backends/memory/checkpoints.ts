@@ -93,7 +93,7 @@ function threadToWrite(tenant: Tenant, threadId: string, now: number): ThreadEnt
 }
 
 /** After a write: the thread's row, and that of the session it is linked to (S4). */
-function touchThread(tenant: Tenant, thread: ThreadEntry, sessionId: string | null, now: number): void {
+export function touchThread(tenant: Tenant, thread: ThreadEntry, sessionId: string | null, now: number): void {
   const { row, checkpoints } = thread;
   const updatedAt = touchedAt(row.updatedAt, now);
   setThread(tenant, thread, { ...row, sessionId, checkpointCount: checkpoints.length, updatedAt });

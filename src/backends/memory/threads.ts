@@ -1,9 +1,10 @@
-/** Whole threads of the memory backend: listing, copying, deleting and pruning (K6, K7). */
+/** Whole threads of the memory backend: listing, copying, deleting and pruning, also of checkpoints by name (K6, K7, K9). */
 import type { CheckpointDriver, PruneCounts, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { StoredThread } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { type PruneRule, planPrune } from "../../domain/pruning.js";
 import { inSlices, Slices } from "../../domain/slices.js";
+import { deleteNamed } from "./checkpoint-deletion.js";
 import { FirstRows, LeastRows } from "./pages.js";
 import { removeExpiredThread } from "./session-entries.js";
 import type { MemoryStore, Tenant, ThreadEntry } from "./state.js";
@@ -17,7 +18,10 @@ import {
   writesOf,
 } from "./thread-entries.js";
 
-type ThreadVerbs = Pick<CheckpointDriver, "listThreads" | "copyThread" | "deleteThread" | "pruneCheckpoints">;
+type ThreadVerbs = Pick<
+  CheckpointDriver,
+  "listThreads" | "copyThread" | "deleteThread" | "deleteCheckpoints" | "pruneCheckpoints"
+>;
 
 export function threadVerbs(store: MemoryStore): ThreadVerbs {
   return {
@@ -56,6 +60,11 @@ export function threadVerbs(store: MemoryStore): ThreadVerbs {
       // There may be a lease for a thread that is yet to come.
       tenant.leases.thread.delete(threadId);
       return wasThere;
+    },
+
+    async deleteCheckpoints(call, threadId, target, fence) {
+      const { tenant, now } = enter(store, call);
+      return deleteNamed(tenant, threadId, target, fence, now);
     },
 
     async pruneCheckpoints(call, { threadId, dryRun, ...rule }) {

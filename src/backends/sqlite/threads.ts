@@ -1,9 +1,10 @@
-/** Whole threads of the SQLite backend: listing, copying, deleting and pruning (K6, K7). */
+/** Whole threads of the SQLite backend: listing, copying, deleting and pruning, also of checkpoints by name (K6, K7, K9). */
 
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredThread } from "../../domain/driver/stored.js";
 import { copyBlocks } from "./checkpoint-blocks.js";
+import { deleteCheckpoints } from "./checkpoint-deletion.js";
 import { insertCheckpoint, oldestCheckpoints } from "./checkpoint-rows.js";
 import { copyState } from "./checkpoint-states.js";
 import { copyWrites } from "./checkpoint-writes.js";
@@ -14,7 +15,10 @@ import { liveHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 import { findThread, insertThread, isThreadGone, liveThread, SELECT_THREADS, type ThreadRow } from "./thread-rows.js";
 
-type ThreadVerbs = Pick<CheckpointDriver, "listThreads" | "copyThread" | "deleteThread" | "pruneCheckpoints">;
+type ThreadVerbs = Pick<
+  CheckpointDriver,
+  "listThreads" | "copyThread" | "deleteThread" | "deleteCheckpoints" | "pruneCheckpoints"
+>;
 
 /** Rows looked at in one step. */
 const SLICE_ROWS = 200;
@@ -45,6 +49,8 @@ export function threadVerbs(file: () => OpenFile): ThreadVerbs {
       }),
 
     deleteThread: (call, threadId) => deleteThread(file(), call, threadId),
+
+    deleteCheckpoints: (call, threadId, target, fence) => deleteCheckpoints(file(), call, threadId, target, fence),
 
     pruneCheckpoints: (call, prune) => pruneCheckpoints(file(), call, prune),
   };

@@ -2,6 +2,7 @@
 import type { CallOptions } from "../../contract/call.js";
 import type {
   CheckpointStorage,
+  DeleteCheckpointsOptions,
   GetCheckpointOptions,
   GetWritesOptions,
   ListCheckpointsOptions,
@@ -18,6 +19,7 @@ import {
   checkpointNamespace,
   parseCheckpoint,
   parseCheckpointListing,
+  parseDeletedIds,
   parsePrunePolicy,
   parseThreadListing,
   parseWrites,
@@ -25,7 +27,7 @@ import {
 import { toCheckpoint, toCheckpointInfo, toThread, toWrite } from "../checkpoints.js";
 import { decodeTimeCursor, pageOf, queryDigest, timePosition } from "../cursors.js";
 import type { FencingToken } from "../driver/call.js";
-import type { CheckpointDriver } from "../driver/storage-driver.js";
+import type { CheckpointDriver, DeletionCounts } from "../driver/storage-driver.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import type { FencedSubject } from "../leases.js";
 import { fencingToken } from "../leases.js";
@@ -126,6 +128,24 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       return run("deleteThread", knownOptions(options, []), (call) => driver.deleteThread(call, id));
     },
 
+    deleteCheckpoints: async (
+      threadId: string,
+      checkpointIds: readonly string[],
+      options?: DeleteCheckpointsOptions,
+    ) => {
+      const id = identifier(threadId, "threadId");
+      const known = knownOptions(options, ["namespace", "lease"]);
+      const target = {
+        namespace: checkpointNamespace(known.namespace),
+        checkpointIds: parseDeletedIds(checkpointIds),
+      };
+      const fence = fencingToken(known.lease, [{ kind: "thread", id }]);
+      const { kept, ...counts } = await run("deleteCheckpoints", known, async (call) =>
+        target.checkpointIds.length === 0 ? NOTHING_DELETED : driver.deleteCheckpoints(call, id, target, fence),
+      );
+      return { ...counts, keptCheckpointIds: [...kept] };
+    },
+
     pruneCheckpoints: async (policy: PrunePolicy, options?: PruneOptions) => {
       const rule = parsePrunePolicy(policy);
       const known = knownOptions(options, ["dryRun"]);
@@ -134,6 +154,8 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
     },
   };
 }
+
+const NOTHING_DELETED: DeletionCounts = { removedCheckpoints: 0, removedWrites: 0, removedBytes: 0, kept: [] };
 
 const STORE_FIELDS = [
   "namespace",

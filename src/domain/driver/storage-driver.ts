@@ -180,6 +180,14 @@ export interface PruneCounts {
   readonly removedBytes: number;
 }
 
+/** `kept`: ids that have a checkpoint and stay, in the order in which they were named. */
+export interface DeletionCounts {
+  readonly removedCheckpoints: number;
+  readonly removedWrites: number;
+  readonly removedBytes: number;
+  readonly kept: readonly string[];
+}
+
 /** A thread of an expired session is absent for every method. */
 export interface CheckpointDriver {
   /** Also touches the session it is linked to; an absent one is `SessionNotFoundError`. */
@@ -212,6 +220,16 @@ export interface CheckpointDriver {
   /** `exists`: the target is there, nothing was changed. */
   copyThread(call: Call, fromThreadId: string, toThreadId: string): Promise<"copied" | "absent" | "exists">;
   deleteThread(call: Call, threadId: string): Promise<boolean>;
+  /**
+   * One atomic step; `neededOfNamed` in `domain/pruning.ts` decides what stays. Everything else that is stored under the ids goes,
+   * writes that wait for their checkpoint too. `updatedAt` of thread and session moves if anything was removed, `lastSeq` never.
+   */
+  deleteCheckpoints(
+    call: Call,
+    threadId: string,
+    target: { readonly namespace: string; readonly checkpointIds: readonly string[] },
+    fence: FencingToken | null,
+  ): Promise<DeletionCounts>;
   /** One atomic step a thread; `planPrune` in `domain/pruning.ts` decides. */
   pruneCheckpoints(
     call: Call,

@@ -37,6 +37,7 @@ const FENCED_WRITES: readonly (readonly [
     (storage, lease) => storage.storeCheckpoint("t", "c2", 1, { lease, sessionId: "s" }),
   ],
   ["putWrites", { thread: "t" }, (storage, lease) => storage.putWrites("t", "c", "task", [["a", 1]], { lease })],
+  ["deleteCheckpoints", { thread: "t" }, (storage, lease) => storage.deleteCheckpoints("t", ["c"], { lease })],
 ];
 
 export const fencingClauses: ClauseGroup = clauseGroup("fencing", (clause) => {

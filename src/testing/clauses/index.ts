@@ -1,6 +1,7 @@
 /** All clauses, in the order of the contract. */
 import type { ClauseGroup } from "../clause.js";
 import { absentClauses } from "./absent.js";
+import { checkpointDeletionClauses } from "./checkpoint-deletion.js";
 import { checkpointWriteClauses } from "./checkpoint-writes.js";
 import { checkpointClauses } from "./checkpoints.js";
 import { cleanupClauses } from "./cleanup.js";
@@ -74,6 +75,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   checkpointWriteClauses,
   threadClauses,
   pruningClauses,
+  checkpointDeletionClauses,
   sharedStateClauses,
   taskContextClauses,
   itemClauses,

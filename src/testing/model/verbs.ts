@@ -24,6 +24,7 @@ export type Verb =
   | "listThreads"
   | "copyThread"
   | "deleteThread"
+  | "deleteCheckpoints"
   | "pruneCheckpoints"
   | "storeTaskContext"
   | "getTaskContext"

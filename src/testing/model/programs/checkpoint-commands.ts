@@ -60,6 +60,20 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
     ],
     [4, () => call(tenant, "copyThread", id, pool.threadId(draw))],
     [4, () => call(tenant, "deleteThread", id)],
+    [
+      5,
+      () =>
+        call(
+          tenant,
+          "deleteCheckpoints",
+          id,
+          draw.list(0, 3, () => pool.checkpointId(draw)),
+          {
+            ...namespace,
+            ...draw.some({ lease: [20, () => new EarlierLease({ thread: id }, draw.below(3))] }),
+          },
+        ),
+    ],
     [3, () => call(tenant, "pruneCheckpoints", policy(draw, timed), draw.some({ dryRun: [30, () => true] }))],
   ];
 }

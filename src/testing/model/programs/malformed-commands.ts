@@ -53,6 +53,7 @@ export function malformedCommand(draw: Draw, tenant: string): CallCommand {
         ],
       ],
     ],
+    ["deleteCheckpoints", ["t", ["c1", badId]]],
     ["pruneCheckpoints", [{}]],
     ["storeTaskContext", ["a", new WeakMap()], "SERIALIZATION"],
     ["shareTaskContext", ["a", "a"]],

@@ -1,11 +1,11 @@
-/** Threads and their checkpoints in the reference model (K1-K3, K7, K8). */
+/** Threads and their checkpoints in the reference model (K1-K3, K7-K9). */
 import type { Checkpoint, CheckpointInfo, CheckpointWrite, ThreadInfo } from "../../../contract/checkpoint-storage.js";
 import type { ModelVerbs } from "../verbs.js";
 import { checkFence } from "./leases.js";
 import { pageAfter } from "./pages.js";
-import { pruneThread } from "./pruning.js";
+import { goingByName, pruneThread } from "./pruning.js";
 import { removeThread, sessionToWrite, touch } from "./sessions.js";
-import type { ModelCheckpoint, ModelThread, TenantState } from "./state.js";
+import type { ModelCheckpoint, ModelThread, ModelWrite, TenantState } from "./state.js";
 import { byCodePoint, copy, hasMetadata, Refusal, storedMetadata } from "./state.js";
 
 type Place = Pick<ModelThread, "threadId" | "createdAt" | "updatedAt">;
@@ -21,6 +21,7 @@ export function checkpointVerbs(
   | "listThreads"
   | "copyThread"
   | "deleteThread"
+  | "deleteCheckpoints"
   | "pruneCheckpoints"
 > {
   return {
@@ -124,6 +125,26 @@ export function checkpointVerbs(
     },
 
     deleteThread: (threadId) => removeThread(state, threadId),
+
+    deleteCheckpoints(threadId, checkpointIds, { namespace = "", lease } = {}) {
+      if (checkpointIds.length > 0) checkFence(state, lease, { thread: threadId });
+      const thread = state.threads.get(threadId);
+      const named = [...new Set(checkpointIds)];
+      if (thread === undefined) {
+        return { removedCheckpoints: 0, removedWrites: 0, removedBytes: 0, keptCheckpointIds: [] };
+      }
+      const going = goingByName(thread, namespace, named);
+      const isGoing = (each: ModelCheckpoint | ModelWrite): boolean =>
+        each.namespace === namespace && going.includes(each.checkpointId);
+      const checkpoints = thread.checkpoints.filter((each) => !isGoing(each));
+      const writes = thread.writes.filter((each) => !isGoing(each));
+      const removedCheckpoints = thread.checkpoints.length - checkpoints.length;
+      const removedWrites = thread.writes.length - writes.length;
+      Object.assign(thread, { checkpoints, writes });
+      if (removedCheckpoints + removedWrites > 0) touchThread(state, thread);
+      const keptCheckpointIds = named.filter((id) => find(thread, namespace, id) !== undefined);
+      return { removedCheckpoints, removedWrites, removedBytes: 0, keptCheckpointIds };
+    },
 
     pruneCheckpoints({ keepLast, maxAgeMs, threadId }, { dryRun = false } = {}) {
       const threads = [...state.threads.values()].filter(

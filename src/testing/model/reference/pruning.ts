@@ -1,4 +1,4 @@
-/** Which checkpoints of a thread stay in the reference model (K6). */
+/** Which checkpoints of a thread stay in the reference model (K6, K9). */
 import type { PrunePolicy } from "../../../contract/checkpoint-storage.js";
 import type { ModelCheckpoint, ModelThread, ModelWrite } from "./state.js";
 
@@ -20,6 +20,15 @@ export function pruneThread(
     kept: checkpoints.filter((each) => staying.has(each)),
     keptWrites: thread.writes.filter((write) => !removed.some((each) => belongs(write, each))),
   };
+}
+
+/** The named ids of a namespace under which nothing is to stay: round by round those leave the list that one outside of it needs. */
+export function goingByName(thread: ModelThread, namespace: string, named: readonly string[]): readonly string[] {
+  const staying = thread.checkpoints.filter(
+    (each) => each.namespace === namespace && each.needsParent && !named.includes(each.checkpointId),
+  );
+  const left = named.filter((id) => !staying.some(({ parentId }) => parentId === id));
+  return left.length === named.length ? named : goingByName(thread, namespace, left);
 }
 
 function staysByItself(

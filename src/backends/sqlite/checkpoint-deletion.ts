@@ -1,0 +1,92 @@
+/** Deleting checkpoints by name (K9): the domain says what must stay, one transaction in slices removes the rest. */
+import type { Call, FencingToken } from "../../domain/driver/call.js";
+import type { CheckpointDriver, DeletionCounts } from "../../domain/driver/storage-driver.js";
+import { type NeededParent, neededOfNamed } from "../../domain/pruning.js";
+import { sweepLoose } from "./checkpoint-blocks.js";
+import { findCheckpoint } from "./checkpoint-rows.js";
+import { deleteState } from "./checkpoint-states.js";
+import { deleteWrites, sizeOfWrites } from "./checkpoint-writes.js";
+import type { Connection } from "./connection/connection.js";
+import { assertFence } from "./leases.js";
+import type { OpenFile } from "./store.js";
+import { liveThread, touchThread } from "./thread-rows.js";
+
+type Target = Parameters<CheckpointDriver["deleteCheckpoints"]>[2];
+
+/** Checkpoints looked at between two looks at the time. */
+const PIECE_ROWS = 200;
+
+/** @throws FencedError */
+export async function deleteCheckpoints(
+  file: OpenFile,
+  call: Call,
+  threadId: string,
+  target: Target,
+  fence: FencingToken | null,
+): Promise<DeletionCounts> {
+  const counts = await file.writeInSlices(call, function* (tx, tenant) {
+    const now = file.now();
+    assertFence(tx, tenant, fence, now);
+    const thread = liveThread(tx, tenant, threadId, now);
+    if (thread === undefined) return { removedCheckpoints: 0, removedWrites: 0, removedBytes: 0, kept: [] };
+    const removed = yield* removeNamed(tx, thread.id, target);
+    if (removed.removedCheckpoints + removed.removedWrites > 0) {
+      const checkpointCount = thread.checkpointCount - removed.removedCheckpoints;
+      touchThread(tx, thread, { link: null, lastSeq: thread.lastSeq, checkpointCount }, now);
+    }
+    yield* sweepLoose(tx, thread.id, "all");
+    return removed;
+  });
+  if (counts.removedCheckpoints + counts.removedWrites > 0) await file.maintenance.reclaim(call);
+  return counts;
+}
+
+function* removeNamed(
+  tx: Connection,
+  thread: number,
+  { namespace, checkpointIds }: Target,
+): Generator<void, DeletionCounts, void> {
+  const needed = neededOfNamed(new Set(checkpointIds), yield* selectNeeds(tx, thread, namespace));
+  const kept: string[] = [];
+  let [removedCheckpoints, removedWrites, removedBytes] = [0, 0, 0];
+  for (const checkpointId of checkpointIds) {
+    const row = findCheckpoint(tx, thread, namespace, checkpointId);
+    if (needed.has(checkpointId)) {
+      if (row !== undefined) kept.push(checkpointId);
+      continue;
+    }
+    const { count, bytes } = sizeOfWrites(tx, thread, namespace, checkpointId);
+    if (count > 0) deleteWrites(tx, thread, namespace, checkpointId);
+    if (row !== undefined) {
+      deleteState(tx, thread, row);
+      tx.run("DELETE FROM checkpoints WHERE id = ?", row.id);
+      removedCheckpoints += 1;
+    }
+    removedWrites += count;
+    removedBytes += bytes + (row?.sizeBytes ?? 0);
+    yield;
+  }
+  return { removedCheckpoints, removedWrites, removedBytes, kept };
+}
+
+/** The checkpoints of a namespace that need their parent. */
+function* selectNeeds(tx: Connection, thread: number, namespace: string): Generator<void, NeededParent[], void> {
+  const needs: NeededParent[] = [];
+  for (let after = 0; ; ) {
+    const rows = tx.all<{ seq: number; checkpointId: string; parentId: string | null; needsParent: number }>(
+      `SELECT seq, checkpoint_id AS checkpointId, parent_id AS parentId, needs_parent AS needsParent
+       FROM checkpoints INDEXED BY checkpoints_by_namespace
+       WHERE thread = ? AND namespace = ? AND seq > ? ORDER BY seq LIMIT ?`,
+      thread,
+      namespace,
+      after,
+      PIECE_ROWS,
+    );
+    for (const { seq, checkpointId, parentId, needsParent } of rows) {
+      if (needsParent !== 0 && parentId !== null) needs.push({ checkpointId, parentId });
+      after = seq;
+    }
+    if (rows.length < PIECE_ROWS) return needs;
+    yield;
+  }
+}
