@@ -12,9 +12,11 @@ export type {
 } from "./contract/call.js";
 export type {
   Checkpoint,
+  CheckpointDeletion,
   CheckpointInfo,
   CheckpointStorage,
   CheckpointWrite,
+  DeleteCheckpointsOptions,
   GetCheckpointOptions,
   GetWritesOptions,
   ListCheckpointsOptions,

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PrunableCheckpoint, PruneRule } from "../../src/domain/pruning.js";
-import { planPrune } from "../../src/domain/pruning.js";
+import { neededOfNamed, planPrune } from "../../src/domain/pruning.js";
 
 const NOW = 1_000_000;
 
@@ -159,3 +159,55 @@ function naivePrune(all: readonly PrunableCheckpoint[], { keepLast, maxAgeMs }: 
   }
   return all.filter((each) => !kept.has(each));
 }
+
+describe("neededOfNamed (K9)", () => {
+  const needed = (named: readonly string[], needs: readonly (readonly [child: string, parent: string])[]) => [
+    ...neededOfNamed(
+      new Set(named),
+      needs.map(([checkpointId, parentId]) => ({ checkpointId, parentId })),
+    ),
+  ];
+
+  it("keeps what one outside needs, and what that needs, in whatever order the needs come", () => {
+    const needs = [
+      ["b", "a"],
+      ["c", "b"],
+      ["d", "c"],
+    ] as const;
+    expect(needed(["a", "b", "c"], needs)).toEqual(["c", "b", "a"]);
+    expect(needed(["a", "b", "c"], needs.toReversed())).toEqual(["c", "b", "a"]);
+    expect(needed(["a", "c"], needs)).toEqual(["a", "c"]);
+    expect(needed(["a", "b", "c", "d"], needs)).toEqual([]);
+  });
+
+  it("keeps nothing for a need that is named itself, also in a circle", () => {
+    expect(needed(["a"], [["a", "a"]])).toEqual([]);
+    const circle = [
+      ["a", "b"],
+      ["b", "a"],
+    ] as const;
+    expect(needed(["a", "b"], circle)).toEqual([]);
+    expect(needed(["a"], circle)).toEqual(["a"]);
+  });
+
+  it("is the rule written down naively, on random threads", () => {
+    const id = fc.integer({ min: 0, max: 7 }).map(String);
+    const parents = fc.dictionary(id, id, { noNullPrototype: true });
+    fc.assert(
+      fc.property(parents, fc.uniqueArray(id), (parentOf, named) => {
+        const stays = new Set<string>();
+        for (let round = 0; round < 10; round++) {
+          for (const [child, parent] of Object.entries(parentOf)) {
+            if ((!named.includes(child) || stays.has(child)) && named.includes(parent)) stays.add(parent);
+          }
+        }
+        expect(new Set(needed(named, Object.entries(parentOf)))).toEqual(stays);
+      }),
+    );
+  });
+
+  it("bears one long chain of need: 200,000 checkpoints", () => {
+    const needs = Array.from({ length: 200_000 }, (_, i) => [`c${i + 1}`, `c${i}`] as const);
+    expect(needed(["c0", "c1"], needs)).toEqual(["c1", "c0"]);
+  });
+});

@@ -1,6 +1,6 @@
 // Checkpoints take any state; a write is a channel, a value and perhaps an index.
 import { expectTypeOf, test } from "vitest";
-import type { CheckpointStorage, StorageBackend, WriteInput } from "waystone";
+import type { CheckpointDeletion, CheckpointStorage, StorageBackend, WriteInput } from "waystone";
 
 declare const storage: StorageBackend;
 
@@ -21,6 +21,15 @@ test("writes are written down where they are passed", () => {
   ]);
   // @ts-expect-error: a write has a channel and a value
   storage.putWrites("t", "c", "task", [["messages"]]);
+});
+
+test("checkpoints are deleted by a list of ids, under a lease or none", () => {
+  storage.deleteCheckpoints("t", ["c"] as readonly string[], { namespace: "n", lease: undefined, timeoutMs: 1 });
+  expectTypeOf<Awaited<ReturnType<StorageBackend["deleteCheckpoints"]>>>().toEqualTypeOf<CheckpointDeletion>();
+  // @ts-expect-error: one id is a list of one
+  storage.deleteCheckpoints("t", "c");
+  // @ts-expect-error: ids are named
+  storage.deleteCheckpoints("t");
 });
 
 test("a state may be anything", () => {

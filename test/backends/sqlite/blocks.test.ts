@@ -102,6 +102,25 @@ describe("blocks that nothing needs", () => {
     expect((await storage.getCheckpoint("t"))?.data).toBe(1);
   });
 
+  it("go when checkpoints are deleted by name, but for those that others share (K9)", async () => {
+    const path = newPath();
+    await using storage = sqliteStorage({ path, durability: "process" });
+    const shared = messages(10);
+    for (let i = 0; i < 10; i++) {
+      await storage.storeCheckpoint("t", `c${i}`, { messages: [...shared, ...messages(10, (i + 1) * 100)] });
+    }
+    const all = Number(blocks(path));
+    await storage.deleteCheckpoints("t", ["c1", "c3", "c5", "c7", "c9"]);
+    const half = Number(blocks(path));
+    expect(half).toBeLessThan(all * 0.7);
+    await storage.deleteCheckpoints("t", ["c1", "absent"]);
+    expect(blocks(path)).toBe(half);
+    const found = await storage.getCheckpoint("t", { checkpointId: "c8" });
+    expect(found?.data).toEqual({ messages: [...shared, ...messages(10, 900)] });
+    await storage.deleteCheckpoints("t", ["c0", "c2", "c4", "c6", "c8"]);
+    expect(blocks(path)).toBe(0);
+  });
+
   it("go after a while when one checkpoint is replaced again and again", async () => {
     const path = newPath();
     await using storage = sqliteStorage({ path, durability: "process" });

@@ -181,6 +181,18 @@ describe("a thread", () => {
     expect(countsIn(path)).toEqual(NOTHING);
   });
 
+  it("whose checkpoints are deleted by name leaves nothing but itself", async () => {
+    const path = newPath();
+    await using storage = sqliteStorage(path);
+    const ids = Array.from({ length: 300 }, (_, i) => `c${i}`);
+    for (const id of ids) {
+      await storage.storeCheckpoint("t", id, id.repeat(3_000));
+      await storage.putWrites("t", id, "task", [["a", id]]);
+    }
+    expect(await storage.deleteCheckpoints("t", ids)).toMatchObject({ removedCheckpoints: 300, removedWrites: 300 });
+    expect(countsIn(path)).toEqual({ ...NOTHING, threads: 1 });
+  });
+
   it("is pruned in several transactions, each of which leaves it whole", async () => {
     const path = newPath();
     await using storage = sqliteStorage(path);
@@ -211,6 +223,14 @@ describe("space", () => {
     ["cleanupExpiredSessions", (storage) => storage.cleanupExpiredSessions({ maxIdleHours: 0 })],
     ["deleteThread", (storage) => storage.deleteThread("t")],
     ["pruneCheckpoints", (storage) => storage.pruneCheckpoints({ keepLast: 1 })],
+    [
+      "deleteCheckpoints",
+      (storage) =>
+        storage.deleteCheckpoints(
+          "t",
+          Array.from({ length: 200 }, (_, i) => `c${i}`),
+        ),
+    ],
     ["deleteItems", (storage) => storage.deleteItems(["a"])],
   ])("is given back by %s", async (_name, remove) => {
     const path = newPath();

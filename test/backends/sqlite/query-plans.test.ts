@@ -61,6 +61,8 @@ async function useEverything(storage: StorageBackend): Promise<void> {
   await storage.copyThread("t", "t2");
   await storage.renewLease(lease);
   await storage.releaseLease(lease);
+  await storage.storeCheckpoint("t", "needing", "z", { parentId: "c0", needsParent: true });
+  await storage.deleteCheckpoints("t", ["needing", "c2"]);
   await storage.pruneCheckpoints({ keepLast: 1 }, { dryRun: true });
   await storage.pruneCheckpoints({ keepLast: 1, threadId: "t" });
   await storage.storeTaskContext("s", 1);

@@ -87,6 +87,13 @@ describe("bad arguments", () => {
     ["listThreads", (s) => s.listThreads({ user: "x" }), 'query has no field "user"'],
     ["copyThread", (s) => s.copyThread("t", undefined), "toThreadId must be a string, not undefined"],
     ["deleteThread", (s) => s.deleteThread("t", { force: true }), 'no field "force"'],
+    ["deleteCheckpoints", (s) => s.deleteCheckpoints("t", "c"), "checkpointIds must be an array"],
+    ["deleteCheckpoints", (s) => s.deleteCheckpoints("t", ["c", ""]), "checkpointIds[1] must not be empty"],
+    [
+      "deleteCheckpoints",
+      (s) => s.deleteCheckpoints("t", Array(1_001).fill("c")),
+      "checkpointIds must be at most 1000, not 1001",
+    ],
     ["pruneCheckpoints", (s) => s.pruneCheckpoints({}), "policy must have keepLast or maxAgeMs"],
     ["pruneCheckpoints", (s) => s.pruneCheckpoints({ keepLast: 1, dryRun: true }), 'policy has no field "dryRun"'],
     ["pruneCheckpoints", (s) => s.pruneCheckpoints({ keepLast: 1 }, { dryRun: 1 }), "dryRun must be a boolean"],
