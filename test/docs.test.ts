@@ -9,6 +9,7 @@ import type { StorageRecord } from "../src/contract/records.js";
 import type { StorageBackend } from "../src/contract/storage-backend.js";
 import { MAX_LIST_LIMIT, MAX_PAGE_LIMIT, MAX_TTL_MS } from "../src/domain/arguments.js";
 import { DEFAULT_TIMEOUT_MS, timeoutOption } from "../src/domain/call-options.js";
+import { MAX_DELETED_IDS } from "../src/domain/checkpoint-arguments.js";
 import { DEFAULT_MAX_BYTES, MAX_DEPTH } from "../src/domain/codec/format.js";
 import { MAX_IDENTIFIER_BYTES } from "../src/domain/identifiers.js";
 import { MAX_ITEM_BYTES } from "../src/domain/items.js";
@@ -165,6 +166,7 @@ describe("docs/contract.md", () => {
       "`ttlMs` of a lease": `${MAX_LEASE_TTL_MS / day} days`,
       "`timeoutMs`": "1 day",
       "`limit` of a page; of history, checkpoints and versions": `${count(MAX_PAGE_LIMIT)}; ${count(MAX_LIST_LIMIT)}`,
+      "ids of one `deleteCheckpoints`": count(MAX_DELETED_IDS),
       "`keepVersions`": "10,000",
     });
     expect(() => memoryStorage({ keepVersions: 10_001 })).toThrow();

@@ -74,13 +74,13 @@ export function parseCheckpointListing(options: Partial<ListCheckpointsOptions>)
 }
 
 /** Most checkpoints that one call deletes. */
-const MAX_DELETED = 1_000;
+export const MAX_DELETED_IDS = 1_000;
 
 /** Ids of checkpoints to delete, each once, in the order in which they are named first (K9). */
 export function parseDeletedIds(value: unknown): string[] {
   const ids = array(value, "checkpointIds");
-  if (ids.length > MAX_DELETED) {
-    throw new InvalidArgumentError(`checkpointIds must be at most ${MAX_DELETED}, not ${ids.length}`);
+  if (ids.length > MAX_DELETED_IDS) {
+    throw new InvalidArgumentError(`checkpointIds must be at most ${MAX_DELETED_IDS}, not ${ids.length}`);
   }
   return [...new Set(Array.from(ids, (id, i) => identifier(id, `checkpointIds[${i}]`)))];
 }
