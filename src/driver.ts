@@ -31,6 +31,7 @@ export type {
   TaskContextDriver,
   ThreadListing,
   TimePosition,
+  WantedCheckpoint,
 } from "./domain/driver/storage-driver.js";
 export type {
   Rows,

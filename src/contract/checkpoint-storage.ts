@@ -19,11 +19,15 @@ export interface CheckpointInfo {
   readonly needsParent: boolean;
   /** Bytes of the encoded state. */
   readonly sizeBytes: number;
+  /** Names the state as it is stored: equal ones of a thread mean equal states (K5). Absent where the store gives none, as for small states. */
+  readonly etag?: string;
 }
 
 /** A checkpoint with its state. */
 export interface Checkpoint extends CheckpointInfo {
   readonly data: unknown;
+  /** The state is the one that `ifNoneMatch` names: it was not read, and `data` is `undefined` (K5). */
+  readonly notModified?: true;
   /** Present when asked for by `writes: true`; ordered by `(taskPath, taskId, index)`. */
   readonly writes?: CheckpointWrite[];
 }
@@ -69,6 +73,8 @@ export interface GetCheckpointOptions extends CallOptions {
   readonly namespace?: string | undefined;
   /** Also return the intermediate writes, in the same round trip. Default `false`. */
   readonly writes?: boolean | undefined;
+  /** The `etag` of a state that the caller has: with the same one `data` need not be read, see `Checkpoint.notModified`. */
+  readonly ifNoneMatch?: string | undefined;
 }
 
 export interface ListCheckpointsOptions extends CallOptions {

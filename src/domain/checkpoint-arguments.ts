@@ -6,7 +6,7 @@ import type {
   ThreadQuery,
 } from "../contract/checkpoint-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
-import { array, boolean, integer, knownFields, listLimit, MAX_TTL_MS, oneOf, pageLimit } from "./arguments.js";
+import { array, boolean, integer, knownFields, listLimit, MAX_TTL_MS, oneOf, pageLimit, string } from "./arguments.js";
 import { encodeText, encodeValue } from "./codec/codec.js";
 import type { CheckpointListing, NewStoredCheckpoint, ThreadListing } from "./driver/storage-driver.js";
 import type { StoredWrite } from "./driver/stored.js";
@@ -18,6 +18,13 @@ import type { PruneRule } from "./pruning.js";
 /** A namespace of checkpoints: `""`, the root, unless it is given. */
 export function checkpointNamespace(value: unknown): string {
   return value === undefined ? "" : identifierOrEmpty(value, "namespace");
+}
+
+/** An etag that a store gave: never empty. */
+export function etagArgument(value: unknown): string {
+  const etag = string(value, "ifNoneMatch");
+  if (etag === "") throw new InvalidArgumentError("ifNoneMatch must not be empty");
+  return etag;
 }
 
 /** A new checkpoint, encoded. */

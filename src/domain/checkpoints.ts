@@ -42,6 +42,7 @@ export function toCheckpointInfo(threadId: string, stored: StoredCheckpoint): Ch
     createdAt: new Date(stored.createdAt),
     needsParent: stored.needsParent,
     sizeBytes: stored.sizeBytes,
+    ...(stored.etag === null ? {} : { etag: stored.etag }),
   };
 }
 
@@ -49,6 +50,8 @@ export function toCheckpointInfo(threadId: string, stored: StoredCheckpoint): Ch
 export interface CheckpointParts {
   readonly data: boolean;
   readonly writes: boolean;
+  /** The etag of a state that is not to be read again. */
+  readonly ifNoneMatch?: string | null;
 }
 
 /**
@@ -58,23 +61,29 @@ export interface CheckpointParts {
 export function toCheckpoint(
   threadId: string,
   stored: StoredCheckpoint,
-  parts: CheckpointParts & { data: true },
+  parts: CheckpointParts & { readonly data: true },
 ): Checkpoint;
 export function toCheckpoint(threadId: string, stored: StoredCheckpoint, parts: CheckpointParts): ListedCheckpoint;
 export function toCheckpoint(threadId: string, stored: StoredCheckpoint, parts: CheckpointParts): ListedCheckpoint {
   const missing = (part: string): CorruptionError =>
     new CorruptionError(`the ${part} of checkpoint ${quoteIdentifier(stored.checkpointId)} is missing`);
   const info = toCheckpointInfo(threadId, stored);
-  let listed: ListedCheckpoint = info;
+  let listed: ListedCheckpoint & Pick<Checkpoint, "notModified"> = info;
   if (parts.data) {
-    if (stored.data === null) throw missing("state");
-    listed = { ...listed, data: decodeValue(stored.data) };
+    if (stored.data !== null) listed = { ...listed, data: decodeValue(stored.data) };
+    else if (isNotModified(stored.etag, parts.ifNoneMatch)) listed = { ...listed, data: undefined, notModified: true };
+    else throw missing("state");
   }
   if (parts.writes) {
     if (stored.writes === null) throw missing("list of writes");
     listed = { ...listed, writes: stored.writes.map(toWrite) };
   }
   return listed;
+}
+
+/** Whether the caller has the state of this etag, so that it is not read (K5). */
+export function isNotModified(etag: string | null, ifNoneMatch: string | null | undefined): boolean {
+  return etag !== null && etag === ifNoneMatch;
 }
 
 export function toWrite({ taskId, taskPath, index, channel, value }: StoredWrite): CheckpointWrite {

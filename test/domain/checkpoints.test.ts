@@ -150,6 +150,7 @@ describe("toCheckpoint (K5)", () => {
     createdAt: 0,
     needsParent: false,
     sizeBytes: 1,
+    etag: null,
     data: "1",
     writes: [],
   };
@@ -173,6 +174,24 @@ describe("toCheckpoint (K5)", () => {
     for (const broken of [{ data: null }, { data: "{" }, { writes: null }, { metadata: "[]" }]) {
       expect(() => toCheckpoint("t", { ...stored, ...broken }, { data: true, writes: true })).toThrow(CorruptionError);
     }
+  });
+
+  it("takes a state that is not there for one that the caller has only where the etags are the same (K5)", () => {
+    const without = { ...stored, etag: "a", data: null };
+    const read = (etag: string | null, ifNoneMatch: string | null): unknown =>
+      toCheckpoint("t", { ...without, etag }, { data: true, writes: false, ifNoneMatch });
+    expect(read("a", "a")).toMatchObject({ etag: "a", data: undefined, notModified: true });
+    for (const [etag, ifNoneMatch] of [
+      ["a", "b"],
+      ["a", null],
+      [null, "a"],
+      [null, null],
+    ] as const) {
+      expect(() => read(etag, ifNoneMatch)).toThrow(CorruptionError);
+    }
+    const whole = toCheckpoint("t", { ...without, data: "1" }, { data: true, writes: false, ifNoneMatch: "a" });
+    expect(whole).toMatchObject({ data: 1, etag: "a" });
+    expect(whole).not.toHaveProperty("notModified");
   });
 });
 

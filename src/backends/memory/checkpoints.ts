@@ -1,8 +1,9 @@
 /** Checkpoints and writes of the memory backend (K1-K3, K5, K8). */
-import { assertExpectedHead, compareWrites } from "../../domain/checkpoints.js";
+import { assertExpectedHead, type CheckpointParts, compareWrites, isNotModified } from "../../domain/checkpoints.js";
 import type { CheckpointDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredCheckpoint, StoredWrite } from "../../domain/driver/stored.js";
 import { matchesMetadata } from "../../domain/metadata-filter.js";
+import { etagOf } from "../../domain/segments/manifest.js";
 import { touchedAt } from "../../domain/sessions.js";
 import { inSlices } from "../../domain/slices.js";
 import { checkFence } from "./leases.js";
@@ -36,19 +37,19 @@ export function checkpointVerbs(store: MemoryStore): CheckpointVerbs {
         createdAt: earlier?.createdAt ?? now,
         writes: null,
       };
-      keepCheckpoint(thread, stored);
+      const kept = keepCheckpoint(thread, stored);
       touchThread(tenant, thread, checkpoint.sessionId ?? thread.row.sessionId, now);
-      return withParts(thread, stored, { data: false, writes: false });
+      return withParts(thread, kept, { data: false, writes: false });
     },
 
-    async getCheckpoint(call, threadId, { namespace, checkpointId, writes }) {
+    async getCheckpoint(call, threadId, { namespace, checkpointId, ...parts }) {
       const { tenant, now } = enter(store, call);
       const thread = liveThread(tenant, threadId, now);
       const found =
         checkpointId === null
           ? thread?.namespaces.get(namespace)?.checkpoints.newest
           : thread && findCheckpoint(thread, namespace, checkpointId);
-      return thread && found && withParts(thread, found, { data: true, writes });
+      return thread && found && withParts(thread, found, { ...parts, data: true });
     },
 
     async listCheckpoints(call, threadId, { namespace, limit, before, metadata, data, writes }) {
@@ -113,14 +114,12 @@ export function findCheckpoint(
 }
 
 /** The checkpoint with the parts that are asked for. @throws CorruptionError if its state is damaged (K5) */
-export function withParts(
-  thread: ThreadEntry,
-  row: KeptCheckpoint,
-  parts: { readonly data: boolean; readonly writes: boolean },
-): StoredCheckpoint {
+export function withParts(thread: ThreadEntry, row: KeptCheckpoint, parts: CheckpointParts): StoredCheckpoint {
+  const etag = etagOf(row.data);
   return {
     ...row,
-    data: parts.data ? thread.blocks.read(row.data) : null,
+    etag,
+    data: parts.data && !isNotModified(etag, parts.ifNoneMatch) ? thread.blocks.read(row.data) : null,
     writes: parts.writes ? orderedWrites(thread, row.namespace, row.checkpointId) : null,
   };
 }

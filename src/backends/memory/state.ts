@@ -112,7 +112,7 @@ export interface NamespaceEntry {
 }
 
 /** A checkpoint; `data` is the manifest of its state, its writes are kept beside it. */
-export type KeptCheckpoint = StoredCheckpoint & { readonly data: string; readonly writes: null };
+export type KeptCheckpoint = Omit<StoredCheckpoint, "etag"> & { readonly data: string; readonly writes: null };
 
 interface SessionId {
   readonly sessionId: string;

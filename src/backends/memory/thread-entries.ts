@@ -43,13 +43,14 @@ export function namespaceOf(thread: ThreadEntry, namespace: string): NamespaceEn
   return entry;
 }
 
-/** Adds a checkpoint with its whole state as `data`, or replaces the one of its `seq`. */
-export function keepCheckpoint(thread: ThreadEntry, checkpoint: KeptCheckpoint): void {
+/** Adds a checkpoint with its whole state as `data`, or replaces the one of its `seq`; returns it as it is kept. */
+export function keepCheckpoint(thread: ThreadEntry, checkpoint: KeptCheckpoint): KeptCheckpoint {
   const earlier = thread.checkpoints.get(checkpoint.seq);
   // First the new state, then the old one goes: what both need stays.
   const kept = { ...checkpoint, data: thread.blocks.add(checkpoint.data) };
   if (earlier !== undefined) thread.blocks.release(earlier.data);
   keepRow(thread, kept);
+  return kept;
 }
 
 /** Puts a row, whose state is kept, in its places. */

@@ -1,5 +1,6 @@
 /** Rows of checkpoints; their states and writes are kept beside them. */
 import { quoteIdentifier } from "../../contract/errors.js";
+import { type CheckpointParts, isNotModified } from "../../domain/checkpoints.js";
 import type { StoredCheckpoint } from "../../domain/driver/stored.js";
 import { readState } from "./checkpoint-states.js";
 import { selectWrites } from "./checkpoint-writes.js";
@@ -12,22 +13,26 @@ export interface CheckpointRow extends Omit<StoredCheckpoint, "needsParent" | "d
   readonly needsParent: number;
 }
 
-export const CHECKPOINT_COLUMNS = `id, namespace, checkpoint_id AS checkpointId, parent_id AS parentId,
-  session_id AS sessionId, metadata, seq, created_at AS createdAt, needs_parent AS needsParent, size_bytes AS sizeBytes`;
+/** The name of the state's root, which ends a manifest that begins with `@` (64). A damaged one matches nothing that a caller has. */
+const ETAG = `(SELECT CASE unicode(data) WHEN 64 THEN substr(data, -32) END FROM checkpoint_states
+  WHERE checkpoint = checkpoints.id) AS etag`;
 
-const BY_ID = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_id
+const COLUMNS = `id, namespace, checkpoint_id AS checkpointId, parent_id AS parentId, session_id AS sessionId, metadata, seq,
+  created_at AS createdAt, needs_parent AS needsParent, size_bytes AS sizeBytes, ${ETAG}`;
+
+const BY_ID = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_id
   WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`;
 
-const LATEST = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
+const LATEST = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
   WHERE thread = ? AND namespace = ? ORDER BY seq DESC LIMIT 1`;
 
-const NEWEST = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
+const NEWEST = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
   WHERE thread = ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
 
-const NEWEST_OF_NAMESPACE = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
+const NEWEST_OF_NAMESPACE = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
   WHERE thread = ? AND namespace = ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
 
-const OLDEST = `SELECT ${CHECKPOINT_COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
+const OLDEST = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
   WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?`;
 
 /** Above every `seq`. */
@@ -66,7 +71,7 @@ export function oldestCheckpoints(db: Connection, thread: number, after: number,
 }
 
 /** Without parts; `needsParent` as a boolean. */
-export type CheckpointFields = Omit<StoredCheckpoint, "data" | "writes">;
+export type CheckpointFields = Omit<StoredCheckpoint, "etag" | "data" | "writes">;
 
 export function insertCheckpoint(tx: Connection, thread: number, checkpoint: CheckpointFields): number {
   return tx.insert(
@@ -103,14 +108,14 @@ export function withParts(
   db: Connection,
   thread: number,
   row: CheckpointRow,
-  parts: { readonly data: boolean; readonly writes: boolean },
+  parts: CheckpointParts,
 ): StoredCheckpoint {
   const { id: _id, needsParent, ...fields } = row;
   const name = (): string => `checkpoint ${quoteIdentifier(row.checkpointId)}`;
   return {
     ...fields,
     needsParent: needsParent !== 0,
-    data: parts.data ? readState(db, thread, row, name) : null,
+    data: parts.data && !isNotModified(row.etag, parts.ifNoneMatch) ? readState(db, thread, row, name) : null,
     writes: parts.writes ? selectWrites(db, thread, row.namespace, row.checkpointId) : null,
   };
 }

@@ -66,11 +66,11 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
           now,
         );
         yield;
-        return { ...stored, data: null, writes: null };
+        return { ...stored, etag: state.root, data: null, writes: null };
       });
     },
 
-    getCheckpoint: (call, threadId, { namespace, checkpointId, writes }) =>
+    getCheckpoint: (call, threadId, { namespace, checkpointId, ...parts }) =>
       file().read(call, (db, tenant) => {
         const thread = liveThread(db, tenant, threadId, file().now());
         if (thread === undefined) return undefined;
@@ -78,7 +78,7 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
           checkpointId === null
             ? latestCheckpoint(db, thread.id, namespace)
             : findCheckpoint(db, thread.id, namespace, checkpointId);
-        return row && withParts(db, thread.id, row, { data: true, writes });
+        return row && withParts(db, thread.id, row, { ...parts, data: true });
       }),
 
     listCheckpoints(call, threadId, listing) {

@@ -17,6 +17,7 @@ import { ConflictError, quoteIdentifier } from "../../contract/errors.js";
 import { boolean, knownOptions } from "../arguments.js";
 import {
   checkpointNamespace,
+  etagArgument,
   parseCheckpoint,
   parseCheckpointListing,
   parseDeletedIds,
@@ -51,15 +52,16 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
 
     getCheckpoint: async (threadId: string, options?: GetCheckpointOptions) => {
       const id = identifier(threadId, "threadId");
-      const known = knownOptions(options, ["checkpointId", "namespace", "writes"]);
+      const known = knownOptions(options, ["checkpointId", "namespace", "writes", "ifNoneMatch"]);
       const wanted = {
         namespace: checkpointNamespace(known.namespace),
         checkpointId: known.checkpointId === undefined ? null : identifier(known.checkpointId, "checkpointId"),
         writes: known.writes !== undefined && boolean(known.writes, "writes"),
+        ifNoneMatch: known.ifNoneMatch === undefined ? null : etagArgument(known.ifNoneMatch),
       };
       return run("getCheckpoint", known, async (call) => {
         const stored = await driver.getCheckpoint(call, id, wanted);
-        return stored === undefined ? undefined : toCheckpoint(id, stored, { data: true, writes: wanted.writes });
+        return stored === undefined ? undefined : toCheckpoint(id, stored, { ...wanted, data: true });
       });
     },
 

@@ -154,6 +154,15 @@ export interface NewStoredCheckpoint {
   readonly expectedHead: string | null | undefined;
 }
 
+export interface WantedCheckpoint {
+  readonly namespace: string;
+  /** `null`: the latest of the namespace. */
+  readonly checkpointId: string | null;
+  readonly writes: boolean;
+  /** With a state of this etag `data` may be `null`: the caller has it (K5). `null`: the state is wanted. */
+  readonly ifNoneMatch: string | null;
+}
+
 export interface CheckpointListing {
   /** `null`: every namespace. */
   readonly namespace: string | null;
@@ -197,12 +206,7 @@ export interface CheckpointDriver {
     checkpoint: NewStoredCheckpoint,
     fence: FencingToken | null,
   ): Promise<StoredCheckpoint>;
-  /** `checkpointId: null` is the latest of the namespace. */
-  getCheckpoint(
-    call: Call,
-    threadId: string,
-    wanted: { readonly namespace: string; readonly checkpointId: string | null; readonly writes: boolean },
-  ): Promise<StoredCheckpoint | undefined>;
+  getCheckpoint(call: Call, threadId: string, wanted: WantedCheckpoint): Promise<StoredCheckpoint | undefined>;
   listCheckpoints(call: Call, threadId: string, listing: CheckpointListing): Promise<StoredCheckpoint[]>;
   putWrites(
     call: Call,

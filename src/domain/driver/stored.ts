@@ -48,6 +48,8 @@ export interface StoredCheckpoint {
   readonly needsParent: boolean;
   /** UTF-8 bytes of the encoded state. */
   readonly sizeBytes: number;
+  /** Equal ones of a thread mean equal states (K5); `null` where there is none. */
+  readonly etag: string | null;
   /** `null` unless it was asked for. */
   readonly data: string | null;
   /** `null` unless they were asked for; in the order of K3. */

@@ -86,7 +86,7 @@ export function threadRecord(
 
 export function checkpointRecord(
   threadId: string,
-  stored: Omit<StoredCheckpoint, "sizeBytes" | "writes">,
+  stored: Omit<StoredCheckpoint, "sizeBytes" | "etag" | "writes">,
 ): CheckpointRecord {
   if (stored.data === null) throw new CorruptionError(`the state of checkpoint number ${stored.seq} is missing`);
   return {

@@ -23,6 +23,11 @@ export function rootManifest({ level, bytes, name }: Root): string {
   return `@${VERSION} ${level} ${bytes} ${name}`;
 }
 
+/** What stands for a state in place of its text (K5): the root's name, which names the content; `null` for a state that is in the row itself. */
+export function etagOf(manifest: string): string | null {
+  return rootOf(manifest)?.name ?? null;
+}
+
 /**
  * The root that a manifest names; `null` for a manifest that is the state itself.
  * @throws CorruptionError, UnsupportedError for one that a newer version has written

@@ -7,6 +7,7 @@ import { checkpointClauses } from "./checkpoints.js";
 import { cleanupClauses } from "./cleanup.js";
 import { clockClauses } from "./clocks.js";
 import { concurrencyClauses } from "./concurrency.js";
+import { conditionalReadClauses } from "./conditional-reads.js";
 import { conversationClauses } from "./conversations.js";
 import { expiryClauses } from "./expiry.js";
 import { failureClauses } from "./failures.js";
@@ -72,6 +73,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   historyClauses,
   checkpointClauses,
   replacedCheckpointClauses,
+  conditionalReadClauses,
   checkpointWriteClauses,
   threadClauses,
   pruningClauses,

@@ -38,6 +38,18 @@ it("a copy has a fate of its own", () => {
   expect(copy.size).toBe(0);
 });
 
+it("a state that the caller has is not read (K5)", async () => {
+  const store = emptyStore();
+  const call = driverCall();
+  const fields = { namespace: "", checkpointId: "c", parentId: null, sessionId: null, metadata: "{}" };
+  const data = EncodedText.of(state(20));
+  const checkpoint = { ...fields, needsParent: false, data, sizeBytes: data.bytes, expectedHead: undefined };
+  const { etag } = await checkpointVerbs(store).storeCheckpoint(call, "t", checkpoint, null);
+  const wanted = { namespace: "", checkpointId: null, writes: false, ifNoneMatch: etag };
+  expect(await checkpointVerbs(store).getCheckpoint(call, "t", wanted)).toMatchObject({ etag, data: null });
+  expect(etag).toMatch(/^[0-9a-f]{32}$/);
+});
+
 it("a thread has the blocks of its states and no others, after replacing and pruning too", async () => {
   const store = emptyStore();
   const call = driverCall();

@@ -28,6 +28,19 @@ it("a thread grows by what is new (K4)", { timeout: 60_000 }, async () => {
   expect(head?.data).toEqual({ step: 300, messages: messages(300) });
 });
 
+it("a state that the caller has is found by its row alone, and any other one is read (K5)", async () => {
+  const path = newPath();
+  await using storage = sqliteStorage(path);
+  const { etag } = await storage.storeCheckpoint("t", "large", { messages: messages(20) });
+  expect(etag).toMatch(/^[0-9a-f]{32}$/);
+  expect(await storage.storeCheckpoint("t", "small", 1)).not.toHaveProperty("etag");
+  outside(path, (db) => db.exec("DELETE FROM checkpoint_blocks"));
+  const found = await storage.getCheckpoint("t", { checkpointId: "large", ifNoneMatch: etag });
+  expect(found).toMatchObject({ etag, notModified: true, data: undefined });
+  const read = storage.getCheckpoint("t", { checkpointId: "large", ifNoneMatch: `${etag}0` });
+  await expect(read).rejects.toMatchObject({ code: "CORRUPTION" });
+});
+
 describe("damage (K5)", () => {
   it.each<[string, string]>([
     ["of a block is told", "UPDATE checkpoint_blocks SET data = zeroblob(length(data))"],

@@ -1,5 +1,7 @@
 // Faults of threads and checkpoints.
 import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
+import type { Call } from "../../../src/domain/driver/call.js";
+import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
 import type { StoredCheckpoint, StoredWrite } from "../../../src/domain/driver/stored.js";
 import { driverFault, type Fault, keyOf, ofEveryTenant, pause } from "./fault.js";
 
@@ -22,7 +24,8 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
     const replaced = new Set<string>();
     return {
       storeCheckpoint: async (call, threadId, checkpoint, fence) => {
-        const target = { namespace: checkpoint.namespace, checkpointId: checkpoint.checkpointId, writes: false };
+        const { namespace, checkpointId } = checkpoint;
+        const target = { namespace, checkpointId, writes: false, ifNoneMatch: null };
         const stored = await driver.getCheckpoint(call, threadId, target);
         if (stored !== undefined) replaced.add(keyOf(call, threadId, stored.namespace, stored.checkpointId));
         return driver.storeCheckpoint(call, threadId, checkpoint, fence);
@@ -86,7 +89,7 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
 
   driverFault("writes are lost when they come before their checkpoint", ["K3"], (driver) => ({
     putWrites: async (call, threadId, target, writes, fence) => {
-      const checkpoint = await driver.getCheckpoint(call, threadId, { ...target, writes: false });
+      const checkpoint = await driver.getCheckpoint(call, threadId, { ...target, writes: false, ifNoneMatch: null });
       if (checkpoint !== undefined) await driver.putWrites(call, threadId, target, writes, fence);
     },
   })),
@@ -127,6 +130,41 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
 
   driverFault("getCheckpoint ignores the id that was asked for", ["K1", "K5"], (driver) => ({
     getCheckpoint: (call, threadId, wanted) => driver.getCheckpoint(call, threadId, { ...wanted, checkpointId: null }),
+  })),
+
+  driverFault("a state is called not modified whatever the etag says", ["K5"], (driver) => ({
+    getCheckpoint: async (call, threadId, wanted) => {
+      const found = await driver.getCheckpoint(call, threadId, wanted);
+      return found && wanted.ifNoneMatch !== null ? { ...found, etag: wanted.ifNoneMatch, data: null } : found;
+    },
+  })),
+
+  driverFault("an etag survives the replacement of its state", ["K5"], (driver) => {
+    const first = new Map<string, string | null>();
+    return withEtags(driver, (call, threadId, { namespace, checkpointId, etag }) => {
+      const key = keyOf(call, threadId, namespace, checkpointId);
+      if (!first.has(key)) first.set(key, etag);
+      return first.get(key) ?? null;
+    });
+  }),
+
+  driverFault("an etag is that of the checkpoint's place", ["K5"], (driver) =>
+    withEtags(driver, (_call, _threadId, { seq }) => `seq ${seq}`),
+  ),
+
+  driverFault("an etag is that of the checkpoint's size", ["K5"], (driver) =>
+    withEtags(driver, (_call, _threadId, { sizeBytes }) => `${sizeBytes} bytes`),
+  ),
+
+  driverFault("storing gives another etag than reading", ["K5"], (driver) => ({
+    storeCheckpoint: async (...args) => ({ ...(await driver.storeCheckpoint(...args)), etag: "new" }),
+  })),
+
+  driverFault("writes are left out with the state", ["K5"], (driver) => ({
+    getCheckpoint: async (call, threadId, wanted) => {
+      const found = await driver.getCheckpoint(call, threadId, wanted);
+      return found && wanted.writes && found.data === null ? { ...found, writes: [] } : found;
+    },
   })),
 
   driverFault("pruning drops open interrupts", ["K6"], (driver) => {
@@ -191,7 +229,7 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
 
   driverFault("expectedHead is compared in a step of its own", ["K8"], (driver) => ({
     storeCheckpoint: async (call, threadId, checkpoint, fence) => {
-      const wanted = { namespace: checkpoint.namespace, checkpointId: null, writes: false };
+      const wanted = { namespace: checkpoint.namespace, checkpointId: null, writes: false, ifNoneMatch: null };
       const head = (await driver.getCheckpoint(call, threadId, wanted))?.checkpointId ?? null;
       await pause();
       const expectedHead = checkpoint.expectedHead === head ? undefined : checkpoint.expectedHead;
@@ -228,3 +266,25 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
     deleteThread: (call, threadId) => driver.deleteThread(call, threadId.normalize()),
   })),
 ];
+
+type EtagOf = (call: Call, threadId: string, stored: StoredCheckpoint) => string | null;
+
+/** A driver whose etags are others, and which believes in them. */
+function withEtags(driver: StorageDriver, etagOf: EtagOf): Partial<StorageDriver> {
+  return {
+    storeCheckpoint: async (call, threadId, checkpoint, fence) => {
+      const stored = await driver.storeCheckpoint(call, threadId, checkpoint, fence);
+      return { ...stored, etag: etagOf(call, threadId, stored) };
+    },
+    getCheckpoint: async (call, threadId, wanted) => {
+      const found = await driver.getCheckpoint(call, threadId, { ...wanted, ifNoneMatch: null });
+      if (found === undefined) return undefined;
+      const etag = etagOf(call, threadId, found);
+      return { ...found, etag, data: etag !== null && etag === wanted.ifNoneMatch ? null : found.data };
+    },
+    listCheckpoints: async (call, threadId, listing) => {
+      const found = await driver.listCheckpoints(call, threadId, listing);
+      return found.map((each) => ({ ...each, etag: etagOf(call, threadId, each) }));
+    },
+  };
+}

@@ -2,7 +2,7 @@
 import type { LeaseSubject } from "../../../contract/call.js";
 import type { PrunePolicy, StoreCheckpointOptions, WriteInput } from "../../../contract/checkpoint-storage.js";
 import type { Command } from "./command.js";
-import { call, EarlierLease } from "./command.js";
+import { call, EarlierLease, earlierEtag } from "./command.js";
 import type { Draw, Weighted } from "./draw.js";
 import * as pool from "./pools.js";
 
@@ -26,6 +26,7 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
           ...namespace,
           ...draw.some({ checkpointId: [50, () => pool.checkpointId(draw)] }),
           ...paths(),
+          ...draw.some({ ifNoneMatch: [40, () => earlierEtag(draw.below(3))] }),
         }),
     ],
     [

@@ -49,6 +49,11 @@ export class EarlierLease implements Lease {
   }
 }
 
+/** In place of an etag: that of the state of the thread that came so many states ago. */
+export function earlierEtag(back: number): string {
+  return `etag of ${back} states ago`;
+}
+
 /** A call of a verb by a tenant. */
 export function call<V extends Verb>(tenant: string, verb: V, ...args: VerbArgs<V>): CallCommand {
   return { kind: "call", handle: 0, tenant, verb, args, times: 1 };

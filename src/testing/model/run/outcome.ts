@@ -43,7 +43,7 @@ export function comparable(value: unknown, { times }: Comparison): unknown {
   const walk = (each: unknown): unknown => {
     if (Array.isArray(each)) return each.map(walk);
     if (each === null || typeof each !== "object" || Object.getPrototypeOf(each) !== Object.prototype) return each;
-    const fields = Object.entries(each).filter(([name]) => times || !TIMES.has(name));
+    const fields = Object.entries(each).filter(([name]) => name !== "etag" && (times || !TIMES.has(name)));
     return Object.fromEntries(fields.map(([name, field]) => [name, replaced(name, field) ?? walk(field)]));
   };
   return walk(value);

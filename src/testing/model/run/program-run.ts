@@ -2,6 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Lease, LeaseSubject, Page } from "../../../contract/call.js";
+import type { Checkpoint, CheckpointInfo } from "../../../contract/checkpoint-storage.js";
 import type { Message } from "../../../contract/conversation-storage.js";
 import type { StorageRecord } from "../../../contract/records.js";
 import type { Count, StorageBackend, StorageMetrics } from "../../../contract/storage-backend.js";
@@ -9,11 +10,12 @@ import type { ManualClock } from "../../manual-clock.js";
 import { manualClock } from "../../manual-clock.js";
 import type { StorageFactory, StorageHarness } from "../../storage-factory.js";
 import type { CallCommand, Command } from "../programs/command.js";
-import { EarlierLease, ROOT_TENANT } from "../programs/command.js";
+import { EarlierLease, ROOT_TENANT, show } from "../programs/command.js";
 import type { Cast } from "../programs/names.js";
 import { EVERYBODY } from "../programs/names.js";
 import { ReferenceModel } from "../reference/reference-model.js";
 import type { ReadableStore, Verb, VerbArgs } from "../verbs.js";
+import { KnownStates } from "./known-states.js";
 import type { Comparison, Outcome } from "./outcome.js";
 import { comparable, firstDifference, outcomeOfModel, outcomeOfStore, scribbleOn } from "./outcome.js";
 import type { Readable } from "./read-everything.js";
@@ -51,6 +53,7 @@ export class ProgramRun {
   #opened: { readonly harness: StorageHarness; readonly handles: readonly StorageBackend[] } | undefined;
   #leases: LeasePair[] = [];
   #pagings: Paging[] = [];
+  readonly #states: KnownStates = new KnownStates();
   /** The latest expiry that has passed: the clock does not go back behind it. */
   #expired = Number.NEGATIVE_INFINITY;
 
@@ -128,7 +131,9 @@ export class ProgramRun {
         : { refusal };
     if ("value" in expected && "value" in actual) {
       const value =
-        verb === "cleanupExpiredSessions" ? withoutRemains(actual.value, expected.value, remains) : actual.value;
+        verb === "cleanupExpiredSessions"
+          ? withoutRemains(actual.value, expected.value, remains)
+          : this.#withKnownState(tenant, verb, ofStore, actual.value);
       this.#compare(`result of ${verb}`, expected.value, value);
       this.#remember(command, expected.value, actual.value);
     } else {
@@ -142,6 +147,10 @@ export class ProgramRun {
     // What cannot be cloned is what malformed calls are about.
     if (command.refusal !== undefined) return [...command.args];
     const args = command.args.map((arg) => this.#withLease(command.tenant, side, arg));
+    if (command.verb === "getCheckpoint") {
+      const [threadId, options = {}] = args as VerbArgs<"getCheckpoint">;
+      args[1] = this.#states.withEtag(command.tenant, threadId, options);
+    }
     if (args.some((arg) => arg instanceof EarlierLease)) return undefined;
     if (cursors !== undefined) {
       const query = queryIndex(command.verb);
@@ -156,6 +165,24 @@ export class ProgramRun {
     const { lease, ...others } = arg;
     const held = lease instanceof EarlierLease ? this.#earlier(tenant, lease)?.[side] : undefined;
     return held === undefined ? others : { ...others, lease: held };
+  }
+
+  /** Learns etags; a read that found the state that the caller has comes with that state. */
+  #withKnownState(tenant: string, verb: Verb, args: readonly unknown[], value: unknown): unknown {
+    const wrong = (): never => {
+      throw new Difference(`${verb} gives an etag that is not that of one state: ${show(value)}`);
+    };
+    if (verb === "storeCheckpoint") {
+      const [threadId, , data] = args as VerbArgs<"storeCheckpoint">;
+      if (!this.#states.learn(tenant, threadId, value as CheckpointInfo, data)) wrong();
+    }
+    if (verb === "getCheckpoint" && value !== undefined) {
+      const [threadId, options] = args as VerbArgs<"getCheckpoint">;
+      const found = value as Checkpoint;
+      if (found.notModified) return this.#states.completed(tenant, threadId, options, found) ?? wrong();
+      if (!this.#states.learn(tenant, threadId, found, found.data)) wrong();
+    }
+    return value;
   }
 
   #earlier(tenant: string, { subject, back }: EarlierLease): LeasePair | undefined {
@@ -211,6 +238,7 @@ export class ProgramRun {
     this.#model.leaveBehind();
     this.#leases = [];
     this.#pagings = [];
+    this.#states.forget();
     await this.compareAll();
   }
 
