@@ -1,5 +1,5 @@
 // No `any` can be reached from what the package exports: an editor is never silent about a mistake.
-import type { BaseCheckpointSaver } from "@langchain/langgraph-checkpoint";
+import type { BaseCheckpointSaver, BaseStore } from "@langchain/langgraph-checkpoint";
 import { expectTypeOf, test } from "vitest";
 import type * as root from "waystone";
 import type * as driver from "waystone/driver";
@@ -30,9 +30,13 @@ test("no entry leads to an any", () => {
   expectTypeOf<FindAny<typeof testing>>().toBeNever();
 });
 
-test("the checkpointer adds no any to those of LangGraph's own types", () => {
+test("the entry of LangGraph adds no any to those of LangGraph's own types", () => {
   type Inherited = keyof langgraph.WaystoneSaver & keyof BaseCheckpointSaver;
-  expectTypeOf<FindAny<Omit<typeof langgraph, "WaystoneSaver">>>().toBeNever();
+  expectTypeOf<FindAny<Omit<typeof langgraph, "WaystoneSaver" | "WaystoneStore">>>().toBeNever();
+  expectTypeOf<FindAny<Omit<langgraph.WaystoneStore, keyof BaseStore>>>().toBeNever();
+  // A value of LangGraph's items is a record of `any`.
+  expectTypeOf<FindAny<Omit<langgraph.StoreSearchItem, "value">>>().toBeNever();
+  expectTypeOf<FindAny<langgraph.WaystoneStoreOptions>>().toBeNever();
   expectTypeOf<FindAny<Omit<langgraph.WaystoneSaver, Inherited>>>().toBeNever();
   // `codecs` is a list of codecs for different classes, `serde` is LangGraph's.
   expectTypeOf<FindAny<Omit<langgraph.WaystoneSaverOptions, "codecs" | "serde">>>().toBeNever();

@@ -1,8 +1,18 @@
-/** `waystone/langgraph`: the LangGraph checkpointer over any storage. */
+/** `waystone/langgraph`: the checkpointer, the store and the cache of LangGraph over any storage. */
 import "../../require-node.js";
 
 export { decodeJsonPlus } from "./json-plus.js";
 export type { RunDeletion } from "./run-deletion.js";
 export { WaystoneSaver } from "./saver.js";
 export type { Retention, WaystoneSaverOptions } from "./saver-options.js";
+export { WaystoneStore } from "./store/store.js";
+export type { StoreItem, StoreSearchItem } from "./store/store-items.js";
+export type {
+  PutStoreItemOptions,
+  StoreFilter,
+  StoreSearchOptions,
+  StoreSearchPageQuery,
+  StoreTtl,
+  WaystoneStoreOptions,
+} from "./store/store-options.js";
 export type { ClassCodec } from "./value-codec.js";
