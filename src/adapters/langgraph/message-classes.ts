@@ -69,6 +69,11 @@ export function messageClassName(value: object): string | undefined {
   return CLASSES.has(foreign) ? foreign : undefined;
 }
 
+/** Whether a field is the constructor's own, and no data of the message. */
+export function isDerivedField(name: string): boolean {
+  return MADE_BY_CONSTRUCTOR.has(name);
+}
+
 /** The data of a message: its own fields that have a value. */
 export function messageFields(message: object): Fields {
   const fields = Object.entries(message).filter(
@@ -83,8 +88,10 @@ export function makeMessage(className: string, fields: Fields): BaseMessage | un
   if (Message === undefined) return undefined;
   const message = new Message({ content: [], ...fields } as never);
   // Constructors derive some fields from others (tool calls from additional_kwargs): what was stored stands.
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
     if (MADE_BY_CONSTRUCTOR.has(name)) continue;
+    if (Object.hasOwn(message, name) && (message as unknown as Fields)[name] === value) continue;
     Object.defineProperty(message, name, { value, writable: true, enumerable: true, configurable: true });
   }
   return message;

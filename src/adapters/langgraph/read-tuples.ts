@@ -16,6 +16,7 @@ import type {
   ListedCheckpoint,
 } from "../../contract/checkpoint-storage.js";
 import { equalValues } from "./equal-values.js";
+import type { KnownState, KnownStates } from "./known-states.js";
 import { configOf, placeOf } from "./run-config.js";
 import { isRemoved, isStoredState, type StateCodec, searchable } from "./stored-state.js";
 
@@ -26,18 +27,23 @@ const PAGE = 50;
 export class TupleReader {
   readonly #storage: CheckpointStorage;
   readonly #codec: StateCodec;
+  readonly #known: KnownStates;
 
-  constructor(storage: CheckpointStorage, codec: StateCodec) {
+  constructor(storage: CheckpointStorage, codec: StateCodec, known: KnownStates) {
     this.#storage = storage;
     this.#codec = codec;
+    this.#known = known;
   }
 
   /** The checkpoint that the config names, or the latest of its namespace: one round trip (K5). */
   async read(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     const { threadId, namespace = "", checkpointId } = placeOf(config);
     if (threadId === undefined) return undefined;
-    const stored = await this.#storage.getCheckpoint(threadId, { namespace, checkpointId, writes: true });
+    const known = this.#known.get(threadId, namespace);
+    const options = { namespace, checkpointId, writes: true, ifNoneMatch: known?.etag };
+    const stored = await this.#storage.getCheckpoint(threadId, options);
     if (stored === undefined) return undefined;
+    if (known !== undefined && stored.notModified) return await this.#tuple(stored, known.state);
     if (!isRemoved(stored.data)) return await this.#tuple(stored);
     if (checkpointId !== undefined) return undefined;
     for await (const tuple of this.#listThread(threadId, { namespace, before: stored.seq }, {})) return tuple;
@@ -80,9 +86,10 @@ export class TupleReader {
     }
   }
 
-  async #tuple(stored: ListedCheckpoint): Promise<CheckpointTuple> {
+  async #tuple(stored: ListedCheckpoint, known?: KnownState): Promise<CheckpointTuple> {
     const { threadId, namespace, checkpointId, parentId } = stored;
-    const { checkpoint, metadata } = await this.#codec.decodeState(stored.data);
+    const { checkpoint, metadata } =
+      known === undefined ? await this.#codec.decodeState(stored.data) : this.#codec.decodeKnown(known);
     if (checkpoint.v < 4 && parentId !== undefined) {
       await this.#takePendingSends(checkpoint, threadId, namespace, parentId);
     }

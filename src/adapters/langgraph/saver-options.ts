@@ -20,6 +20,11 @@ export interface WaystoneSaverOptions {
   readonly codecs?: readonly ClassCodec<any>[] | undefined;
   /** Serialises values, writes and metadata in place of our codec. What the other one stored can still be read. */
   readonly serde?: SerializerProtocol | undefined;
+  /**
+   * Most bytes of memory for the newest states that this saver has stored: while the storage says that a state is still the same, it
+   * is not read and decoded again. Default 64 MiB; 0 remembers none. With a `serde` of your own none is remembered.
+   */
+  readonly rememberBytes?: number | undefined;
   /** Prunes each thread as it grows. Default: nothing is dropped. */
   readonly retention?: Retention | undefined;
   /**
@@ -29,6 +34,14 @@ export interface WaystoneSaverOptions {
   readonly compareAndSet?: boolean | undefined;
   /** The lease that writes to a thread carry; a superseded one makes them reject with `FencedError` (L1). Default: none. */
   readonly lease?: Lease | ((threadId: string) => Lease | undefined) | undefined;
+}
+
+export const DEFAULT_REMEMBER_BYTES: number = 64 * 1024 * 1024;
+
+/** @throws InvalidArgumentError */
+export function checkRememberBytes(bytes: number | undefined): void {
+  if (bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= 0)) return;
+  throw new InvalidArgumentError("rememberBytes must be a whole number of bytes, 0 for none");
 }
 
 /** @throws InvalidArgumentError */

@@ -24,11 +24,18 @@ import type {
 } from "../../contract/checkpoint-storage.js";
 import { InvalidArgumentError } from "../../contract/errors.js";
 import { deltaHistory } from "./delta-history.js";
+import { KnownStates } from "./known-states.js";
 import { TupleReader } from "./read-tuples.js";
 import { configOf, runOf, writablePlaceOf } from "./run-config.js";
 import { deleteForRuns, type RunDeletion } from "./run-deletion.js";
-import { checkRetention, type Retention, type WaystoneSaverOptions } from "./saver-options.js";
-import { dependsOnParent, StateCodec, type StoredState, searchable } from "./stored-state.js";
+import {
+  checkRememberBytes,
+  checkRetention,
+  DEFAULT_REMEMBER_BYTES,
+  type Retention,
+  type WaystoneSaverOptions,
+} from "./saver-options.js";
+import { dependsOnParent, StateCodec, searchable } from "./stored-state.js";
 import { ValueCodec } from "./value-codec.js";
 
 /** Threads whose checkpoints are counted for the next pruning; beyond it counting begins anew. */
@@ -46,6 +53,7 @@ const MAX_COUNTED_THREADS = 10_000;
 export class WaystoneSaver extends BaseCheckpointSaver {
   readonly #storage: CheckpointStorage;
   readonly #codec: StateCodec;
+  readonly #known: KnownStates;
   readonly #reader: TupleReader;
   readonly #retention: Retention | undefined;
   readonly #compareAndSet: boolean;
@@ -56,9 +64,11 @@ export class WaystoneSaver extends BaseCheckpointSaver {
   constructor(storage: CheckpointStorage, options: WaystoneSaverOptions = {}) {
     super(options.serde);
     checkRetention(options.retention);
+    checkRememberBytes(options.rememberBytes);
     this.#storage = storage;
     this.#codec = new StateCodec(new ValueCodec(options.codecs ?? []), options.serde);
-    this.#reader = new TupleReader(storage, this.#codec);
+    this.#known = new KnownStates(options.rememberBytes ?? DEFAULT_REMEMBER_BYTES);
+    this.#reader = new TupleReader(storage, this.#codec, this.#known);
     this.#retention = options.retention;
     this.#compareAndSet = options.compareAndSet ?? false;
     this.#lease = options.lease;
@@ -94,12 +104,11 @@ export class WaystoneSaver extends BaseCheckpointSaver {
     );
     const frame = frameOf(checkpoint);
     const options = this.#storeOptions(config, checkpoint, metadata, parentId);
-    const encoded = this.#codec.encodeAll([metadata, ...values.map(([, value]) => value)]);
     // Nothing may be awaited before the storage has the state, unless a serialiser of the user's already has.
-    const [storedMetadata, ...data] = encoded instanceof Promise ? await encoded : encoded;
-    const channel_values = Object.fromEntries(values.map(([name], i) => [name, data[i]]));
-    const state: StoredState = { v: 1, checkpoint: { ...frame, channel_values }, metadata: storedMetadata };
-    await this.#storage.storeCheckpoint(threadId, id, state, options);
+    const encoded = this.#codec.encodeState(frame, values, metadata);
+    const { data, known } = encoded instanceof Promise ? await encoded : encoded;
+    const { etag } = await this.#storage.storeCheckpoint(threadId, id, data, options);
+    if (etag !== undefined && known !== undefined) this.#known.set(threadId, namespace, etag, known);
     await this.#pruneGrown(threadId);
     return configOf(threadId, namespace, id);
   }

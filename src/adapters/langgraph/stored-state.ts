@@ -3,15 +3,16 @@ import type { Checkpoint, CheckpointMetadata, SerializerProtocol } from "@langch
 import { CorruptionError } from "../../contract/errors.js";
 import type { JsonScalar } from "../../contract/json.js";
 import { decodeJsonPlus } from "./json-plus.js";
+import type { CheckpointFrame, KnownState } from "./known-states.js";
 import type { Fields } from "./message-classes.js";
+import {
+  type ChannelValues,
+  type DecodedState,
+  type EncodedState,
+  StateParts,
+  type StoredState,
+} from "./state-parts.js";
 import { TAG, type ValueCodec } from "./value-codec.js";
-
-/** The data of a stored checkpoint. Version 1 is the only one so far. */
-export interface StoredState {
-  readonly v: 1;
-  readonly checkpoint: Checkpoint;
-  readonly metadata: unknown;
-}
 
 /** Longest key and string that are searched in the store; longer ones are compared in this process. */
 const MAX_INDEXED = 256;
@@ -19,11 +20,28 @@ const MAX_INDEXED = 256;
 /** Turns values into what is stored and back: by our codec, or by the user's own serialiser. */
 export class StateCodec {
   readonly #values: ValueCodec;
+  readonly #parts: StateParts;
   readonly #serde: SerializerProtocol | undefined;
 
   constructor(values: ValueCodec, serde: SerializerProtocol | undefined) {
     this.#values = values;
+    this.#parts = new StateParts(values);
     this.#serde = serde;
+  }
+
+  /** The data to store of a checkpoint, and what to remember of it. There at once, like `encodeAll`. */
+  encodeState(
+    frame: CheckpointFrame,
+    values: ChannelValues,
+    metadata: CheckpointMetadata,
+  ): EncodedState | Promise<EncodedState> {
+    if (this.#serde === undefined) return this.#parts.encode(frame, values, metadata);
+    return this.#encodeBySerde(frame, values, metadata);
+  }
+
+  /** Checkpoint and metadata of a state that is known: fresh objects. */
+  decodeKnown(state: KnownState): DecodedState {
+    return this.#parts.decode(state);
   }
 
   /**
@@ -51,7 +69,7 @@ export class StateCodec {
   }
 
   /** Checkpoint and metadata of a stored state. @throws CorruptionError when it is not one of LangGraph */
-  async decodeState(data: unknown): Promise<{ checkpoint: Checkpoint; metadata: CheckpointMetadata }> {
+  async decodeState(data: unknown): Promise<DecodedState> {
     if (!isStoredState(data)) throw new CorruptionError("the checkpoint was not stored by LangGraph");
     const { channel_values: stored, ...rest } = data.checkpoint;
     const channels = await Promise.all(
@@ -61,6 +79,16 @@ export class StateCodec {
       checkpoint: { ...rest, channel_values: Object.fromEntries(channels) },
       metadata: (await this.decode(data.metadata)) as CheckpointMetadata,
     };
+  }
+
+  async #encodeBySerde(
+    frame: CheckpointFrame,
+    values: ChannelValues,
+    metadata: CheckpointMetadata,
+  ): Promise<EncodedState> {
+    const [storedMetadata, ...data] = await this.encodeAll([metadata, ...values.map(([, value]) => value)]);
+    const channel_values = Object.fromEntries(values.map(([name], i) => [name, data[i]]));
+    return { data: { v: 1, checkpoint: { ...frame, channel_values }, metadata: storedMetadata }, known: undefined };
   }
 }
 

@@ -1,0 +1,54 @@
+/**
+ * Elements of states that were encoded before: the messages of a conversation, which are stored again after each step. An element
+ * that is still what it was is not encoded again; reading one gives a fresh object that is known too.
+ */
+import { SerializationError } from "../../contract/errors.js";
+import { prepareValue } from "../../domain/codec/codec.js";
+import type { PreparedValue } from "../../domain/codec/prepared-value.js";
+import { isUnchanged, NONE, revived, type Snapshot, snapshotOf } from "./snapshots.js";
+import type { ValueCodec } from "./value-codec.js";
+
+/** An element that is known: what it was, and its encoded form. */
+export interface KnownPart {
+  readonly snapshot: Snapshot;
+  readonly prepared: PreparedValue;
+}
+
+export class KnownParts {
+  readonly #codec: ValueCodec;
+  readonly #parts = new WeakMap<object, KnownPart>();
+
+  constructor(codec: ValueCodec) {
+    this.#codec = codec;
+  }
+
+  /** The part that an element is now; `undefined` for one that has no snapshot, or that cannot be stored. */
+  partOf(element: object): KnownPart | undefined {
+    const known = this.#parts.get(element);
+    if (known !== undefined && isUnchanged(element, known.snapshot)) return known;
+    const snapshot = snapshotOf(element);
+    if (snapshot === NONE) return undefined;
+    const prepared = this.prepare(element);
+    if (prepared === undefined) return undefined;
+    const part = { snapshot, prepared };
+    this.#parts.set(element, part);
+    return part;
+  }
+
+  /** The encoded form of any value; `undefined` for one that cannot be stored: the storage says where, with its whole path. */
+  prepare(value: unknown): PreparedValue | undefined {
+    try {
+      return prepareValue(this.#codec.encode(value));
+    } catch (error) {
+      if (error instanceof SerializationError) return undefined;
+      throw error;
+    }
+  }
+
+  /** A fresh object that is known to be this part. */
+  revive(part: KnownPart): unknown {
+    const fresh = revived(part.snapshot);
+    if (typeof fresh === "object" && fresh !== null) this.#parts.set(fresh, part);
+    return fresh;
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * What a value was, to tell at any time whether it still is, and to make it anew without reading any text. Comparing costs a
+ * fraction of encoding, and nothing is taken on trust: a message that the application has changed is another value.
+ */
+import { type Fields, isDerivedField, makeMessage, messageClassName } from "./message-classes.js";
+
+/** What has a snapshot: scalars, plain objects and arrays, and messages of the table, of a size that an element of a state has. */
+export type Snapshot = string | number | boolean | bigint | null | undefined | ListShape | ObjectShape | MessageShape;
+
+/** Objects and arrays in a value with a snapshot, at the most: more are shared references without end, or a cycle. */
+const MAX_PARTS = 10_000;
+
+/** The snapshot, or `NONE` for a value that cannot be told in full. */
+export const NONE: unique symbol = Symbol("no snapshot");
+
+export function snapshotOf(value: unknown): Snapshot | typeof NONE {
+  return take(value, { left: MAX_PARTS });
+}
+
+/** Whether a value is what it was: the same properties in the same order, with the same values all the way down. */
+export function isUnchanged(value: unknown, snapshot: Snapshot): boolean {
+  if (typeof snapshot !== "object" || snapshot === null) return Object.is(value, snapshot);
+  return typeof value === "object" && value !== null && snapshot.matches(value);
+}
+
+/** A fresh value. */
+export function revived(snapshot: Snapshot): unknown {
+  return typeof snapshot === "object" && snapshot !== null ? snapshot.revive() : snapshot;
+}
+
+interface Budget {
+  left: number;
+}
+
+function take(value: unknown, budget: Budget): Snapshot | typeof NONE {
+  if (typeof value !== "object" || value === null) {
+    return typeof value === "function" || typeof value === "symbol" ? NONE : (value as Snapshot);
+  }
+  budget.left -= 1;
+  if (budget.left < 0) return NONE;
+  if (Array.isArray(value)) return takeList(value, budget);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype) return takeObject(value as Fields, budget);
+  const className = messageClassName(value);
+  return className === undefined ? NONE : takeMessage(value, prototype, className, budget);
+}
+
+function takeList(list: readonly unknown[], budget: Budget): ListShape | typeof NONE {
+  if (!isPlainList(list)) return NONE;
+  const items: Snapshot[] = [];
+  for (const item of list) {
+    const taken = take(item, budget);
+    if (taken === NONE) return NONE;
+    items.push(taken);
+  }
+  return new ListShape(items);
+}
+
+function takeObject(object: Fields, budget: Budget): ObjectShape | typeof NONE {
+  if (Object.getOwnPropertySymbols(object).length !== 0 || Object.hasOwn(object, "__proto__")) return NONE;
+  const keys = Object.keys(object);
+  const values: Snapshot[] = [];
+  for (const key of keys) {
+    const taken = take(object[key], budget);
+    if (taken === NONE) return NONE;
+    values.push(taken);
+  }
+  return new ObjectShape(keys, values);
+}
+
+function takeMessage(
+  message: object,
+  prototype: unknown,
+  className: string,
+  budget: Budget,
+): MessageShape | typeof NONE {
+  const keys = Object.keys(message);
+  const values: Snapshot[] = [];
+  for (const key of keys) {
+    const taken = isDerivedField(key) ? undefined : take((message as Fields)[key], budget);
+    if (taken === NONE) return NONE;
+    values.push(taken);
+  }
+  return new MessageShape(prototype, className, keys, values);
+}
+
+/** Whether an array holds its elements and nothing else. */
+export function isPlainList(list: readonly unknown[]): boolean {
+  return (
+    Object.getPrototypeOf(list) === Array.prototype &&
+    Object.getOwnPropertySymbols(list).length === 0 &&
+    Object.keys(list).length === list.length
+  );
+}
+
+class ListShape {
+  readonly #items: readonly Snapshot[];
+
+  constructor(items: readonly Snapshot[]) {
+    this.#items = items;
+  }
+
+  matches(value: object): boolean {
+    const items = this.#items;
+    if (!Array.isArray(value) || value.length !== items.length || !isPlainList(value)) return false;
+    for (let i = 0; i < items.length; i++) if (!isUnchanged(value[i], items[i])) return false;
+    return true;
+  }
+
+  revive(): unknown[] {
+    return this.#items.map(revived);
+  }
+}
+
+class ObjectShape {
+  readonly #keys: readonly string[];
+  readonly #values: readonly Snapshot[];
+
+  constructor(keys: readonly string[], values: readonly Snapshot[]) {
+    this.#keys = keys;
+    this.#values = values;
+  }
+
+  matches(value: object): boolean {
+    if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+    const keys = this.#keys;
+    let i = 0;
+    for (const key in value) {
+      if (key !== keys[i] || !isUnchanged((value as Fields)[key], this.#values[i])) return false;
+      i += 1;
+    }
+    return i === keys.length && Object.getOwnPropertySymbols(value).length === 0;
+  }
+
+  revive(): Fields {
+    const fresh: Fields = {};
+    const keys = this.#keys;
+    for (let i = 0; i < keys.length; i++) fresh[keys[i] as string] = revived(this.#values[i]);
+    return fresh;
+  }
+}
+
+class MessageShape {
+  readonly #prototype: unknown;
+  readonly #className: string;
+  readonly #keys: readonly string[];
+  readonly #values: readonly Snapshot[];
+  readonly #derived: readonly boolean[];
+
+  constructor(prototype: unknown, className: string, keys: readonly string[], values: readonly Snapshot[]) {
+    this.#prototype = prototype;
+    this.#className = className;
+    this.#keys = keys;
+    this.#values = values;
+    this.#derived = keys.map(isDerivedField);
+  }
+
+  /** What the constructor sets by itself is not compared: it is not stored either. */
+  matches(value: object): boolean {
+    if (Object.getPrototypeOf(value) !== this.#prototype) return false;
+    const keys = this.#keys;
+    let i = 0;
+    for (const key in value) {
+      if (key !== keys[i]) return false;
+      if (this.#derived[i] !== true && !isUnchanged((value as Fields)[key], this.#values[i])) return false;
+      i += 1;
+    }
+    return i === keys.length;
+  }
+
+  revive(): object {
+    const fields: Fields = {};
+    for (const [i, key] of this.#keys.entries()) {
+      const value = this.#values[i];
+      if (value !== undefined) fields[key] = revived(value);
+    }
+    const message = makeMessage(this.#className, fields);
+    if (message === undefined) throw new TypeError(`the table has no class ${this.#className}`);
+    return message;
+  }
+}

@@ -1,0 +1,103 @@
+/** States on their way into the storage and back, in parts that are known where they were encoded before. */
+import type { Checkpoint, CheckpointMetadata } from "@langchain/langgraph-checkpoint";
+import { copyOfPrepared } from "../../domain/codec/codec.js";
+import type { PreparedValue } from "../../domain/codec/prepared-value.js";
+import { type KnownPart, KnownParts } from "./known-parts.js";
+import type { CheckpointFrame, KnownState, KnownValue } from "./known-states.js";
+import { isPlainList } from "./snapshots.js";
+import type { ValueCodec } from "./value-codec.js";
+
+/** The data of a stored checkpoint. Version 1 is the only one so far. */
+export interface StoredState {
+  readonly v: 1;
+  readonly checkpoint: Checkpoint;
+  readonly metadata: unknown;
+}
+
+/** The values of a checkpoint that are stored, by channel. */
+export type ChannelValues = readonly (readonly [channel: string, value: unknown])[];
+
+/** What goes into the storage, and what to remember once it is there: `undefined` for what cannot be built from memory. */
+export interface EncodedState {
+  readonly data: StoredState;
+  readonly known: KnownState | undefined;
+}
+
+/** What comes back. */
+export interface DecodedState {
+  readonly checkpoint: Checkpoint;
+  readonly metadata: CheckpointMetadata;
+}
+
+export class StateParts {
+  readonly #codec: ValueCodec;
+  readonly #parts: KnownParts;
+
+  constructor(codec: ValueCodec) {
+    this.#codec = codec;
+    this.#parts = new KnownParts(codec);
+  }
+
+  /** A part that cannot be stored is handed over as it is, and the storage refuses it with its path. */
+  encode(frame: CheckpointFrame, values: ChannelValues, metadata: CheckpointMetadata): EncodedState {
+    const known = values.map(([channel, value]) => [channel, this.#known(value)] as const);
+    const knownMetadata = this.#parts.prepare(metadata);
+    const channels = known.map(([channel, value], i) => {
+      return [channel, value === undefined ? this.#codec.encode(values[i]?.[1]) : dataOf(value)] as const;
+    });
+    const data: StoredState = {
+      v: 1,
+      checkpoint: { ...frame, channel_values: Object.fromEntries(channels) },
+      metadata: knownMetadata ?? this.#codec.encode(metadata),
+    };
+    return {
+      data,
+      known:
+        knownMetadata !== undefined && known.every(isKnown)
+          ? { frame, values: known, metadata: knownMetadata }
+          : undefined,
+    };
+  }
+
+  /** Checkpoint and metadata of fresh objects. */
+  decode({ frame, values, metadata }: KnownState): DecodedState {
+    const channels = values.map(([channel, value]) => [channel, this.#value(value)] as const);
+    return {
+      checkpoint: { ...structuredClone(frame), channel_values: Object.fromEntries(channels) },
+      metadata: this.#copy(metadata) as CheckpointMetadata,
+    };
+  }
+
+  #known(value: unknown): KnownValue | undefined {
+    if (!Array.isArray(value) || value.length === 0 || !value.every(isObject)) return this.#parts.prepare(value);
+    if (!isPlainList(value)) return undefined;
+    const list: (KnownPart | PreparedValue)[] = [];
+    for (const element of value) {
+      const part = this.#parts.partOf(element) ?? this.#parts.prepare(element);
+      if (part === undefined) return undefined;
+      list.push(part);
+    }
+    return { list };
+  }
+
+  #value(value: KnownValue): unknown {
+    if (!("list" in value)) return this.#copy(value);
+    return value.list.map((part) => ("prepared" in part ? this.#parts.revive(part) : this.#copy(part)));
+  }
+
+  #copy(value: PreparedValue): unknown {
+    return this.#codec.decode(copyOfPrepared(value));
+  }
+}
+
+function dataOf(value: KnownValue): unknown {
+  return "list" in value ? value.list.map((part) => ("prepared" in part ? part.prepared : part)) : value;
+}
+
+function isKnown(entry: readonly [string, KnownValue | undefined]): entry is readonly [string, KnownValue] {
+  return entry[1] !== undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
