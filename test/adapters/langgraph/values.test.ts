@@ -14,7 +14,7 @@ import {
 import { Overwrite, Send } from "@langchain/langgraph";
 import { DeltaSnapshot, emptyCheckpoint, JsonPlusSerializer, uuid6 } from "@langchain/langgraph-checkpoint";
 import { describe, expect, it } from "vitest";
-import { type ClassCodec, decodeJsonPlus, type WaystoneSaver } from "../../../src/adapters/langgraph/index.js";
+import { type ClassCodec, decodeJsonPlus, WaystoneSaver } from "../../../src/adapters/langgraph/index.js";
 import { SerializationError } from "../../../src/contract/errors.js";
 import { memorySaver } from "./storages.js";
 
@@ -29,10 +29,17 @@ async function read(saver: WaystoneSaver, thread = "t"): Promise<unknown> {
   return (await saver.getTuple({ configurable: { thread_id: thread } }))?.checkpoint.channel_values.a;
 }
 
+/** What is read of a small state, of a large one by another saver, and of a large one that the saver remembers: all the same. */
 async function roundTrip(value: unknown): Promise<unknown> {
-  const { saver } = memorySaver();
-  await put(saver, value);
-  return await read(saver);
+  const { saver, storage } = memorySaver();
+  await put(saver, value, "small");
+  const back = await read(saver, "small");
+  const values = { a: value, filler: "x".repeat(5_000) };
+  const checkpoint = { ...emptyCheckpoint(), id: uuid6(0), channel_values: values, channel_versions: { a: 1 } };
+  await saver.put({ configurable: { thread_id: "large" } }, checkpoint, METADATA, { a: 1, filler: 1 });
+  expect(await read(new WaystoneSaver(storage), "large")).toStrictEqual(back);
+  expect(await read(saver, "large")).toStrictEqual(back);
+  return back;
 }
 
 const messages = [
