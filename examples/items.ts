@@ -27,6 +27,7 @@ const results = await storage.batchItems([
 ]);
 for (const result of results) {
   if (typeof result === "boolean") console.log("deleted:", result);
+  else if (typeof result === "number") console.log("counted:", result);
   else if (result === undefined) console.log("not there");
   else if ("items" in result) console.log("found:", result.items.length);
   else console.log("version", result.version, "of", result.key, result.value);

@@ -63,9 +63,11 @@ export {
   UnsupportedError,
 } from "./contract/errors.js";
 export type {
+  CountItemsOptions,
   DeleteItemOptions,
   GetItemOptions,
   Item,
+  ItemChange,
   ItemComparison,
   ItemFilter,
   ItemNamespace,
@@ -75,6 +77,10 @@ export type {
   ItemStorage,
   NamespaceQuery,
   PutItemOptions,
+  Similarity,
+  UpdateItemOptions,
+  Vector,
+  VectorDistance,
 } from "./contract/item-storage.js";
 export type {
   JsonObject,

@@ -110,10 +110,12 @@ export const OPERATIONS: OperationTable = {
   shareTaskContext: write("sessions", "idempotent"),
 
   putItem: write("item", "never"),
+  updateItem: write("item", "never"),
   getItem: read("item"),
   deleteItem: write("item", "idempotent"),
   batchItems: write("items", "never"),
   searchItems: read("items"),
+  countItems: read("items"),
   listNamespaces: read("items"),
   deleteItems: write("items", "idempotent"),
 

@@ -1,25 +1,36 @@
 /** Items: what callers may put, get, delete and look for (M1-M3). */
 import { InvalidArgumentError } from "../contract/errors.js";
 import type {
+  CountItemsOptions,
   DeleteItemOptions,
   GetItemOptions,
+  ItemChange,
   ItemOperation,
   ItemQuery,
   NamespaceQuery,
   PutItemOptions,
+  UpdateItemOptions,
 } from "../contract/item-storage.js";
-import { boolean, integer, knownFields, MAX_PAGE_LIMIT, oneOf, ttl } from "./arguments.js";
+import { boolean, finiteNumber, integer, knownFields, MAX_PAGE_LIMIT, oneOf, ttl } from "./arguments.js";
 import { decodeCursor, notACursor, queryDigest } from "./cursors.js";
-import type { ItemListing, ItemStep, NamespaceListing } from "./driver/items.js";
+import type { ItemCount, ItemListing, ItemStep, NamespaceListing, NearestListing } from "./driver/items.js";
 import { identifier } from "./identifiers.js";
+import { CHANGE_FIELDS, parseChange } from "./item-changes.js";
 import { compileItemFilter } from "./item-filter.js";
 import { encodeItemValue } from "./items.js";
 import { MAX_NAMESPACE_LABELS, parseNamespace } from "./namespaces.js";
+import { parseVector, parseVectors } from "./vectors.js";
 
-export const PUT_FIELDS = ["ttlMs", "expectedVersion", "ifAbsent"] as const;
+/** Most items that `offset` passes over: each of them is looked at for every page. */
+const MAX_OFFSET = 100_000;
+
+export const PUT_FIELDS = ["ttlMs", "expectedVersion", "ifAbsent", "vectors"] as const;
+export const UPDATE_FIELDS = ["ttlMs", "expectedVersion", "ifPresent", "vectors"] as const;
 export const GET_FIELDS = ["refreshTtl"] as const;
 export const DELETE_FIELDS = ["expectedVersion"] as const;
-export const SEARCH_FIELDS = ["filter", "orderBy", "direction", "limit", "cursor"] as const;
+export const SEARCH_FIELDS = ["filter", "similarTo", "orderBy", "direction", "limit", "offset", "cursor"] as const;
+export const COUNT_FIELDS = ["filter"] as const;
+const SIMILARITY_FIELDS = ["vector", "distance", "minScore", "withoutVectors"] as const;
 export const NAMESPACE_FIELDS = ["prefix", "suffix", "maxDepth", "limit", "cursor"] as const;
 
 type Step<Kind extends ItemStep["kind"]> = Extract<ItemStep, { readonly kind: Kind }>;
@@ -31,7 +42,12 @@ export interface Digested<Listing> {
 }
 
 /** A step to run; a listing brings the digest for the cursor of the page that comes of it. */
-export type ParsedStep = Step<"put" | "get" | "delete"> | (Step<"search" | "namespaces"> & { readonly digest: string });
+export type ParsedStep =
+  | Step<"put" | "update" | "get" | "delete" | "count">
+  | (Step<"search" | "nearest" | "namespaces"> & { readonly digest: string });
+
+/** A search by the order of items, or by similarity. */
+export type ParsedSearch = Extract<ParsedStep, { readonly kind: "search" | "nearest" }>;
 
 /** `prefix` leads the names in errors: `""`, or the place of an operation in a batch. */
 export function parsePut(
@@ -53,6 +69,30 @@ export function parsePut(
     value: encodeItemValue(value, `${prefix}value`),
     ttlMs: ttlMs === undefined ? null : ttl(ttlMs, `${prefix}ttlMs`),
     expectedVersion: absent ? 0 : version,
+    vectors: options.vectors === undefined ? null : parseVectors(options.vectors, `${prefix}vectors`),
+  };
+}
+
+export function parseUpdate(
+  namespace: unknown,
+  key: unknown,
+  change: Partial<ItemChange>,
+  options: Partial<UpdateItemOptions>,
+  prefix = "",
+): Step<"update"> {
+  const { ttlMs, expectedVersion, ifPresent, vectors } = options;
+  const present = ifPresent !== undefined && boolean(ifPresent, `${prefix}ifPresent`);
+  const version = itemVersion(expectedVersion, prefix);
+  if (present && version === 0)
+    throw new InvalidArgumentError(`${prefix}ifPresent contradicts an expectedVersion of 0`);
+  return {
+    kind: "update",
+    ...itemKey(namespace, key, prefix),
+    ...parseChange(change, prefix),
+    ttlMs: ttlMs === undefined ? null : ttl(ttlMs, `${prefix}ttlMs`),
+    expectedVersion: version,
+    ifPresent: present,
+    vectors: vectors === undefined ? "keep" : parseVectors(vectors, `${prefix}vectors`),
   };
 }
 
@@ -78,28 +118,66 @@ export function parseDelete(
   };
 }
 
-export function parseSearch(namespacePrefix: unknown, query: Partial<ItemQuery>, prefix = ""): Digested<ItemListing> {
+export function parseSearch(namespacePrefix: unknown, query: Partial<ItemQuery>, prefix = ""): ParsedSearch {
+  const offset = query.offset === undefined ? 0 : integer(query.offset, `${prefix}offset`, { min: 0, max: MAX_OFFSET });
+  if (offset > 0 && query.cursor !== undefined) {
+    throw new InvalidArgumentError(`${prefix}offset contradicts a cursor, which is a place by itself`);
+  }
+  const asked = {
+    prefix: searchPrefix(namespacePrefix, prefix),
+    filter: query.filter === undefined ? null : compileItemFilter(query.filter, `${prefix}filter`),
+  };
+  const page = { limit: limitOf(query.limit, 10, prefix), offset };
+  if (query.similarTo !== undefined) {
+    for (const field of ["orderBy", "direction"] as const) {
+      if (query[field] === undefined) continue;
+      throw new InvalidArgumentError(`${prefix}${field} contradicts similarTo, which ranks by score`);
+    }
+    const nearest = { ...asked, ...parseSimilarity(query.similarTo, `${prefix}similarTo`) };
+    const digest = queryDigest("searchItems", {
+      ...nearest,
+      filter: asked.filter?.conditions ?? null,
+      vector: [...nearest.vector],
+    });
+    return { kind: "nearest", listing: { ...nearest, ...page, after: nearestCursor(query.cursor, digest) }, digest };
+  }
   const orderBy =
     query.orderBy === undefined
       ? "updatedAt"
       : oneOf(query.orderBy, `${prefix}orderBy`, ["key", "createdAt", "updatedAt"]);
-  const asked = {
-    prefix: parseNamespace(namespacePrefix, prefix === "" ? "namespacePrefix" : `${prefix}prefix`, {
-      allowEmpty: true,
-    }),
-    filter: query.filter === undefined ? null : compileItemFilter(query.filter, `${prefix}filter`),
-    orderBy,
-    direction:
-      query.direction === undefined
-        ? orderBy === "key"
-          ? "asc"
-          : "desc"
-        : oneOf(query.direction, `${prefix}direction`, ["asc", "desc"]),
-  } as const;
-  const digest = queryDigest("searchItems", { ...asked, filter: asked.filter?.conditions ?? null });
+  const direction =
+    query.direction === undefined
+      ? orderBy === "key"
+        ? "asc"
+        : "desc"
+      : oneOf(query.direction, `${prefix}direction`, ["asc", "desc"]);
+  const listing = { ...asked, orderBy, direction } as const;
+  const digest = queryDigest("searchItems", { ...listing, filter: asked.filter?.conditions ?? null });
+  return { kind: "search", listing: { ...listing, ...page, after: itemCursor(query.cursor, digest) }, digest };
+}
+
+function parseSimilarity(
+  value: unknown,
+  name: string,
+): Pick<NearestListing, "vector" | "distance" | "minScore" | "unscored"> {
+  const { vector, distance, minScore, withoutVectors } = knownFields(value, name, SIMILARITY_FIELDS);
+  const unscored =
+    withoutVectors !== undefined && oneOf(withoutVectors, `${name}.withoutVectors`, ["omit", "last"]) === "last";
+  if (unscored && minScore !== undefined) {
+    throw new InvalidArgumentError(`${name}.withoutVectors contradicts minScore: such items have no score`);
+  }
   return {
-    listing: { ...asked, limit: limitOf(query.limit, 10, prefix), after: itemCursor(query.cursor, digest) },
-    digest,
+    vector: parseVector(vector, `${name}.vector`),
+    distance: distance === undefined ? "cosine" : oneOf(distance, `${name}.distance`, ["cosine", "dot", "euclidean"]),
+    minScore: minScore === undefined ? null : finiteNumber(minScore, `${name}.minScore`),
+    unscored,
+  };
+}
+
+export function parseCount(namespacePrefix: unknown, options: Partial<CountItemsOptions>, prefix = ""): ItemCount {
+  return {
+    prefix: searchPrefix(namespacePrefix, prefix),
+    filter: options.filter === undefined ? null : compileItemFilter(options.filter, `${prefix}filter`),
   };
 }
 
@@ -121,13 +199,23 @@ export function parseNamespaceQuery(query: Partial<NamespaceQuery>, prefix = "")
   };
 }
 
+const OPERATION_VERBS = [
+  "put",
+  "update",
+  "get",
+  "delete",
+  "search",
+  "count",
+  "listNamespaces",
+] as const satisfies readonly OperationVerb[];
+
 /** One operation of a batch: exactly one of the verbs. */
 export function parseOperation(value: unknown, name: string): ParsedStep {
-  const operation = knownFields(value, name, ["put", "get", "delete", "search", "listNamespaces"]);
+  const operation = knownFields(value, name, OPERATION_VERBS);
   const given = Object.entries(operation).filter(([, fields]) => fields !== undefined);
   const [verb, fields] = given[0] ?? [];
   if (verb === undefined || given.length !== 1) {
-    throw new InvalidArgumentError(`${name} must be exactly one of put, get, delete, search and listNamespaces`);
+    throw new InvalidArgumentError(`${name} must be exactly one of ${OPERATION_VERBS.join(", ")}`);
   }
   const place = `${name}.${verb}`;
   const prefix = `${place}.`;
@@ -135,6 +223,10 @@ export function parseOperation(value: unknown, name: string): ParsedStep {
     case "put": {
       const put = knownFields(fields, place, ["namespace", "key", "value", ...PUT_FIELDS]);
       return parsePut(put.namespace, put.key, put.value, put, prefix);
+    }
+    case "update": {
+      const update = knownFields(fields, place, ["namespace", "key", ...CHANGE_FIELDS, ...UPDATE_FIELDS]);
+      return parseUpdate(update.namespace, update.key, update, update, prefix);
     }
     case "get": {
       const get = knownFields(fields, place, ["namespace", "key", ...GET_FIELDS]);
@@ -146,7 +238,11 @@ export function parseOperation(value: unknown, name: string): ParsedStep {
     }
     case "search": {
       const search = knownFields(fields, place, ["prefix", ...SEARCH_FIELDS]);
-      return { kind: "search", ...parseSearch(search.prefix, search, prefix) };
+      return parseSearch(search.prefix, search, prefix);
+    }
+    case "count": {
+      const count = knownFields(fields, place, ["prefix", ...COUNT_FIELDS]);
+      return { kind: "count", count: parseCount(count.prefix, count, prefix) };
     }
     case "listNamespaces":
       return {
@@ -169,6 +265,10 @@ function itemKey(namespace: unknown, key: unknown, prefix: string): { namespace:
   };
 }
 
+function searchPrefix(value: unknown, prefix: string): string[] {
+  return parseNamespace(value, prefix === "" ? "namespacePrefix" : `${prefix}prefix`, { allowEmpty: true });
+}
+
 function itemVersion(value: unknown, prefix: string): number | null {
   return value === undefined ? null : integer(value, `${prefix}expectedVersion`, { min: 0 });
 }
@@ -182,6 +282,14 @@ function itemCursor(cursor: unknown, digest: string): ItemListing["after"] {
   const position = decodeCursor(cursor, digest);
   if (!Array.isArray(position) || position.length !== 3) throw notACursor();
   return { time: integer(position[0], "cursor"), ...itemKey(position[1], position[2], "cursor.") };
+}
+
+function nearestCursor(cursor: unknown, digest: string): NearestListing["after"] {
+  if (cursor === undefined) return null;
+  const position = decodeCursor(cursor, digest);
+  if (!Array.isArray(position) || position.length !== 3) throw notACursor();
+  const score = position[0] === null ? null : finiteNumber(position[0], "cursor");
+  return { score, ...itemKey(position[1], position[2], "cursor.") };
 }
 
 function namespaceCursor(cursor: unknown, digest: string): readonly string[] | null {

@@ -1,7 +1,7 @@
 /** Items: putting, expiring and ordering them (M1, M3). */
 import { ConflictError } from "../contract/errors.js";
 import type { Item } from "../contract/item-storage.js";
-import type { ItemListing, ItemStep } from "./driver/items.js";
+import type { ItemListing, ItemStep, ScoredItem } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
 import { decodeMetadata, encodeMetadata } from "./metadata.js";
@@ -15,7 +15,7 @@ export function encodeItemValue(value: unknown, name = "value"): string {
   return encodeMetadata(value, name, MAX_ITEM_BYTES);
 }
 
-type PutStep = Extract<ItemStep, { readonly kind: "put" }>;
+type PutStep = Omit<Extract<ItemStep, { readonly kind: "put" }>, "vectors">;
 
 /** Whether the item is gone for readers (M3). */
 export function isItemExpired(item: { readonly expiresAt: number | null }, now: number): boolean {
@@ -79,7 +79,7 @@ export function itemPosition(item: ItemPlace, orderBy: ItemListing["orderBy"]): 
 /** Whether the item comes after the position where the page before ended. */
 export function isAfter(
   item: ItemPlace,
-  { after, orderBy, direction }: Omit<ItemListing, "filter" | "prefix" | "limit">,
+  { after, orderBy, direction }: Pick<ItemListing, "after" | "orderBy" | "direction">,
 ): boolean {
   if (after === null) return true;
   const position = { namespace: after.namespace, key: after.key, createdAt: after.time, updatedAt: after.time };
@@ -98,7 +98,12 @@ export function toItem(stored: StoredItem): Item {
   };
 }
 
-function assertItemVersion(stored: StoredItem | undefined, expectedVersion: number | null): void {
+export function toScoredItem({ item, score }: ScoredItem): Item {
+  return score === null ? toItem(item) : { ...toItem(item), score };
+}
+
+/** @throws ConflictError when the item is there with another version than the expected one, or not there (0) */
+export function assertItemVersion(stored: StoredItem | undefined, expectedVersion: number | null): void {
   if (expectedVersion === null) return;
   const version = stored?.version ?? 0;
   if (version === expectedVersion) return;

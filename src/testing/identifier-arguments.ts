@@ -190,6 +190,10 @@ export const IDENTIFIER_ARGUMENTS: { readonly [Name in OperationName]: readonly 
     given("namespace label", (storage, id) => storage.putItem(["n", id], "k", {})),
     given("key", (storage, id) => storage.putItem(["n"], id, {})),
   ],
+  updateItem: [
+    given("namespace label", (storage, id) => storage.updateItem(["n", id], "k", { merge: { a: 1 } })),
+    given("key", (storage, id) => storage.updateItem(["n"], id, { merge: { a: 1 } })),
+  ],
   getItem: [
     given("namespace label", (storage, id) => storage.getItem([id, "n"], "k")),
     given("key", (storage, id) => storage.getItem(["n"], id)),
@@ -203,6 +207,13 @@ export const IDENTIFIER_ARGUMENTS: { readonly [Name in OperationName]: readonly 
     given("put.namespace label", (storage, id) =>
       storage.batchItems([putK2, { put: { namespace: [id], key: "k", value: {} } }]),
     ),
+    given("update.key", (storage, id) =>
+      storage.batchItems([putK2, { update: { namespace: ["n"], key: id, merge: { a: 1 } } }]),
+    ),
+    given("update.namespace label", (storage, id) =>
+      storage.batchItems([putK2, { update: { namespace: [id], key: "k", merge: { a: 1 } } }]),
+    ),
+    given("count.prefix label", (storage, id) => storage.batchItems([putK2, { count: { prefix: [id] } }])),
     given("get.key", (storage, id) => storage.batchItems([putK2, { get: { namespace: ["n"], key: id } }])),
     given("get.namespace label", (storage, id) => storage.batchItems([putK2, { get: { namespace: [id], key: "k" } }])),
     given("delete.key", (storage, id) => storage.batchItems([putK2, { delete: { namespace: ["n"], key: id } }])),
@@ -219,6 +230,7 @@ export const IDENTIFIER_ARGUMENTS: { readonly [Name in OperationName]: readonly 
     given("prefix label", (storage, id) => storage.listNamespaces({ prefix: [id] })),
     given("suffix label", (storage, id) => storage.listNamespaces({ suffix: [id] })),
   ],
+  countItems: [given("prefix label", (storage, id) => storage.countItems(["n", id]))],
   deleteItems: [given("prefix label", (storage, id) => storage.deleteItems(["n", id]))],
 
   acquireLease: [

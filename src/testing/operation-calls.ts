@@ -68,11 +68,13 @@ export const OPERATION_CALLS: { readonly [Name in Exclude<OperationName, "close"
   shareTaskContext: (storage, _prepared, options) => storage.shareTaskContext("s", "s2", options),
 
   putItem: (storage, _prepared, options) => storage.putItem(["n"], "k", { v: 2 }, options),
+  updateItem: (storage, _prepared, options) => storage.updateItem(["n"], "k", { merge: { w: 1 } }, options),
   getItem: (storage, _prepared, options) => storage.getItem(["n"], "k", options),
   deleteItem: (storage, _prepared, options) => storage.deleteItem(["n"], "k", options),
   batchItems: (storage, _prepared, options) =>
     storage.batchItems([{ put: { namespace: ["n"], key: "k2", value: { v: 3 } } }], options),
   searchItems: (storage, _prepared, options) => storage.searchItems(["n"], options),
+  countItems: (storage, _prepared, options) => storage.countItems(["n"], options),
   listNamespaces: (storage, _prepared, options) => storage.listNamespaces(options),
   deleteItems: (storage, _prepared, options) => storage.deleteItems(["n"], options),
 

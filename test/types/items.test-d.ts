@@ -12,18 +12,23 @@ test("a value is a JSON object", () => {
   expectTypeOf<string[]>().not.toExtend<JsonObject>();
 });
 
-test("a step is one of the five verbs with its fields", () => {
+test("a step is one of the seven verbs with its fields", () => {
   expectTypeOf<{ put: { namespace: ["n"]; key: "k"; value: { a: 1 }; ifAbsent: true } }>().toExtend<ItemOperation>();
   expectTypeOf<{ get: { namespace: ["n"]; key: "k" } }>().toExtend<ItemOperation>();
   expectTypeOf<{ delete: { namespace: ["n"]; key: "k"; expectedVersion: 2 } }>().toExtend<ItemOperation>();
   expectTypeOf<{ search: { prefix: []; filter: { a: { $gt: 1 } } } }>().toExtend<ItemOperation>();
+  expectTypeOf<{
+    update: { namespace: ["n"]; key: "k"; merge: { a: 1 }; unset: ["b"]; increment: { c: 2 } };
+  }>().toExtend<ItemOperation>();
+  expectTypeOf<{ search: { prefix: []; similarTo: { vector: [1, 2] }; offset: 3 } }>().toExtend<ItemOperation>();
+  expectTypeOf<{ count: { prefix: ["n"] } }>().toExtend<ItemOperation>();
   expectTypeOf<{ listNamespaces: { maxDepth: 1 } }>().toExtend<ItemOperation>();
   expectTypeOf<{ put: { namespace: ["n"]; key: "k" } }>().not.toExtend<ItemOperation>();
   expectTypeOf<{ replace: { namespace: ["n"]; key: "k" } }>().not.toExtend<ItemOperation>();
 });
 
 test("a result is what one of the verbs gives", () => {
-  expectTypeOf<ItemResult>().toEqualTypeOf<Item | undefined | boolean | Page<Item> | Page<string[]>>();
+  expectTypeOf<ItemResult>().toEqualTypeOf<Item | undefined | boolean | number | Page<Item> | Page<string[]>>();
   expectTypeOf(storage.batchItems([])).toEqualTypeOf<Promise<ItemResult[]>>();
 });
 

@@ -1,9 +1,11 @@
 /** Items of the memory backend (M1-M3). */
+import { UnsupportedError } from "../../contract/errors.js";
 import type { JsonObject } from "../../contract/json.js";
 import type { Call } from "../../domain/driver/call.js";
-import type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
+import type { ItemCount, ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
+import { updateStored } from "../../domain/item-changes.js";
 import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
 import { compareNamespaces, endsWithLabels, startsWithLabels } from "../../domain/namespaces.js";
 import { inSlices, Slices } from "../../domain/slices.js";
@@ -24,6 +26,13 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
     async searchItems(call, listing) {
       const { tenant, now } = enter(store, call);
       const search = itemSearch(tenant, listing, now);
+      await inSlices(call, search.rows, search.take);
+      return search.page();
+    },
+
+    async countItems(call, count) {
+      const { tenant, now } = enter(store, call);
+      const search = itemCount(tenant, count, now);
       await inSlices(call, search.rows, search.take);
       return search.page();
     },
@@ -50,10 +59,17 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
   };
 }
 
-type SearchStep = Extract<ItemStep, { readonly kind: "search" | "namespaces" }>;
+type SearchStep = Extract<ItemStep, { readonly kind: "search" | "nearest" | "count" | "namespaces" }>;
+
+const SEARCHES: ReadonlySet<ItemStep["kind"]> = new Set<SearchStep["kind"]>([
+  "search",
+  "nearest",
+  "count",
+  "namespaces",
+]);
 
 function isSearch(step: ItemStep): step is SearchStep {
-  return step.kind === "search" || step.kind === "namespaces";
+  return SEARCHES.has(step.kind);
 }
 
 /** A batch, which takes effect when all of its steps are done. */
@@ -100,6 +116,13 @@ function runStep(
       sweepSome(tenant, now);
       return { kind: "put", item };
     }
+    case "update": {
+      const stored = tenant.items.get(step);
+      const item = updateStored(stored, step, now);
+      setItem(tenant, step, stored, item, undo);
+      sweepSome(tenant, now);
+      return { kind: "update", item };
+    }
     case "get": {
       const stored = tenant.items.get(step);
       if (stored === undefined || isItemExpired(stored, now)) return { kind: "get", item: undefined };
@@ -134,11 +157,11 @@ function changeItem(tenant: Tenant, place: ItemKey, from: StoredItem | undefined
   else tenant.items.replace(from, to);
 }
 
-/** A page being filled from rows, one after the other, until `take` wants no more. */
-interface Search<Row> {
+/** Rows are taken, one after the other, until `take` wants no more; then `page` is what the search gives. */
+interface Search<Page> {
   readonly rows: Iterable<StoredItem>;
   take(item: StoredItem): boolean;
-  page(): Rows<Row>;
+  page(): Page;
 }
 
 async function runSearch(
@@ -148,34 +171,60 @@ async function runSearch(
   now: number,
   slices: Slices,
 ): Promise<ItemStepResult> {
-  if (step.kind === "search") {
-    const search = itemSearch(tenant, step.listing, now);
-    await inSlices(call, search.rows, search.take, slices);
-    return { kind: "search", rows: search.page() };
+  const run = async <Page>({ rows, take, page }: Search<Page>): Promise<Page> => {
+    await inSlices(call, rows, take, slices);
+    return page();
+  };
+  switch (step.kind) {
+    case "search":
+      return { kind: "search", rows: await run(itemSearch(tenant, step.listing, now)) };
+    case "nearest":
+      throw new UnsupportedError("the memory backend does not compare vectors");
+    case "count":
+      return { kind: "count", count: await run(itemCount(tenant, step.count, now)) };
+    case "namespaces":
+      return { kind: "namespaces", rows: await run(namespaceSearch(tenant, step.listing, now)) };
   }
-  const search = namespaceSearch(tenant, step.listing, now);
-  await inSlices(call, search.rows, search.take, slices);
-  return { kind: "namespaces", rows: search.page() };
 }
 
 /** Reads what lies below the prefix, once; in the order of the items themselves it stops when the page is full. */
-function itemSearch(tenant: Tenant, listing: ItemListing, now: number): Search<StoredItem> {
-  const { prefix, filter, orderBy, direction, limit, after } = listing;
+function itemSearch(tenant: Tenant, listing: ItemListing, now: number): Search<Rows<StoredItem>> {
+  const { prefix, orderBy, direction, limit, offset, after } = listing;
   const inOrder = orderBy === "key" && direction === "asc";
-  const page = inOrder ? new FirstRows<StoredItem>(limit) : new LeastRows<StoredItem>(limit, itemOrder(listing));
+  const page = inOrder
+    ? new FirstRows<StoredItem>(offset + limit)
+    : new LeastRows<StoredItem>(offset + limit, itemOrder(listing));
   const isListed = (item: StoredItem): boolean =>
-    !isItemExpired(item, now) &&
-    isAfter(item, listing) &&
-    (filter === null || filter.matches(JSON.parse(item.value) as JsonObject));
+    !isItemExpired(item, now) && isAfter(item, listing) && matches(listing, item);
   return {
     rows: tenant.items.scan("asc", inOrder && after !== null ? after : startOf(prefix)),
     take: (item) => startsWithLabels(item.namespace, prefix) && (!isListed(item) || page.add(item)),
-    page: () => page.page(),
+    page: () => {
+      const { rows, more } = page.page();
+      return { rows: rows.slice(offset), more };
+    },
   };
 }
 
+function itemCount(tenant: Tenant, count: ItemCount, now: number): Search<number> {
+  let found = 0;
+  return {
+    rows: tenant.items.scan("asc", startOf(count.prefix)),
+    take: (item) => {
+      if (!startsWithLabels(item.namespace, count.prefix)) return false;
+      if (!isItemExpired(item, now) && matches(count, item)) found += 1;
+      return true;
+    },
+    page: () => found,
+  };
+}
+
+function matches({ filter }: Pick<ItemCount, "filter">, item: StoredItem): boolean {
+  return filter === null || filter.matches(JSON.parse(item.value) as JsonObject);
+}
+
 /** Namespaces come in their order, cut ones too, so that equal ones follow each other. */
-function namespaceSearch(tenant: Tenant, listing: NamespaceListing, now: number): Search<string[]> {
+function namespaceSearch(tenant: Tenant, listing: NamespaceListing, now: number): Search<Rows<string[]>> {
   const { prefix, suffix, maxDepth, limit, after } = listing;
   const page = new FirstRows<string[]>(limit);
   let last = after;

@@ -3,7 +3,7 @@
  * well as a read of its own.
  */
 import type { JsonObject } from "../../contract/json.js";
-import type { ItemListing, NamespaceListing } from "../../domain/driver/items.js";
+import type { ItemCount, ItemListing, NamespaceListing } from "../../domain/driver/items.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
 import { isAfter, isItemExpired, itemOrder } from "../../domain/items.js";
 import { endsWithLabels } from "../../domain/namespaces.js";
@@ -26,63 +26,110 @@ const STEP_MS = 3;
 const PLACES_AT_ONCE = 100;
 
 /** A search on its way. */
-export interface Search<Row> {
+export interface Search<Page> {
   /** Goes on for a few milliseconds; `true` when the page is complete. */
   step(db: Connection): boolean;
-  page(): Rows<Row>;
+  page(): Page;
 }
 
 /**
  * Reads the places below the prefix once. In the order of keys it stops when the page is full; by time it keeps the best ones,
- * `limit` and one more, so that memory does not grow with what it passes by.
+ * as many as the page and its offset need and one more. Values of items that are not in the page are read for a filter alone,
+ * and not kept.
  */
-export function itemSearch(tenant: number, listing: ItemListing, now: number): Search<StoredItem> {
-  const { prefix, filter, orderBy, direction, limit, after } = listing;
+export function itemSearch(tenant: number, listing: ItemListing, now: number): Search<Rows<StoredItem>> {
+  const { orderBy, direction, limit, offset, after } = listing;
+  const wanted = offset + limit;
   const byKey = orderBy === "key";
-  const forward = !byKey || direction === "asc";
   const order = itemOrder(listing);
-  const best: StoredItem[] = [];
-  const first = namespaceBytes(prefix);
-  const beyond = bytesBeyond(prefix);
-  // No key is empty: `""` stands before all items of a namespace.
-  let position: Pick<ItemPlaceRow, "namespace" | "key"> = { namespace: forward ? first : beyond, key: "" };
-  if (byKey && after !== null) position = { namespace: namespaceBytes(after.namespace), key: after.key };
+  const best: FoundPlace[] = [];
+  const items: StoredItem[] = [];
+  const places = placeScan(tenant, listing, byKey ? direction : "asc", byKey ? after : null);
+  let scanned = false;
+  let next = offset;
 
-  const look = (db: Connection, row: ItemPlaceRow): void => {
-    if (isItemExpired(row, now)) return;
+  /** `false` when the page wants no more. */
+  const take = (db: Connection, row: ItemPlaceRow): boolean => {
+    if (isItemExpired(row, now)) return true;
     const place = { ...row, namespace: namespaceLabels(row.namespace) };
-    const worst = best[limit];
-    if (!isAfter(place, listing) || (worst !== undefined && order(place, worst) > 0)) return;
-    const item = itemAt(db, row.id);
-    if (item === undefined) return;
-    if (filter !== null && !filter.matches(JSON.parse(item.value) as JsonObject)) return;
-    insertInOrder(best, item, order);
-    if (best.length > limit + 1) best.pop();
+    const worst = best[wanted];
+    if (!isAfter(place, listing) || (worst !== undefined && order(place, worst) > 0)) return true;
+    if (!matches(db, listing, row)) return true;
+    insertInOrder(best, place, order);
+    if (best.length > wanted + 1) best.pop();
+    return !byKey || best.length <= wanted;
   };
 
   return {
     step(db) {
       const end = performance.now() + STEP_MS;
+      scanned ||= places.step(db, end, take);
+      if (!scanned) return false;
+      for (; next < Math.min(best.length, wanted); next++) {
+        if (performance.now() >= end) return false;
+        const item = itemAt(db, (best[next] as FoundPlace).id);
+        if (item !== undefined) items.push(item);
+      }
+      return true;
+    },
+    page: () => ({ rows: items, more: best.length > wanted }),
+  };
+}
+
+/** Counts the items below a prefix that match. */
+export function itemCount(tenant: number, count: ItemCount, now: number): Search<number> {
+  const places = placeScan(tenant, count, "asc", null);
+  let found = 0;
+  const take = (db: Connection, row: ItemPlaceRow): boolean => {
+    if (!isItemExpired(row, now) && matches(db, count, row)) found += 1;
+    return true;
+  };
+  return { step: (db) => places.step(db, performance.now() + STEP_MS, take), page: () => found };
+}
+
+type FoundPlace = Omit<ItemPlaceRow, "namespace"> & { readonly namespace: string[] };
+
+/** Hands on the places below a prefix, piece by piece. */
+function placeScan(
+  tenant: number,
+  { prefix }: Pick<ItemListing, "prefix">,
+  direction: ItemListing["direction"],
+  after: { readonly namespace: readonly string[]; readonly key: string } | null,
+): { step(db: Connection, end: number, take: (db: Connection, row: ItemPlaceRow) => boolean): boolean } {
+  const forward = direction === "asc";
+  const first = namespaceBytes(prefix);
+  const beyond = bytesBeyond(prefix);
+  // No key is empty: `""` stands before all items of a namespace.
+  let position: Pick<ItemPlaceRow, "namespace" | "key"> =
+    after === null
+      ? { namespace: forward ? first : beyond, key: "" }
+      : { namespace: namespaceBytes(after.namespace), key: after.key };
+  return {
+    step(db, end, take) {
       while (performance.now() < end) {
         const rows = forward
           ? placesAfter(db, tenant, position, beyond, PLACES_AT_ONCE)
           : placesBefore(db, tenant, position, first, PLACES_AT_ONCE);
         for (const row of rows) {
-          look(db, row);
           position = row;
-          if (byKey && best.length > limit) return true;
+          if (!take(db, row)) return true;
           if (performance.now() >= end) break;
         }
         if (rows.length === 0) return true;
       }
       return false;
     },
-    page: () => ({ rows: best.slice(0, limit), more: best.length > limit }),
   };
 }
 
+function matches(db: Connection, { filter }: Pick<ItemListing, "filter">, row: ItemPlaceRow): boolean {
+  if (filter === null) return true;
+  const item = itemAt(db, row.id);
+  return item !== undefined && filter.matches(JSON.parse(item.value) as JsonObject);
+}
+
 /** Jumps from namespace to namespace: the time depends on how many there are, not on their items. */
-export function namespaceSearch(tenant: number, listing: NamespaceListing, now: number): Search<string[]> {
+export function namespaceSearch(tenant: number, listing: NamespaceListing, now: number): Search<Rows<string[]>> {
   const { prefix, suffix, maxDepth, limit, after } = listing;
   const found: string[][] = [];
   const end = bytesBeyond(prefix);
@@ -124,11 +171,11 @@ function hasLiveItem(db: Connection, tenant: number, namespace: Uint8Array, now:
   }
 }
 
-function insertInOrder(list: StoredItem[], item: StoredItem, order: ReturnType<typeof itemOrder>): void {
+function insertInOrder(list: FoundPlace[], item: FoundPlace, order: ReturnType<typeof itemOrder>): void {
   let low = 0;
   for (let high = list.length; low < high; ) {
     const middle = (low + high) >>> 1;
-    if (order(list[middle] as StoredItem, item) <= 0) low = middle + 1;
+    if (order(list[middle] as FoundPlace, item) <= 0) low = middle + 1;
     else high = middle;
   }
   list.splice(low, 0, item);

@@ -1,12 +1,13 @@
 /** Items of the SQLite backend (M1-M3). */
+import { UnsupportedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
-import type { Rows } from "../../domain/driver/stored.js";
+import { updateStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, putStored, refreshStored } from "../../domain/items.js";
 import type { Connection } from "./connection/connection.js";
 import { deleteItem, deleteSome, findItem, putItem, sweepExpiredItems } from "./item-rows.js";
-import { itemSearch, namespaceSearch, type Search } from "./item-search.js";
+import { itemCount, itemSearch, namespaceSearch, type Search } from "./item-search.js";
 import type { OpenFile } from "./store.js";
 
 /** Steps carried out, or items deleted, between two looks at the time. */
@@ -15,11 +16,12 @@ const STEPS_AT_ONCE = 20;
 export function itemVerbs(file: () => OpenFile): ItemDriver {
   return {
     runItemSteps(call, steps) {
-      const writes = steps.filter((step) => step.kind === "put" || step.kind === "delete" || isRefresh(step));
+      const writes = steps.filter((step) => !isRead(step));
       if (writes.length === 0) return readSteps(file(), call, steps);
       // A search may take long: it must not hold up those who share a transaction.
-      const searches = steps.some((step) => step.kind === "search" || step.kind === "namespaces");
+      const searches = steps.some((step) => SEARCHES.has(step.kind));
       const rows = searches ? Number.POSITIVE_INFINITY : steps.length;
+      // What an update writes depends on the item, and is not known before it is read.
       const characters = steps.reduce((sum, step) => sum + (step.kind === "put" ? step.value.length : 0), 0);
       return file().writeSized(call, { rows, characters }, function* (tx, tenant) {
         const now = file().now();
@@ -33,6 +35,8 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
     },
 
     searchItems: (call, listing) => readSearch(file(), call, (tenant) => itemSearch(tenant, listing, file().now())),
+
+    countItems: (call, count) => readSearch(file(), call, (tenant) => itemCount(tenant, count, file().now())),
 
     listNamespaces: (call, listing) =>
       readSearch(file(), call, (tenant) => namespaceSearch(tenant, listing, file().now())),
@@ -54,8 +58,10 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
   };
 }
 
-function isRefresh(step: ItemStep): boolean {
-  return step.kind === "get" && step.refreshTtl;
+const SEARCHES: ReadonlySet<ItemStep["kind"]> = new Set(["search", "nearest", "count", "namespaces"]);
+
+function isRead(step: ItemStep): boolean {
+  return SEARCHES.has(step.kind) || (step.kind === "get" && !step.refreshTtl);
 }
 
 function* runStep(tx: Connection, tenant: number, step: ItemStep, now: number): Generator<void, ItemStepResult, void> {
@@ -66,6 +72,12 @@ function* runStep(tx: Connection, tenant: number, step: ItemStep, now: number): 
       // Each item that will expire takes two that have expired with it: they never become many.
       if (item.ttlMs !== null) sweepExpiredItems(tx, tenant, now, 2);
       return { kind: "put", item };
+    }
+    case "update": {
+      const item = updateStored(findItem(tx, tenant, step.namespace, step.key), step, now);
+      putItem(tx, tenant, item);
+      if (item.ttlMs !== null) sweepExpiredItems(tx, tenant, now, 2);
+      return { kind: "update", item };
     }
     case "get": {
       const stored = findItem(tx, tenant, step.namespace, step.key);
@@ -81,12 +93,16 @@ function* runStep(tx: Connection, tenant: number, step: ItemStep, now: number): 
     }
     case "search":
       return { kind: "search", rows: yield* runSearch(tx, itemSearch(tenant, step.listing, now)) };
+    case "count":
+      return { kind: "count", count: yield* runSearch(tx, itemCount(tenant, step.count, now)) };
+    case "nearest":
+      throw new UnsupportedError("the SQLite backend does not compare vectors");
     case "namespaces":
       return { kind: "namespaces", rows: yield* runSearch(tx, namespaceSearch(tenant, step.listing, now)) };
   }
 }
 
-function* runSearch<Row>(db: Connection, search: Search<Row>): Generator<void, Rows<Row>, void> {
+function* runSearch<Page>(db: Connection, search: Search<Page>): Generator<void, Page, void> {
   while (!search.step(db)) yield;
   return search.page();
 }
@@ -118,16 +134,12 @@ async function readSteps(file: OpenFile, call: Call, steps: readonly ItemStep[])
 }
 
 /** The first step may be enough; a longer search goes on in a long read. */
-async function readSearch<Row>(
-  file: OpenFile,
-  call: Call,
-  search: (tenant: number) => Search<Row>,
-): Promise<Rows<Row>> {
+async function readSearch<Page>(file: OpenFile, call: Call, search: (tenant: number) => Search<Page>): Promise<Page> {
   const first = await file.read(call, (db, tenant) => {
     const short = search(tenant);
-    return short.step(db) ? short.page() : undefined;
+    return short.step(db) ? { page: short.page() } : undefined;
   });
-  if (first !== undefined) return first;
+  if (first !== undefined) return first.page;
   return file.scan(call, async (read, tenant) => {
     const long = search(tenant);
     while (!(await read((db) => long.step(db))));

@@ -1,10 +1,12 @@
 /** The verbs of `ItemStorage`: arguments checked and encoded, results decoded. */
 import type { CallOptions, Page } from "../../contract/call.js";
-import { CorruptionError } from "../../contract/errors.js";
+import { CorruptionError, UnsupportedError } from "../../contract/errors.js";
 import type {
+  CountItemsOptions,
   DeleteItemOptions,
   GetItemOptions,
   Item,
+  ItemChange,
   ItemNamespace,
   ItemOperation,
   ItemQuery,
@@ -12,29 +14,35 @@ import type {
   ItemStorage,
   NamespaceQuery,
   PutItemOptions,
+  UpdateItemOptions,
 } from "../../contract/item-storage.js";
 import type { JsonObject } from "../../contract/json.js";
-import { array, knownOptions } from "../arguments.js";
+import { array, knownFields, knownOptions } from "../arguments.js";
 import { pageOf } from "../cursors.js";
 import type { Call } from "../driver/call.js";
-import type { ItemListing, ItemStep, ItemStepResult } from "../driver/items.js";
+import type { ItemListing, ItemStep, ItemStepResult, ScoredItem } from "../driver/items.js";
 import type { ItemDriver } from "../driver/storage-driver.js";
 import type { Rows, StoredItem } from "../driver/stored.js";
 import type { ParsedStep } from "../item-arguments.js";
 import {
+  COUNT_FIELDS,
   DELETE_FIELDS,
   GET_FIELDS,
   NAMESPACE_FIELDS,
   PUT_FIELDS,
+  parseCount,
   parseDelete,
   parseGet,
   parseNamespaceQuery,
   parseOperation,
   parsePut,
   parseSearch,
+  parseUpdate,
   SEARCH_FIELDS,
+  UPDATE_FIELDS,
 } from "../item-arguments.js";
-import { itemPosition, toItem } from "../items.js";
+import { CHANGE_FIELDS } from "../item-changes.js";
+import { itemPosition, toItem, toScoredItem } from "../items.js";
 import { parseNamespace } from "../namespaces.js";
 import type { RunCall } from "./run-call.js";
 
@@ -43,7 +51,15 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
     putItem: async (namespace: ItemNamespace, key: string, value: JsonObject, options?: PutItemOptions) => {
       const known = knownOptions(options, PUT_FIELDS);
       const step = parsePut(namespace, key, value, known);
+      assertSupported(driver, step);
       return run("putItem", known, async (call) => toItem((await runStep(driver, call, step)).item));
+    },
+
+    updateItem: async (namespace: ItemNamespace, key: string, change: ItemChange, options?: UpdateItemOptions) => {
+      const known = knownOptions(options, UPDATE_FIELDS);
+      const step = parseUpdate(namespace, key, knownFields(change, "change", CHANGE_FIELDS), known);
+      assertSupported(driver, step);
+      return run("updateItem", known, async (call) => toItem((await runStep(driver, call, step)).item));
     },
 
     getItem: async (namespace: ItemNamespace, key: string, options?: GetItemOptions) => {
@@ -60,6 +76,7 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
 
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
       const steps = Array.from(array(operations, "operations"), (each, i) => parseOperation(each, `operations[${i}]`));
+      for (const step of steps) assertSupported(driver, step);
       return run("batchItems", knownOptions(options, []), async (call) => {
         const results = steps.length === 0 ? [] : await driver.runItemSteps(call, steps);
         return steps.map((step, i) => resultOf(step, results[i]));
@@ -68,10 +85,21 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
 
     searchItems: async (namespacePrefix: ItemNamespace, query?: ItemQuery) => {
       const known = knownOptions(query, SEARCH_FIELDS, "query");
-      const { listing, digest } = parseSearch(namespacePrefix, known);
-      return run("searchItems", known, async (call) =>
-        itemPage(await driver.searchItems(call, listing), digest, listing),
-      );
+      const search = parseSearch(namespacePrefix, known);
+      assertSupported(driver, search);
+      return run("searchItems", known, async (call) => {
+        if (search.kind === "search") {
+          return itemPage(await driver.searchItems(call, search.listing), search.digest, search.listing);
+        }
+        if (driver.searchNearest === undefined) throw withoutVectors();
+        return nearestPage(await driver.searchNearest(call, search.listing), search.digest);
+      });
+    },
+
+    countItems: async (namespacePrefix: ItemNamespace, options?: CountItemsOptions) => {
+      const known = knownOptions(options, COUNT_FIELDS);
+      const count = parseCount(namespacePrefix, known);
+      return run("countItems", known, (call) => driver.countItems(call, count));
     },
 
     listNamespaces: async (query?: NamespaceQuery) => {
@@ -87,6 +115,23 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
       return run("deleteItems", knownOptions(options, []), (call) => driver.deleteItems(call, prefix));
     },
   };
+}
+
+/** What needs vectors is refused before anything is done (F6). */
+function assertSupported(driver: ItemDriver, step: ItemStep): void {
+  if (driver.searchNearest !== undefined) return;
+  const bringsVectors =
+    (step.kind === "put" && step.vectors !== null) || (step.kind === "update" && bears(step.vectors));
+  if (bringsVectors || step.kind === "nearest") throw withoutVectors();
+}
+
+/** To remove the vectors of an item that can have none is no fault. */
+function bears(vectors: Extract<ItemStep, { readonly kind: "update" }>["vectors"]): boolean {
+  return vectors !== null && vectors !== "keep";
+}
+
+function withoutVectors(): UnsupportedError {
+  return new UnsupportedError("this store keeps no vectors, so it neither takes them nor searches by similarity");
 }
 
 type StepResult<Kind extends ItemStep["kind"]> = Extract<ItemStepResult, { readonly kind: Kind }>;
@@ -105,12 +150,18 @@ function resultOf(step: ParsedStep, result: ItemStepResult | undefined): ItemRes
   switch (step.kind) {
     case "put":
       return toItem(expectResult("put", result).item);
+    case "update":
+      return toItem(expectResult("update", result).item);
     case "get":
       return optionalItem(expectResult("get", result).item);
     case "delete":
       return expectResult("delete", result).deleted;
     case "search":
       return itemPage(expectResult("search", result).rows, step.digest, step.listing);
+    case "nearest":
+      return nearestPage(expectResult("nearest", result).rows, step.digest);
+    case "count":
+      return expectResult("count", result).count;
     case "namespaces":
       return namespacePage(expectResult("namespaces", result).rows, step.digest);
   }
@@ -130,6 +181,10 @@ function itemPage(rows: Rows<StoredItem>, digest: string, { orderBy }: ItemListi
     const { time, namespace, key } = itemPosition(last, orderBy);
     return [time, namespace, key];
   });
+}
+
+function nearestPage(rows: Rows<ScoredItem>, digest: string): Page<Item> {
+  return pageOf(rows, digest, toScoredItem, ({ item, score }) => [score, item.namespace, item.key]);
 }
 
 function namespacePage(rows: Rows<string[]>, digest: string): Page<string[]> {

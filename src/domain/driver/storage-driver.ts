@@ -15,7 +15,15 @@ import type { DurabilityLevel, HealthCheck } from "../../contract/storage-backen
 import type { EncodedText } from "../codec/encoded-text.js";
 import type { Call, FencingToken } from "./call.js";
 import type { GroupVerdict, ImportBatch } from "./imports.js";
-import type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "./items.js";
+import type {
+  ItemCount,
+  ItemListing,
+  ItemStep,
+  ItemStepResult,
+  NamespaceListing,
+  NearestListing,
+  ScoredItem,
+} from "./items.js";
 import type {
   Rows,
   StoredCheckpoint,
@@ -273,6 +281,12 @@ export interface ItemDriver {
   /** All steps or none, in order. A single verb is a batch of one. */
   runItemSteps(call: Call, steps: readonly ItemStep[]): Promise<ItemStepResult[]>;
   searchItems(call: Call, listing: ItemListing): Promise<Rows<StoredItem>>;
+  /**
+   * Search by similarity (M5). A driver without it keeps no vectors: the shell refuses them with `UnsupportedError`, so that
+   * no step brings any (F6).
+   */
+  searchNearest?(call: Call, listing: NearestListing): Promise<Rows<ScoredItem>>;
+  countItems(call: Call, count: ItemCount): Promise<number>;
   listNamespaces(call: Call, listing: NamespaceListing): Promise<Rows<string[]>>;
   deleteItems(call: Call, prefix: readonly string[]): Promise<number>;
 }

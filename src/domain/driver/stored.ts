@@ -84,6 +84,13 @@ export interface StoredItem {
   readonly expiresAt: number | null;
 }
 
+/** One or more vectors of an item (M4), one after the other. */
+export interface StoredVectors {
+  readonly dimensions: number;
+  /** As many times `dimensions` numbers as there are vectors, all finite. Never changed. */
+  readonly values: Float32Array;
+}
+
 export interface StoredLease {
   readonly token: number;
   readonly owner: string;

@@ -19,6 +19,7 @@ import { identifierPairClauses } from "./identifier-pairs.js";
 import { identifierClauses } from "./identifiers.js";
 import { importEdgeClauses } from "./import-edges.js";
 import { isolationClauses } from "./isolation.js";
+import { itemChangeClauses } from "./item-changes.js";
 import { itemFilterClauses } from "./item-filters.js";
 import { itemListingClauses } from "./item-listing.js";
 import { itemClauses } from "./items.js";
@@ -83,6 +84,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   itemClauses,
   itemListingClauses,
   itemFilterClauses,
+  itemChangeClauses,
   leaseClauses,
   fencingClauses,
   tenantClauses,

@@ -175,7 +175,7 @@ export const itemListingClauses: ClauseGroup = clauseGroup("listing items", (cla
       { limit: "1" },
       { orderBy: "value" },
       { direction: "up" },
-      { offset: 1 },
+      { offset: -1 },
       { query: "text" },
       { filter: null },
     ];

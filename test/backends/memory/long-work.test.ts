@@ -85,11 +85,20 @@ describe("long work lets others run", () => {
         value: "{}",
         ttlMs: null,
         expectedVersion: null,
+        vectors: null,
       } as const;
       await items.runItemSteps(call, [put]);
     }
     const filter = { conditions: [], matches: () => false };
-    const search = { prefix: [], filter, orderBy: "updatedAt", direction: "desc", limit: 10, after: null } as const;
+    const search = {
+      prefix: [],
+      filter,
+      orderBy: "updatedAt",
+      direction: "desc",
+      limit: 10,
+      offset: 0,
+      after: null,
+    } as const;
     expect(await turnsDuring(() => items.searchItems(call, search))).toBeGreaterThan(20);
   });
 

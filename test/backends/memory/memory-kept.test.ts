@@ -161,7 +161,9 @@ describe("nothing stays", () => {
     const store = emptyStore();
     const items = itemVerbs(store);
     const put = (key: string, ttlMs: number | null): Promise<unknown> =>
-      items.runItemSteps(call, [{ kind: "put", namespace: ["n"], key, value: "{}", ttlMs, expectedVersion: null }]);
+      items.runItemSteps(call, [
+        { kind: "put", namespace: ["n"], key, value: "{}", ttlMs, expectedVersion: null, vectors: null },
+      ]);
     for (let i = 0; i < 50; i++) await put(`old${i}`, 1000);
     store.clock.advance(1000);
     for (let i = 0; i < 60; i++) await put(`new${i}`, null);

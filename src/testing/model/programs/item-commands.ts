@@ -1,10 +1,12 @@
 /** Commands on items. */
 import type {
+  ItemChange,
   ItemComparison,
   ItemFilter,
   ItemOperation,
   ItemQuery,
   NamespaceQuery,
+  UpdateItemOptions,
 } from "../../../contract/item-storage.js";
 import type { JsonValue } from "../../../contract/json.js";
 import type { Command } from "./command.js";
@@ -13,7 +15,8 @@ import type { Draw, Weighted } from "./draw.js";
 import * as pool from "./pools.js";
 
 type Put = Extract<ItemOperation, { put: unknown }>["put"];
-type Query = Omit<ItemQuery, "cursor" | "signal" | "timeoutMs">;
+type Query = Omit<ItemQuery, "cursor" | "similarTo" | "signal" | "timeoutMs">;
+type Update = Pick<UpdateItemOptions, "ttlMs" | "expectedVersion" | "ifPresent">;
 
 export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weighted<Command> {
   const namespace = pool.itemNamespace(draw);
@@ -26,6 +29,7 @@ export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weight
         return call(tenant, "putItem", namespace, key, value, options);
       },
     ],
+    [5, () => call(tenant, "updateItem", namespace, key, change(draw), updateOptions(draw, timed))],
     [3, () => call(tenant, "getItem", namespace, key, refresh(draw, timed))],
     [
       3,
@@ -41,6 +45,7 @@ export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weight
         ),
     ],
     [7, () => call(tenant, "searchItems", pool.itemPrefix(draw), query(draw))],
+    [2, () => call(tenant, "countItems", pool.itemPrefix(draw), draw.some({ filter: [60, () => filter(draw)] }))],
     [4, () => call(tenant, "listNamespaces", namespaceQuery(draw))],
     [1, () => call(tenant, "deleteItems", namespace)],
   ];
@@ -60,6 +65,26 @@ function put(draw: Draw, timed: boolean): Put {
   };
 }
 
+/** Keys are drawn apart: one that stood in two parts would be a malformed change. */
+function change(draw: Draw): ItemChange {
+  const keys = [...new Set(draw.list(1, 3, () => pool.metadataKey(draw)))];
+  const part = new Map(keys.map((key) => [key, draw.pick(["merge", "unset", "increment"])]));
+  const of = (wanted: string): string[] => keys.filter((key) => part.get(key) === wanted);
+  return {
+    merge: Object.fromEntries(of("merge").map((key) => [key, pool.jsonValue(draw)])),
+    unset: of("unset"),
+    increment: Object.fromEntries(of("increment").map((key) => [key, draw.pick([1, -1, 0.5])])),
+  };
+}
+
+function updateOptions(draw: Draw, timed: boolean): Update {
+  return draw.some<Update>({
+    ttlMs: [timed ? draw.cast.mortality / 2 : 0, () => pool.ttlMs(draw)],
+    expectedVersion: [15, () => 1 + draw.below(3)],
+    ifPresent: [30, () => true],
+  });
+}
+
 function refresh(draw: Draw, timed: boolean): { refreshTtl?: boolean } {
   return draw.some({ refreshTtl: [timed ? 40 : 0, () => true] });
 }
@@ -68,9 +93,11 @@ function step(draw: Draw, timed: boolean): ItemOperation {
   const place = { namespace: pool.itemNamespace(draw), key: pool.itemKey(draw) };
   return draw.weighted<ItemOperation>([
     [4, () => ({ put: put(draw, timed) })],
+    [2, () => ({ update: { ...place, ...change(draw), ...updateOptions(draw, timed) } })],
     [2, () => ({ get: { ...place, ...refresh(draw, timed) } })],
     [2, () => ({ delete: { ...place, ...draw.some({ expectedVersion: [30, () => 1 + draw.below(3)] }) } })],
     [1, () => ({ search: { prefix: pool.itemPrefix(draw), ...query(draw) } })],
+    [1, () => ({ count: { prefix: pool.itemPrefix(draw), ...draw.some({ filter: [60, () => filter(draw)] }) } })],
     [1, () => ({ listNamespaces: namespaceQuery(draw) })],
   ]);
 }
@@ -81,6 +108,7 @@ function query(draw: Draw): Query {
     orderBy: [60, () => draw.pick(["key", "createdAt", "updatedAt"])],
     direction: [40, () => draw.pick(["asc", "desc"])],
     limit: [50, () => 1 + draw.below(3)],
+    offset: [20, () => draw.below(3)],
   });
 }
 

@@ -1,6 +1,14 @@
 /** Items in the reference model (M1-M3). */
 import type { Page } from "../../../contract/call.js";
-import type { Item, ItemOperation, ItemQuery, ItemResult, NamespaceQuery } from "../../../contract/item-storage.js";
+import type {
+  Item,
+  ItemChange,
+  ItemOperation,
+  ItemQuery,
+  ItemResult,
+  NamespaceQuery,
+} from "../../../contract/item-storage.js";
+import type { JsonObject } from "../../../contract/json.js";
 import type { ModelVerbs } from "../verbs.js";
 import { matchesFilter } from "./item-filter.js";
 import { pageAfter } from "./pages.js";
@@ -10,7 +18,15 @@ import { byCodePoint, copy, Refusal } from "./state.js";
 type Place = Pick<ModelItem, "namespace" | "key" | "createdAt" | "updatedAt">;
 
 type ItemVerbs = ModelVerbs<
-  "putItem" | "getItem" | "deleteItem" | "batchItems" | "searchItems" | "listNamespaces" | "deleteItems"
+  | "putItem"
+  | "updateItem"
+  | "getItem"
+  | "deleteItem"
+  | "batchItems"
+  | "searchItems"
+  | "countItems"
+  | "listNamespaces"
+  | "deleteItems"
 >;
 
 export function itemVerbs(state: TenantState): ItemVerbs {
@@ -29,6 +45,25 @@ export function itemVerbs(state: TenantState): ItemVerbs {
         updatedAt: Math.max(stored?.updatedAt ?? now, now),
         ttlMs,
         expiresAt: ttlMs === undefined ? undefined : now + ttlMs,
+      };
+      state.items.set(itemKey(namespace, key), item);
+      return present(item);
+    },
+
+    updateItem(namespace, key, change, { ttlMs, expectedVersion, ifPresent = false } = {}) {
+      const now = state.now();
+      const stored = state.items.get(itemKey(namespace, key));
+      const expected = expectedVersion ?? stored?.version ?? 0;
+      if ((stored === undefined && ifPresent) || expected !== (stored?.version ?? 0)) throw new Refusal("CONFLICT");
+      const item: ModelItem = {
+        namespace: [...namespace],
+        key,
+        value: changed(stored?.value ?? {}, change),
+        version: (stored?.version ?? 0) + 1,
+        createdAt: stored?.createdAt ?? now,
+        updatedAt: Math.max(stored?.updatedAt ?? now, now),
+        ttlMs: ttlMs ?? stored?.ttlMs,
+        expiresAt: ttlMs === undefined ? stored?.expiresAt : now + ttlMs,
       };
       state.items.set(itemKey(namespace, key), item);
       return present(item);
@@ -61,7 +96,7 @@ export function itemVerbs(state: TenantState): ItemVerbs {
     },
 
     searchItems(prefix, query = {}) {
-      const { filter = {}, orderBy = "updatedAt", limit = 10, cursor } = query;
+      const { filter = {}, orderBy = "updatedAt", limit = 10, offset = 0, cursor } = query;
       const sign = (query.direction ?? (orderBy === "key" ? "asc" : "desc")) === "asc" ? 1 : -1;
       const found = [...state.items.values()].filter(
         (item) => startsWith(item.namespace, prefix) && matchesFilter(item.value, filter),
@@ -72,8 +107,16 @@ export function itemVerbs(state: TenantState): ItemVerbs {
         place: ({ namespace, key, createdAt, updatedAt }) => ({ namespace, key, createdAt, updatedAt }),
         present,
         limit,
+        offset,
         cursor,
       });
+    },
+
+    countItems(prefix, { filter = {} } = {}) {
+      const found = [...state.items.values()].filter(
+        (item) => startsWith(item.namespace, prefix) && matchesFilter(item.value, filter),
+      );
+      return found.length;
     },
 
     listNamespaces(query = {}) {
@@ -97,6 +140,10 @@ function runStep(verbs: ItemVerbs, operation: ItemOperation): ItemResult {
     const { namespace, key, value, ...options } = operation.put;
     return verbs.putItem(namespace, key, value, options);
   }
+  if ("update" in operation) {
+    const { namespace, key, merge, unset, increment, ...options } = operation.update;
+    return verbs.updateItem(namespace, key, { merge, unset, increment }, options);
+  }
   if ("get" in operation) {
     const { namespace, key, ...options } = operation.get;
     return verbs.getItem(namespace, key, options);
@@ -108,6 +155,10 @@ function runStep(verbs: ItemVerbs, operation: ItemOperation): ItemResult {
   if ("search" in operation) {
     const { prefix, ...query }: { prefix: readonly string[] } & ItemQuery = operation.search;
     return verbs.searchItems(prefix, query);
+  }
+  if ("count" in operation) {
+    const { prefix, ...options } = operation.count;
+    return verbs.countItems(prefix, options);
   }
   return verbs.listNamespaces(operation.listNamespaces);
 }
@@ -125,6 +176,17 @@ function pageOfNamespaces(namespaces: readonly (readonly string[])[], query: Nam
     limit,
     cursor,
   });
+}
+
+function changed(value: JsonObject, { merge = {}, unset = [], increment = {} }: ItemChange): JsonObject {
+  const entries = new Map(Object.entries({ ...value, ...copy(merge) }));
+  for (const key of unset) entries.delete(key);
+  for (const [key, by] of Object.entries(increment)) {
+    const before = entries.has(key) ? entries.get(key) : 0;
+    if (typeof before !== "number") throw new Refusal("CONFLICT");
+    entries.set(key, before + by);
+  }
+  return Object.fromEntries(entries);
 }
 
 function itemKey(namespace: readonly string[], key: string): string {

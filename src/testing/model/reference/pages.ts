@@ -7,6 +7,7 @@ export interface PageRequest<Place, Row extends Place, Shown> {
   readonly place: (row: Row) => Place;
   readonly present: (row: Row) => Shown;
   readonly limit: number;
+  readonly offset?: number;
   readonly cursor: string | undefined;
 }
 
@@ -14,11 +15,13 @@ export function pageAfter<Place, Row extends Place, Shown>(
   rows: readonly Row[],
   request: PageRequest<Place, Row, Shown>,
 ): Page<Shown> {
-  const { compare, place, present, limit, cursor } = request;
+  const { compare, place, present, limit, offset = 0, cursor } = request;
   const after = cursor === undefined ? undefined : (JSON.parse(cursor) as Place);
   const rest = rows.filter((row) => after === undefined || compare(row, after) > 0).sort(compare);
-  const page = rest.slice(0, limit);
+  const page = rest.slice(offset, offset + limit);
   const last = page.at(-1);
   const items = page.map(present);
-  return last !== undefined && rest.length > limit ? { items, nextCursor: JSON.stringify(place(last)) } : { items };
+  return last !== undefined && rest.length > offset + limit
+    ? { items, nextCursor: JSON.stringify(place(last)) }
+    : { items };
 }

@@ -1,0 +1,80 @@
+/** Changes of an item's value by top-level keys, without reading it first (M6). */
+import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
+import type { ItemChange } from "../contract/item-storage.js";
+import type { JsonObject, JsonValue } from "../contract/json.js";
+import { array, finiteNumber, plainObject, storableText, string } from "./arguments.js";
+import type { ItemStep } from "./driver/items.js";
+import type { StoredItem } from "./driver/stored.js";
+import { assertItemVersion, encodeItemValue, isItemExpired, putStored } from "./items.js";
+import { decodeMetadata } from "./metadata.js";
+
+export const CHANGE_FIELDS = ["merge", "unset", "increment"] as const;
+
+type UpdateStep = Extract<ItemStep, { readonly kind: "update" }>;
+
+/** The parts of a change, each key in one of them only. @throws InvalidArgumentError */
+export function parseChange(
+  change: Partial<ItemChange>,
+  prefix: string,
+): Pick<UpdateStep, "merge" | "unset" | "increment"> {
+  const merge = change.merge === undefined ? {} : decodeMetadata(encodeItemValue(change.merge, `${prefix}merge`));
+  const unset = Array.from(change.unset === undefined ? [] : array(change.unset, `${prefix}unset`), (key, i) => {
+    const name = `${prefix}unset[${i}]`;
+    return storableText(string(key, name), name);
+  });
+  const increment = Object.entries(
+    change.increment === undefined ? {} : plainObject(change.increment, `${prefix}increment`),
+  )
+    .filter(([, by]) => by !== undefined)
+    .map(([key, by]) => {
+      storableText(key, `a key of ${prefix}increment`);
+      return [key, finiteNumber(by, `${prefix}increment.${quoteIdentifier(key)}`)] as const;
+    });
+  const changed = new Set<string>();
+  for (const key of [...Object.keys(merge), ...unset, ...increment.map(([each]) => each)]) {
+    if (changed.has(key)) {
+      throw new InvalidArgumentError(`${prefix}change names the key ${quoteIdentifier(key)} twice`);
+    }
+    changed.add(key);
+  }
+  return { merge, unset, increment };
+}
+
+/**
+ * The item after an update (M6). One that is not there, or has expired, begins as `{}` unless the step wants it to be there.
+ * @throws ConflictError when `expectedVersion` is not the stored one, the item is missing, or its value does not allow the change
+ */
+export function updateStored(existing: StoredItem | undefined, step: UpdateStep, now: number): StoredItem {
+  const before = existing !== undefined && !isItemExpired(existing, now) ? existing : undefined;
+  if (before === undefined && step.ifPresent) throw new ConflictError("the item is not there");
+  const { namespace, key, expectedVersion } = step;
+  const ttlMs = step.ttlMs ?? before?.ttlMs ?? null;
+  assertItemVersion(before, expectedVersion);
+  const value = changeValue(before?.value ?? "{}", step);
+  const item = putStored(before, { kind: "put", namespace, key, value, ttlMs, expectedVersion: null }, now);
+  return step.ttlMs === null && before !== undefined ? { ...item, expiresAt: before.expiresAt } : item;
+}
+
+/**
+ * The value after a change, as it is stored.
+ * @throws ConflictError when what is to be incremented is no number, or leaves the finite ones; InvalidArgumentError when the
+ *   value becomes too large
+ */
+function changeValue(
+  value: string,
+  { merge, unset, increment }: Pick<UpdateStep, "merge" | "unset" | "increment">,
+): string {
+  const changed = new Map<string, JsonValue>(Object.entries(decodeMetadata(value) as JsonObject));
+  for (const [key, each] of Object.entries(merge)) changed.set(key, each);
+  for (const key of unset) changed.delete(key);
+  for (const [key, by] of increment) {
+    const before = changed.get(key) ?? (changed.has(key) ? null : 0);
+    if (typeof before !== "number") {
+      throw new ConflictError(`the item's ${quoteIdentifier(key)} is no number that could be incremented`);
+    }
+    const after = before + by;
+    if (!Number.isFinite(after)) throw new ConflictError(`the item's ${quoteIdentifier(key)} would not be finite`);
+    changed.set(key, after === 0 ? 0 : after);
+  }
+  return encodeItemValue(Object.fromEntries(changed));
+}

@@ -1,0 +1,79 @@
+/** Vectors of items: what may be kept, and how one has to fit the others (M4). */
+import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
+import { array } from "./arguments.js";
+import type { StoredVectors } from "./driver/stored.js";
+import { kindOf } from "./identifiers.js";
+
+/** Most dimensions of a vector, the most that pgvector keeps. */
+export const MAX_DIMENSIONS = 16_000;
+
+/** Most vectors of an item. */
+export const MAX_ITEM_VECTORS = 1_000;
+
+/** Most numbers of all vectors of an item: 16 MiB of 32-bit floats. */
+export const MAX_ITEM_VECTOR_NUMBERS: number = 4 * 1024 * 1024;
+
+/**
+ * A copy of a vector in 32-bit floats: what the caller does to its array afterwards changes nothing.
+ * @throws InvalidArgumentError unless it is 1 to 16,000 numbers, each finite as a 32-bit float
+ */
+export function parseVector(value: unknown, name: string): Float32Array {
+  if (!(value instanceof Float32Array)) {
+    if (ArrayBuffer.isView(value)) {
+      throw new InvalidArgumentError(
+        `${name} must be an array of numbers or a Float32Array, not another view of bytes`,
+      );
+    }
+    for (const [i, each] of array(value, name).entries()) {
+      if (typeof each !== "number") {
+        throw new InvalidArgumentError(`${name}[${i}] must be a number, not ${kindOf(each)}`);
+      }
+    }
+  }
+  const numbers = value as Float32Array | readonly number[];
+  if (numbers.length < 1 || numbers.length > MAX_DIMENSIONS) {
+    throw new InvalidArgumentError(`${name} must have 1 to ${MAX_DIMENSIONS} dimensions, not ${numbers.length}`);
+  }
+  const vector = Float32Array.from(numbers);
+  const unfit = vector.findIndex((each) => !Number.isFinite(each));
+  if (unfit >= 0)
+    throw new InvalidArgumentError(`${name}[${unfit}] must be a finite number that a 32-bit float can hold`);
+  return vector;
+}
+
+/**
+ * The vectors of an item, all of one dimension; `null` for an empty list.
+ * @throws InvalidArgumentError
+ */
+export function parseVectors(value: unknown, name: string): StoredVectors | null {
+  const given = array(value, name);
+  if (given.length > MAX_ITEM_VECTORS) {
+    throw new InvalidArgumentError(`${name} must be at most ${MAX_ITEM_VECTORS} vectors`);
+  }
+  const vectors = Array.from(given, (each, i) => parseVector(each, `${name}[${i}]`));
+  const dimensions = vectors[0]?.length;
+  if (dimensions === undefined) return null;
+  if (vectors.length * dimensions > MAX_ITEM_VECTOR_NUMBERS) {
+    throw new InvalidArgumentError(`${name} must be at most ${MAX_ITEM_VECTOR_NUMBERS} numbers together`);
+  }
+  const values = new Float32Array(vectors.length * dimensions);
+  for (const [i, vector] of vectors.entries()) {
+    if (vector.length !== dimensions) {
+      throw new InvalidArgumentError(`${name}[${i}] has ${vector.length} dimensions, and ${name}[0] has ${dimensions}`);
+    }
+    values.set(vector, i * dimensions);
+  }
+  return { dimensions, values };
+}
+
+/**
+ * Vectors below one first label have one dimension, that of the first of them (M4).
+ * @param fixed the dimension of the vectors below the label, `undefined` before there were any
+ * @throws InvalidArgumentError
+ */
+export function assertDimensions(root: string, fixed: number | undefined, dimensions: number): void {
+  if (fixed === undefined || fixed === dimensions) return;
+  throw new InvalidArgumentError(
+    `a vector of ${dimensions} dimensions does not fit: those below ${quoteIdentifier(root)} have ${fixed}`,
+  );
+}
