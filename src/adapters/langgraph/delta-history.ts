@@ -4,7 +4,7 @@ import type { CheckpointPendingWrite, DeltaChannelHistory } from "@langchain/lan
 import type { CheckpointStorage, ListedCheckpoint } from "../../contract/checkpoint-storage.js";
 import type { TupleReader } from "./read-tuples.js";
 import { placeOf } from "./run-config.js";
-import { isRemoved, type StateCodec } from "./stored-state.js";
+import type { StateCodec } from "./stored-state.js";
 
 /** Ancestors read at once when the target does not say how far back a value is. */
 const UNKNOWN_DISTANCE = 200;
@@ -43,7 +43,7 @@ async function walkAncestors(
   const { threadId, namespace = "", checkpointId } = placeOf(config);
   if (threadId === undefined || open.size === 0) return;
   const target = await storage.getCheckpoint(threadId, { namespace, checkpointId });
-  if (target === undefined || isRemoved(target.data)) return;
+  if (target === undefined) return;
   const { metadata } = await codec.decodeState(target.data);
   const distances = Object.values(metadata.counters_since_delta_snapshot ?? {}).map(([, supersteps]) => supersteps);
   const size = distances.length === 0 ? UNKNOWN_DISTANCE : Math.min(MAX_PAGE, Math.max(...distances) + 8);
@@ -67,7 +67,7 @@ async function collect(
   open: Set<string>,
 ): Promise<void> {
   const writes = await reader.pendingWrites((stored.writes ?? []).filter(({ channel }) => open.has(channel)));
-  const values = isRemoved(stored.data) ? {} : (await codec.decodeState(stored.data)).checkpoint.channel_values;
+  const values = (await codec.decodeState(stored.data)).checkpoint.channel_values;
   for (const name of open) {
     const history = histories.get(name);
     history?.blocks.push(writes.filter(([, channel]) => channel === name));

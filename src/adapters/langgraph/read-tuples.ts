@@ -18,7 +18,7 @@ import type {
 import { equalValues } from "./equal-values.js";
 import type { KnownState, KnownStates } from "./known-states.js";
 import { configOf, placeOf } from "./run-config.js";
-import { isRemoved, isStoredState, type StateCodec, searchable } from "./stored-state.js";
+import { isStoredState, type StateCodec, searchable } from "./stored-state.js";
 
 /** Checkpoints that are read at once while a thread is listed. */
 const PAGE = 50;
@@ -44,10 +44,7 @@ export class TupleReader {
     const stored = await this.#storage.getCheckpoint(threadId, options);
     if (stored === undefined) return undefined;
     if (known !== undefined && stored.notModified) return await this.#tuple(stored, known.state);
-    if (!isRemoved(stored.data)) return await this.#tuple(stored);
-    if (checkpointId !== undefined) return undefined;
-    for await (const tuple of this.#listThread(threadId, { namespace, before: stored.seq }, {})) return tuple;
-    return undefined;
+    return await this.#tuple(stored);
   }
 
   /** Newest first, thread by thread; nothing is read ahead of what is taken but one page. */
@@ -132,7 +129,7 @@ export class TupleReader {
       for (const stored of page) {
         if (wanted.checkpointId !== undefined && stored.checkpointId !== wanted.checkpointId) continue;
         if (wanted.before !== undefined && stored.checkpointId >= wanted.before) continue;
-        if (isRemoved(stored.data) || (wanted.othersToo && !isStoredState(stored.data))) continue;
+        if (wanted.othersToo && !isStoredState(stored.data)) continue;
         const tuple = await this.#tuple(stored);
         if (hasMetadata(tuple.metadata, inProcess)) yield tuple;
       }

@@ -1,8 +1,11 @@
-/** Removing what given runs have stored, without cutting what other checkpoints are rebuilt from. */
+/** Removing what given runs have stored, without cutting what other checkpoints are rebuilt from (K9). */
 import type { CallOptions } from "../../contract/call.js";
 import type { CheckpointStorage, ListedCheckpoint } from "../../contract/checkpoint-storage.js";
 import type { TupleReader } from "./read-tuples.js";
-import { isStoredState, REMOVED, REMOVED_METADATA } from "./stored-state.js";
+import { isStoredState } from "./stored-state.js";
+
+/** Checkpoints that one call deletes. */
+const DELETED_AT_ONCE = 1000;
 
 /** What `deleteForRuns` has done. */
 export interface RunDeletion {
@@ -14,10 +17,7 @@ export interface RunDeletion {
   readonly keptCheckpoints: number;
 }
 
-/**
- * A thread of these runs alone is deleted. In another one each checkpoint is replaced, atomically, by an empty mark that no reader
- * shows, and each of its writes by an empty value: contents are gone at once, pruning takes the marks.
- */
+/** A thread of these runs alone is deleted; of another one their checkpoints, each with its writes. */
 export async function deleteForRuns(
   storage: CheckpointStorage,
   reader: TupleReader,
@@ -28,51 +28,60 @@ export async function deleteForRuns(
   const total = { removedThreads: 0, removedCheckpoints: 0, keptCheckpoints: 0 };
   if (runs.size === 0) return total;
   for (const threadId of await threadIds(storage, options)) {
-    const all: ListedCheckpoint[] = [];
-    for await (const page of reader.pages(threadId, { ...options }, 1000)) all.push(...page);
-    if (!all.some(({ metadata }) => typeof metadata.run_id === "string" && runs.has(metadata.run_id))) continue;
-    const ours = await storedByRuns(reader, threadId, runs, options);
-    const ofRuns = all.filter(({ namespace, checkpointId }) => ours.has(keyOf(namespace, checkpointId)));
-    if (ofRuns.length === 0) continue;
-    const others = all.filter((each) => !ofRuns.includes(each) && !isMark(each));
-    if (others.length === 0) {
+    let others = 0;
+    let ofRuns = 0;
+    for await (const page of reader.pages(threadId, { ...options }, 1000)) {
+      for (const { metadata } of page) {
+        if (typeof metadata.run_id === "string" && runs.has(metadata.run_id)) ofRuns += 1;
+        else others += 1;
+      }
+    }
+    if (ofRuns === 0) continue;
+    const stored = await storedByRuns(reader, threadId, runs, options);
+    if (stored.length === 0) continue;
+    if (others === 0 && stored.length === ofRuns) {
       await storage.deleteThread(threadId, options);
       total.removedThreads += 1;
-      total.removedCheckpoints += ofRuns.length;
+      total.removedCheckpoints += ofRuns;
       continue;
     }
-    const needed = neededBy(all, new Set(ofRuns));
-    for (const checkpoint of ofRuns) {
-      if (needed.has(keyOf(checkpoint.namespace, checkpoint.checkpointId))) {
-        total.keptCheckpoints += 1;
-        continue;
+    for (const [namespace, ids] of byNamespace(stored)) {
+      for (let i = 0; i < ids.length; i += DELETED_AT_ONCE) {
+        const some = ids.slice(i, i + DELETED_AT_ONCE);
+        const done = await storage.deleteCheckpoints(threadId, some, { ...options, namespace });
+        total.removedCheckpoints += done.removedCheckpoints;
+        total.keptCheckpoints += done.keptCheckpointIds.length;
       }
-      await empty(storage, checkpoint, options);
-      total.removedCheckpoints += 1;
     }
   }
   return total;
 }
 
-/** The states of LangGraph that the runs stored; others may have a `run_id` in their metadata too. */
+/** The states of LangGraph that the runs stored, the newest first; others may have a `run_id` in their metadata too. */
 async function storedByRuns(
   reader: TupleReader,
   threadId: string,
   runs: ReadonlySet<string>,
   options: CallOptions,
-): Promise<Set<string>> {
-  const keys = new Set<string>();
+): Promise<ListedCheckpoint[]> {
+  const stored: ListedCheckpoint[] = [];
   for (const run_id of runs) {
     for await (const page of reader.pages(threadId, { ...options, metadata: { run_id }, data: true })) {
-      const ours = page.filter(({ data }) => isStoredState(data));
-      for (const { namespace, checkpointId } of ours) keys.add(keyOf(namespace, checkpointId));
+      for (const { data, ...info } of page) if (isStoredState(data)) stored.push(info);
     }
   }
-  return keys;
+  return stored.sort((a, b) => b.seq - a.seq);
 }
 
-function isMark({ metadata }: ListedCheckpoint): boolean {
-  return Object.keys(REMOVED_METADATA).every((key) => metadata[key] === true);
+/** Ids by namespace, in their order: what needs another one goes before it, also in a call of its own. */
+function byNamespace(checkpoints: readonly ListedCheckpoint[]): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { namespace, checkpointId } of checkpoints) {
+    const ids = found.get(namespace);
+    if (ids === undefined) found.set(namespace, [checkpointId]);
+    else ids.push(checkpointId);
+  }
+  return found;
 }
 
 async function threadIds(storage: CheckpointStorage, options: CallOptions): Promise<string[]> {
@@ -84,44 +93,4 @@ async function threadIds(storage: CheckpointStorage, options: CallOptions): Prom
     cursor = page.nextCursor;
   } while (cursor !== undefined);
   return ids;
-}
-
-/** What the checkpoints outside of `going` need, parent by parent. */
-function neededBy(all: readonly ListedCheckpoint[], going: ReadonlySet<ListedCheckpoint>): Set<string> {
-  const byKey = new Map(all.map((each) => [keyOf(each.namespace, each.checkpointId), each]));
-  const needed = new Set<string>();
-  for (const kept of all) {
-    if (going.has(kept) || isMark(kept)) continue;
-    let at: ListedCheckpoint | undefined = kept;
-    while (at?.needsParent && at.parentId !== undefined) {
-      const key = keyOf(at.namespace, at.parentId);
-      if (needed.has(key)) break;
-      needed.add(key);
-      at = byKey.get(key);
-    }
-  }
-  return needed;
-}
-
-async function empty(storage: CheckpointStorage, checkpoint: ListedCheckpoint, options: CallOptions): Promise<void> {
-  const { threadId, namespace, checkpointId, parentId } = checkpoint;
-  const mark = { ...options, namespace, parentId, metadata: REMOVED_METADATA };
-  await storage.storeCheckpoint(threadId, checkpointId, REMOVED, mark);
-  const writes = await storage.getWrites(threadId, checkpointId, { ...options, namespace });
-  const byTask = Map.groupBy(writes, ({ taskId, taskPath }) => JSON.stringify([taskId, taskPath]));
-  for (const [first, ...rest] of [...byTask.values()]) {
-    if (first === undefined) continue;
-    const emptied = [first, ...rest].map(({ channel, index }) => [channel, null, index] as const);
-    const { taskId, taskPath } = first;
-    await storage.putWrites(threadId, checkpointId, taskId, emptied, {
-      ...options,
-      namespace,
-      taskPath,
-      overwrite: true,
-    });
-  }
-}
-
-function keyOf(namespace: string, checkpointId: string): string {
-  return JSON.stringify([namespace, checkpointId]);
 }

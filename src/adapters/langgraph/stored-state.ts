@@ -129,11 +129,3 @@ export function dependsOnParent(checkpoint: Checkpoint, metadata: CheckpointMeta
   const deltaChannels = Object.keys(metadata.counters_since_delta_snapshot ?? {});
   return deltaChannels.some((name) => !Object.hasOwn(checkpoint.channel_values, name));
 }
-
-/** What stands where a checkpoint was that `deleteForRuns` removed, and how a listing without states tells it. */
-export const REMOVED = { v: 1, removed: true } as const;
-export const REMOVED_METADATA = { "waystone.removed": true } as const;
-
-export function isRemoved(data: unknown): boolean {
-  return typeof data === "object" && data !== null && (data as Fields).v === 1 && (data as Fields).removed === true;
-}

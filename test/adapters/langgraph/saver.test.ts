@@ -345,7 +345,7 @@ describe("threads", () => {
 });
 
 describe("deleteForRuns", () => {
-  it("removes threads that hold nothing else, and empties checkpoints of others", async () => {
+  it("removes threads that hold nothing else, and from others its checkpoints with their writes", async () => {
     const { saver, storage } = memorySaver();
     await saver.put(at("alone", { run_id: "r1" }), checkpoint("a"), METADATA, {});
     await saver.put(at("t", { run_id: "r0" }), checkpoint("a", { x: 1 }), METADATA, { x: 1 });
@@ -361,12 +361,29 @@ describe("deleteForRuns", () => {
     expect((await saver.getTuple(at("t")))?.checkpoint.id).toBe("a");
     expect(await saver.getTuple(b)).toBeUndefined();
     expect(await idsOf(saver, {})).toEqual(["a"]);
-    const [emptied] = await storage.listCheckpoints("t", { data: true, writes: true });
-    expect(JSON.stringify(emptied)).not.toContain("gone");
+    const left = await Array.fromAsync(storage.exportRecords({ threadId: "t" }));
+    expect(left.map(({ kind }) => kind)).toEqual(["thread", "checkpoint"]);
+    expect(JSON.stringify(left)).not.toContain("gone");
     expect(await saver.deleteForRuns(["r1"])).toEqual({ removedThreads: 0, removedCheckpoints: 0, keptCheckpoints: 0 });
     expect(await saver.deleteForRuns(["r0"])).toMatchObject({ removedThreads: 1, removedCheckpoints: 1 });
     expect((await saver.listThreads()).items).toEqual([]);
     expect(await saver.deleteForRuns([])).toEqual({ removedThreads: 0, removedCheckpoints: 0, keptCheckpoints: 0 });
+  });
+
+  it("removes from every namespace what no other run needs, whole chains too", async () => {
+    const { saver } = memorySaver();
+    const delta = { ...METADATA, counters_since_delta_snapshot: { x: [1, 1] as [number, number] } };
+    for (const checkpoint_ns of ["", "n:1"]) {
+      let last = await saver.put(at("t", { checkpoint_ns, run_id: "r1" }), checkpoint("a", { x: [1] }), METADATA, {
+        x: 1,
+      });
+      for (const id of ["b", "c"]) {
+        last = await saver.put({ configurable: { ...last.configurable, run_id: "r1" } }, checkpoint(id), delta, {});
+      }
+      if (checkpoint_ns === "") await saver.put(at("t", { run_id: "r2" }), checkpoint("other"), METADATA, {});
+    }
+    expect(await saver.deleteForRuns(["r1"])).toEqual({ removedThreads: 0, removedCheckpoints: 6, keptCheckpoints: 0 });
+    expect(await idsOf(saver, at("t"))).toEqual(["other"]);
   });
 
   it("leaves checkpoints that are not LangGraph's, and so does a listing of all threads", async () => {
