@@ -5,6 +5,7 @@ import { type CheckpointMetadata, emptyCheckpoint, TASKS, uuid6 } from "@langcha
 import { describe, expect, it, vi } from "vitest";
 import { WaystoneSaver } from "../../../src/adapters/langgraph/index.js";
 import { memoryStorage } from "../../../src/backends/memory/index.js";
+import type { StorageRecord } from "../../../src/contract/records.js";
 import { memorySaver, STORAGES } from "./storages.js";
 
 const METADATA: CheckpointMetadata = { source: "loop", step: 0, parents: {} };
@@ -361,7 +362,8 @@ describe("deleteForRuns", () => {
     expect((await saver.getTuple(at("t")))?.checkpoint.id).toBe("a");
     expect(await saver.getTuple(b)).toBeUndefined();
     expect(await idsOf(saver, {})).toEqual(["a"]);
-    const left = await Array.fromAsync(storage.exportRecords({ threadId: "t" }));
+    const left: StorageRecord[] = [];
+    for await (const record of storage.exportRecords({ threadId: "t" })) left.push(record);
     expect(left.map(({ kind }) => kind)).toEqual(["thread", "checkpoint"]);
     expect(JSON.stringify(left)).not.toContain("gone");
     expect(await saver.deleteForRuns(["r1"])).toEqual({ removedThreads: 0, removedCheckpoints: 0, keptCheckpoints: 0 });
