@@ -1,6 +1,7 @@
 // The kit proves itself: a store with one mistake does not pass it, and the same store without one does.
 import { afterAll, describe, expect, it } from "vitest";
 import { runClauses } from "../../src/testing/run-clauses.js";
+import { CHECKPOINT_DELETION_FAULTS } from "./faults/checkpoint-deletion-faults.js";
 import { CHECKPOINT_FAULTS } from "./faults/checkpoint-faults.js";
 import { CONVERSATION_FAULTS } from "./faults/conversation-faults.js";
 import { DELETION_FAULTS } from "./faults/deletion-faults.js";
@@ -8,6 +9,7 @@ import { memoryFactory } from "./faults/fault.js";
 import { ITEM_FAULTS } from "./faults/item-faults.js";
 import { LEASE_FAULTS } from "./faults/lease-faults.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
+import { PIECES_WITHOUT_FAULT, SHARED_STATE_FAULTS } from "./faults/shared-state-faults.js";
 import { STORE_FAULTS } from "./faults/store-faults.js";
 import { TASK_CONTEXT_FAULTS } from "./faults/task-context-faults.js";
 
@@ -16,6 +18,8 @@ const FAULTS = [
   ...DELETION_FAULTS,
   ...CONVERSATION_FAULTS,
   ...CHECKPOINT_FAULTS,
+  ...CHECKPOINT_DELETION_FAULTS,
+  ...SHARED_STATE_FAULTS,
   ...TASK_CONTEXT_FAULTS,
   ...ITEM_FAULTS,
   ...LEASE_FAULTS,
@@ -50,6 +54,13 @@ describe("seeded faults", () => {
     const proven = new Set(passed.map(promiseOf));
     // No fault can have been caught by clauses that always fail, or by none.
     expect(FAULTS.filter((fault) => !fault.promises.some((promise) => proven.has(promise)))).toEqual([]);
+  });
+
+  it("what keeps states in pieces passes without a fault", { timeout: 60_000 }, async () => {
+    const promises = new Set(SHARED_STATE_FAULTS.flatMap((fault) => fault.promises));
+    const filter = (clause: string): boolean => promises.has(promiseOf(clause));
+    const { failed } = await runClauses(PIECES_WITHOUT_FAULT, { filter, timeoutMs: 30_000, scale: SCALE });
+    expect(failed).toEqual([]);
   });
 
   it("there are enough of them, each another one", () => {

@@ -21,6 +21,8 @@ function fencedWrites(
       driver.storeCheckpoint(call, id, checkpoint, await change(call, fence)),
     putWrites: async (call, id, target, writes, fence) =>
       driver.putWrites(call, id, target, writes, await change(call, fence)),
+    deleteCheckpoints: async (call, id, target, fence) =>
+      driver.deleteCheckpoints(call, id, target, await change(call, fence)),
   };
 }
 
