@@ -1,5 +1,5 @@
 // No `any` can be reached from what the package exports: an editor is never silent about a mistake.
-import type { BaseCheckpointSaver, BaseStore } from "@langchain/langgraph-checkpoint";
+import type { BaseCache, BaseCheckpointSaver, BaseStore } from "@langchain/langgraph-checkpoint";
 import { expectTypeOf, test } from "vitest";
 import type * as root from "waystone";
 import type * as driver from "waystone/driver";
@@ -32,8 +32,10 @@ test("no entry leads to an any", () => {
 
 test("the entry of LangGraph adds no any to those of LangGraph's own types", () => {
   type Inherited = keyof langgraph.WaystoneSaver & keyof BaseCheckpointSaver;
-  expectTypeOf<FindAny<Omit<typeof langgraph, "WaystoneSaver" | "WaystoneStore">>>().toBeNever();
+  expectTypeOf<FindAny<Omit<typeof langgraph, "WaystoneCache" | "WaystoneSaver" | "WaystoneStore">>>().toBeNever();
   expectTypeOf<FindAny<Omit<langgraph.WaystoneStore, keyof BaseStore>>>().toBeNever();
+  expectTypeOf<FindAny<Omit<langgraph.WaystoneCache, keyof BaseCache>>>().toBeNever();
+  expectTypeOf<FindAny<Omit<langgraph.WaystoneCacheOptions, "codecs" | "serde">>>().toBeNever();
   // A value of LangGraph's items is a record of `any`.
   expectTypeOf<FindAny<Omit<langgraph.StoreSearchItem, "value">>>().toBeNever();
   expectTypeOf<FindAny<langgraph.WaystoneStoreOptions>>().toBeNever();

@@ -1,6 +1,7 @@
 /** `waystone/langgraph`: the checkpointer, the store and the cache of LangGraph over any storage. */
 import "../../require-node.js";
 
+export { WaystoneCache, type WaystoneCacheOptions } from "./cache/cache.js";
 export { decodeJsonPlus } from "./json-plus.js";
 export type { RunDeletion } from "./run-deletion.js";
 export { WaystoneSaver } from "./saver.js";
