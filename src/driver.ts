@@ -50,7 +50,7 @@ export { isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from 
 export { assertCurrentLease, mayAcquire } from "./domain/leases.js";
 export { matchesMetadata } from "./domain/metadata-filter.js";
 export { compareNamespaces, endsWithLabels, startsWithLabels } from "./domain/namespaces.js";
-export { type PrunableCheckpoint, type PruneRule, planPrune } from "./domain/pruning.js";
+export { type PrunableCheckpoint, type PruneRule, planPrune, planPruneInSteps } from "./domain/pruning.js";
 export {
   checkpointRecord,
   itemRecord,

@@ -6,8 +6,10 @@ import { createHash } from "node:crypto";
 import type { Page } from "../contract/call.js";
 import { InvalidArgumentError } from "../contract/errors.js";
 import { integer, string } from "./arguments.js";
+import type { Call } from "./driver/call.js";
 import type { TimePosition } from "./driver/storage-driver.js";
 import type { Rows } from "./driver/stored.js";
+import { mapInSlices } from "./slices.js";
 
 const FORMAT = 1;
 
@@ -54,14 +56,15 @@ export function timePosition(time: number, id: string): readonly [number, string
 }
 
 /** The page that a driver's rows make, with the position of its last row when there are more. */
-export function pageOf<Row, T>(
+export async function pageOf<Row, T>(
+  call: Call,
   { rows, more }: Rows<Row>,
   query: string,
   present: (row: Row) => T,
   position: (row: Row) => unknown,
-): Page<T> {
+): Promise<Page<T>> {
   const last = rows.at(-1);
-  const items = rows.map(present);
+  const items = await mapInSlices(call, rows, present);
   return more && last !== undefined ? { items, nextCursor: encodeCursor(position(last), query) } : { items };
 }
 

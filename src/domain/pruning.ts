@@ -19,6 +19,9 @@ export interface PruneRule {
   readonly maxAgeMs: number | null;
 }
 
+/** Checkpoints looked at between two steps of a plan. */
+const LOOKED_AT_ONCE = 256;
+
 /**
  * The checkpoints of one thread to remove, in the order given. It keeps of every namespace
  *
@@ -34,29 +37,74 @@ export function planPrune<T extends PrunableCheckpoint>(
   policy: PruneRule,
   now: number,
 ): T[] {
-  const kept = new Set<T>();
-  for (const namespace of Map.groupBy(checkpoints, (each) => each.namespace).values()) {
-    keepOfNamespace(namespace, policy, now, kept);
-  }
-  return checkpoints.filter((each) => !kept.has(each));
+  const plan = planPruneInSteps(checkpoints, policy, now);
+  let step = plan.next();
+  while (!step.done) step = plan.next();
+  return step.value;
 }
 
-function keepOfNamespace<T extends PrunableCheckpoint>(
-  checkpoints: T[],
+/** As `planPrune`, in steps of a fraction of a millisecond: a long thread is planned for without holding the event loop. */
+export function* planPruneInSteps<T extends PrunableCheckpoint>(
+  checkpoints: readonly T[],
+  policy: PruneRule,
+  now: number,
+): Generator<void, T[], void> {
+  const namespaces = new Map<string, T[]>();
+  for (const [i, each] of checkpoints.entries()) {
+    const namespace = namespaces.get(each.namespace);
+    if (namespace === undefined) namespaces.set(each.namespace, [each]);
+    else namespace.push(each);
+    if (i % LOOKED_AT_ONCE === 0) yield;
+  }
+  const kept = new Set<T>();
+  for (const namespace of namespaces.values()) yield* keepOfNamespace(namespace, policy, now, kept);
+  const removed: T[] = [];
+  for (const [i, each] of checkpoints.entries()) {
+    if (!kept.has(each)) removed.push(each);
+    if (i % LOOKED_AT_ONCE === 0) yield;
+  }
+  return removed;
+}
+
+function* keepOfNamespace<T extends PrunableCheckpoint>(
+  checkpoints: readonly T[],
   policy: PruneRule,
   now: number,
   kept: Set<T>,
-): void {
-  // Already sorted input, either way round, costs one pass.
-  const newestFirst = checkpoints.sort((a, b) => b.seq - a.seq);
-  const byId = new Map(newestFirst.map((each) => [each.checkpointId, each]));
-  const continued = new Set(
-    newestFirst.map((each) => (each.parentId === each.checkpointId ? null : each.parentId)).filter((id) => id !== null),
-  );
-  newestFirst.forEach((each, age) => {
+): Generator<void, void, void> {
+  const newestFirst = yield* orderedNewestFirst(checkpoints);
+  const byId = new Map<string, T>();
+  const continued = new Set<string>();
+  for (const [i, each] of newestFirst.entries()) {
+    byId.set(each.checkpointId, each);
+    if (each.parentId !== null && each.parentId !== each.checkpointId) continued.add(each.parentId);
+    if (i % LOOKED_AT_ONCE === 0) yield;
+  }
+  let looks = 0;
+  for (const [age, each] of newestFirst.entries()) {
     const openInterrupt = each.hasWrites && !continued.has(each.checkpointId);
-    if (age === 0 || openInterrupt || !letsGo(policy, each, age, now)) keepWithParents(each, byId, kept);
-  });
+    const keeps = age === 0 || openInterrupt || !letsGo(policy, each, age, now);
+    // It stops at what is kept already: all the walks together visit each checkpoint once, also in a circle of parents.
+    for (let next = keeps ? each : undefined; next !== undefined && !kept.has(next); looks++) {
+      kept.add(next);
+      next = next.needsParent && next.parentId !== null ? byId.get(next.parentId) : undefined;
+      if (looks % LOOKED_AT_ONCE === 0) yield;
+    }
+    if (age % LOOKED_AT_ONCE === 0) yield;
+  }
+}
+
+/** Checkpoints that come ordered by `seq`, as stores keep them, are turned round; others are sorted, in one step. */
+function* orderedNewestFirst<T extends PrunableCheckpoint>(checkpoints: readonly T[]): Generator<void, T[], void> {
+  const turned: T[] = [];
+  let isOrdered = true;
+  for (let i = checkpoints.length - 1; i >= 0; i--) {
+    const each = checkpoints[i] as T;
+    isOrdered &&= each.seq < (turned.at(-1)?.seq ?? Number.POSITIVE_INFINITY);
+    turned.push(each);
+    if (i % LOOKED_AT_ONCE === 0) yield;
+  }
+  return isOrdered ? turned : turned.sort((a, b) => b.seq - a.seq);
 }
 
 function letsGo({ keepLast, maxAgeMs }: PruneRule, checkpoint: PrunableCheckpoint, age: number, now: number): boolean {
@@ -89,13 +137,4 @@ export function neededOfNamed(named: ReadonlySet<string>, needs: Iterable<Needed
     if (parentId !== undefined && named.has(parentId)) kept.add(parentId);
   }
   return kept;
-}
-
-/** Stops at what is kept already, so that all the walks together visit each checkpoint once, also in a circle of parents. */
-function keepWithParents<T extends PrunableCheckpoint>(start: T, byId: ReadonlyMap<string, T>, kept: Set<T>): void {
-  let each: T | undefined = start;
-  while (each !== undefined && !kept.has(each)) {
-    kept.add(each);
-    each = each.needsParent && each.parentId !== null ? byId.get(each.parentId) : undefined;
-  }
 }

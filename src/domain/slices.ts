@@ -9,11 +9,12 @@ const SLICE_MS = 10;
 const STEPS_PER_LOOK = 4;
 
 export class Slices {
-  readonly #call: Call;
+  readonly #call: Pick<Call, "cancelled" | "cancellation"> | null;
   #end: number = performance.now() + SLICE_MS;
   #steps = 0;
 
-  constructor(call: Call) {
+  /** @param call `null` for work that nobody gives up */
+  constructor(call: Pick<Call, "cancelled" | "cancellation"> | null) {
     this.#call = call;
   }
 
@@ -26,13 +27,27 @@ export class Slices {
   /** Lets others run, then begins a slice. @throws the call's cancellation */
   async next(): Promise<void> {
     await this.pause();
-    if (this.#call.cancelled) throw this.#call.cancellation();
+    if (this.#call?.cancelled) throw this.#call.cancellation();
   }
 
   /** As `next`, for work that has to be finished once it is begun. */
   async pause(): Promise<void> {
     await setImmediate();
     this.#end = performance.now() + SLICE_MS;
+  }
+
+  /** Runs work that yields where it may be interrupted. @throws the call's cancellation, with the work left where it is */
+  async run<T>(work: Generator<void, T, void>): Promise<T> {
+    let step = work.next();
+    for (; !step.done; step = work.next()) if (this.over()) await this.next();
+    return step.value;
+  }
+
+  /** As `run`, for work that has to be finished once it is begun. */
+  async finish<T>(work: Generator<void, T, void>): Promise<T> {
+    let step = work.next();
+    for (; !step.done; step = work.next()) if (this.over()) await this.pause();
+    return step.value;
   }
 }
 
@@ -50,4 +65,11 @@ export async function inSlices<Row>(
     if (!take(row)) return;
     if (slices.over()) await slices.next();
   }
+}
+
+/** What becomes of each row, in the order of the rows. */
+export async function mapInSlices<Row, T>(call: Call, rows: readonly Row[], map: (row: Row) => T): Promise<T[]> {
+  const results: T[] = [];
+  await inSlices(call, rows, (row) => results.push(map(row)) > 0);
+  return results;
 }

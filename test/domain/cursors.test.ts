@@ -10,6 +10,7 @@ import {
   queryDigest,
   timePosition,
 } from "../../src/domain/cursors.js";
+import { driverCall } from "../backends/memory/driver-call.js";
 
 const query = queryDigest("listThings", { userId: null, orderBy: "createdAt" });
 
@@ -89,11 +90,12 @@ describe("cursors", () => {
 });
 
 describe("pageOf", () => {
-  it("has a cursor for its last row only if there are more", () => {
-    const page = (more: boolean, rows: number[]) => pageOf({ rows, more }, query, String, (row) => [row, "id"]);
-    expect(page(false, [1, 2])).toEqual({ items: ["1", "2"] });
-    expect(page(true, [])).toEqual({ items: [] });
-    const { items, nextCursor } = page(true, [1, 2]);
+  it("has a cursor for its last row only if there are more", async () => {
+    const page = (more: boolean, rows: number[]) =>
+      pageOf(driverCall(), { rows, more }, query, String, (row) => [row, "id"]);
+    expect(await page(false, [1, 2])).toEqual({ items: ["1", "2"] });
+    expect(await page(true, [])).toEqual({ items: [] });
+    const { items, nextCursor } = await page(true, [1, 2]);
     expect(items).toEqual(["1", "2"]);
     expect(decodeTimeCursor(nextCursor, query)).toEqual({ time: 2, id: "id" });
   });

@@ -38,9 +38,15 @@ export class Blocks {
 
   /** Lets go of the state of a checkpoint. */
   release(manifest: string): void {
+    for (const _step of this.releasing(manifest));
+  }
+
+  /** As `release`, in steps. */
+  *releasing(manifest: string): Generator<void, void, void> {
     const root = rootOf(manifest);
     const waiting = root === null ? [] : [root.name];
     for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+      yield;
       const block = this.#kept.get(name);
       if (block === undefined) continue;
       block.uses -= 1;
@@ -50,9 +56,12 @@ export class Blocks {
     }
   }
 
-  /** The same blocks for another thread, counted for itself (K7). */
-  copyTo(other: Blocks): void {
-    for (const [name, block] of this.#kept) other.#kept.set(name, { ...block });
+  /** The same blocks for another thread, counted for itself (K7), in steps. */
+  *copyTo(other: Blocks): Generator<void, void, void> {
+    for (const [name, block] of this.#kept) {
+      other.#kept.set(name, { ...block });
+      yield;
+    }
   }
 
   #use(name: string): void {

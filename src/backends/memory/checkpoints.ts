@@ -1,13 +1,14 @@
 /** Checkpoints and writes of the memory backend (K1-K3, K5, K8). */
 import { assertExpectedHead, type CheckpointParts, compareWrites, isNotModified } from "../../domain/checkpoints.js";
-import type { CheckpointDriver } from "../../domain/driver/storage-driver.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { CheckpointDriver, CheckpointListing } from "../../domain/driver/storage-driver.js";
 import type { StoredCheckpoint, StoredWrite } from "../../domain/driver/stored.js";
 import { matchesMetadata } from "../../domain/metadata-filter.js";
 import { etagOf } from "../../domain/segments/manifest.js";
 import { touchedAt } from "../../domain/sessions.js";
-import { inSlices } from "../../domain/slices.js";
+import { Slices } from "../../domain/slices.js";
+import { alone } from "./alone.js";
 import { checkFence } from "./leases.js";
-import { FirstRows } from "./pages.js";
 import { removeExpiredThread, touchSession } from "./session-entries.js";
 import type { KeptCheckpoint, MemoryStore, Tenant, ThreadEntry } from "./state.js";
 import { enter, existingSession, liveThread } from "./state.js";
@@ -52,15 +53,14 @@ export function checkpointVerbs(store: MemoryStore): CheckpointVerbs {
       return thread && found && withParts(thread, found, { ...parts, data: true });
     },
 
-    async listCheckpoints(call, threadId, { namespace, limit, before, metadata, data, writes }) {
+    async listCheckpoints(call, threadId, listing) {
       const { tenant, now } = enter(store, call);
       const thread = liveThread(tenant, threadId, now);
-      const list = namespace === null ? thread?.checkpoints : thread?.namespaces.get(namespace)?.checkpoints;
-      if (thread === undefined || list === undefined || limit === 0) return [];
-      const candidates = list.newestOf({ after: null, before }, metadata.length === 0 ? limit : list.length);
-      const page = new FirstRows<KeptCheckpoint>(limit);
-      await inSlices(call, candidates.reverse(), (row) => !matchesMetadata(row.metadata, metadata) || page.add(row));
-      return page.page().rows.map((row) => withParts(thread, row, { data, writes }));
+      if (thread === undefined || listing.limit === 0) return [];
+      // States and writes are put together one by one, as of one moment: nobody may change them meanwhile.
+      return listing.data || listing.writes
+        ? alone(tenant, () => listThread(call, thread, listing))
+        : listThread(call, thread, listing);
     },
 
     async putWrites(call, threadId, { namespace, checkpointId, overwrite }, writes, fence) {
@@ -77,6 +77,21 @@ export function checkpointVerbs(store: MemoryStore): CheckpointVerbs {
       return thread === undefined ? [] : orderedWrites(thread, namespace, checkpointId);
     },
   };
+}
+
+async function listThread(call: Call, thread: ThreadEntry, listing: CheckpointListing): Promise<StoredCheckpoint[]> {
+  const { namespace, limit, before, metadata } = listing;
+  const list = namespace === null ? thread.checkpoints : thread.namespaces.get(namespace)?.checkpoints;
+  if (list === undefined) return [];
+  const candidates = list.newestOf({ after: null, before }, metadata.length === 0 ? limit : list.length);
+  const slices = new Slices(call);
+  const rows: StoredCheckpoint[] = [];
+  for (const row of candidates.reverse()) {
+    if (matchesMetadata(row.metadata, metadata)) rows.push(withParts(thread, row, listing));
+    if (rows.length === limit) break;
+    if (slices.over()) await slices.next();
+  }
+  return rows;
 }
 
 /** The writes of a checkpoint in the order of K3. */

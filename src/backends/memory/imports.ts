@@ -3,6 +3,8 @@ import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../../cont
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
+import { Slices } from "../../domain/slices.js";
+import { alone } from "./alone.js";
 import { findCheckpoint } from "./checkpoints.js";
 import { findMessage, keepMessage } from "./conversations.js";
 import {
@@ -17,8 +19,24 @@ import type { ContextEntry, MemoryStore, Tenant } from "./state.js";
 import { enter, liveContext, liveSession, liveThread } from "./state.js";
 import { insertThread, keepCheckpoint, keepWrite, removeThread, setThread } from "./thread-entries.js";
 
-export function importBatch(store: MemoryStore, call: Call, { onConflict, groups }: ImportBatch): GroupVerdict[] {
+export async function importBatch(store: MemoryStore, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
   const { tenant, now } = enter(store, call);
+  return alone(tenant, async () => {
+    refuseConflicts(tenant, batch, now);
+    const slices = new Slices(call);
+    const verdicts: GroupVerdict[] = [];
+    for (const group of batch.groups) {
+      const verdict = group.continued ?? verdictOn(tenant, group.subject, batch.onConflict, now);
+      if (verdict !== "skipped") await slices.finish(importGroup(tenant, group, now));
+      verdicts.push(verdict);
+      if (slices.over()) await slices.pause();
+    }
+    return verdicts;
+  });
+}
+
+/** @throws ConflictError, InvalidArgumentError */
+function refuseConflicts(tenant: Tenant, { onConflict, groups }: ImportBatch, now: number): void {
   const begun = new Set<string>();
   for (const group of groups) {
     refuseDoubles(tenant, group);
@@ -29,20 +47,15 @@ export function importBatch(store: MemoryStore, call: Call, { onConflict, groups
     }
     begun.add(key);
   }
-  return groups.map((group) => importGroup(tenant, group, onConflict, now));
 }
 
-function importGroup(
+function* importGroup(
   tenant: Tenant,
   { subject, continued, rows }: ImportGroup,
-  onConflict: ImportBatch["onConflict"],
   now: number,
-): GroupVerdict {
-  const verdict = continued ?? verdictOn(tenant, subject, onConflict, now);
-  if (verdict === "skipped") return verdict;
+): Generator<void, void, void> {
   if (continued === null) clearPlace(tenant, subject, now);
-  storeRows(tenant, subject, rows, now);
-  return verdict;
+  yield* storeRows(tenant, subject, rows, now);
 }
 
 function verdictOn(
@@ -95,8 +108,16 @@ function clearPlace(tenant: Tenant, subject: ImportSubject, now: number): void {
   }
 }
 
-function storeRows(tenant: Tenant, subject: ImportSubject, rows: readonly ImportRow[], now: number): void {
-  for (const row of rows) storeRow(tenant, subject, row, now);
+function* storeRows(
+  tenant: Tenant,
+  subject: ImportSubject,
+  rows: readonly ImportRow[],
+  now: number,
+): Generator<void, void, void> {
+  for (const row of rows) {
+    storeRow(tenant, subject, row, now);
+    yield;
+  }
   // What rows of their own count is said by the row of the whole.
   const session = subject.kind === "session" ? tenant.sessions.get(subject.id) : undefined;
   if (session !== undefined) {

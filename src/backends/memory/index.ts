@@ -51,7 +51,7 @@ export function memoryDriver(options: MemoryStorageOptions = {}): StorageDriver 
       ...itemVerbs(store),
       ...leaseVerbs(store),
       metrics: (call: Call) => collectMetrics(store, call),
-      importBatch: async (call: Call, batch: ImportBatch) => importBatch(store, call, batch),
+      importBatch: (call: Call, batch: ImportBatch) => importBatch(store, call, batch),
     }),
     open: async () => {},
     close: async () => store.tenants.clear(),

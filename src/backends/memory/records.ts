@@ -117,14 +117,18 @@ function* recordsOfThread(
   const { threadId } = row;
   if (isWanted("thread")) yield threadRecord({ ...row, lastSeq });
   if (isWanted("checkpoint")) {
-    for (const checkpoint of rowsUpTo(checkpoints, lastSeq)) {
-      yield checkpointRecord(threadId, withParts(thread, checkpoint, { data: true, writes: false }));
+    for (const { seq } of rowsUpTo(checkpoints, lastSeq)) {
+      // It may be gone since its page was looked up, and its state with it.
+      const checkpoint = checkpoints.get(seq);
+      yield checkpoint === undefined
+        ? null
+        : checkpointRecord(threadId, withParts(thread, checkpoint, { data: true, writes: false }));
     }
   }
   if (!isWanted("write")) return;
-  for (const { namespace, checkpointId } of rowsUpTo(checkpoints, lastSeq)) {
+  for (const { seq, namespace, checkpointId } of rowsUpTo(checkpoints, lastSeq)) {
     yield null;
-    yield* recordsOfWrites(thread, namespace, checkpointId);
+    if (checkpoints.get(seq) !== undefined) yield* recordsOfWrites(thread, namespace, checkpointId);
   }
   for (const [namespace, checkpointId] of placesWithoutCheckpoint(thread)) {
     yield* recordsOfWrites(thread, namespace, checkpointId);

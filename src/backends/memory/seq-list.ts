@@ -56,9 +56,9 @@ export class SeqList<Row extends { readonly seq: number }> {
     return this.#rows.splice(start, end - start);
   }
 
-  /** Removes the rows of these positions. */
-  removeAll(seqs: ReadonlySet<number>): void {
-    this.#rows = this.#rows.filter((row) => !seqs.has(row.seq));
+  /** Keeps these rows alone, some of those that are there, in order. */
+  keepOnly(rows: Row[]): void {
+    this.#rows = rows;
   }
 
   /** A copy; the rows are the same. */

@@ -30,11 +30,12 @@ export function touchSession(tenant: Tenant, session: SessionEntry, now: number)
 
 /** Removes the session with its conversation, context, linked threads, leases and idempotency keys. */
 export function removeSession(tenant: Tenant, session: SessionEntry): void {
+  for (const _step of removingSession(tenant, session));
+}
+
+/** As `removeSession`, in steps. For readers all of it is gone with the first one. */
+export function* removingSession(tenant: Tenant, session: SessionEntry): Generator<void, void, void> {
   const { sessionId, row } = session;
-  for (const threadId of session.threads ?? []) {
-    const thread = tenant.threads.get(threadId);
-    if (thread !== undefined) removeThread(tenant, thread);
-  }
   leaveContext(tenant, session);
   tenant.sessions.delete(sessionId);
   tenant.sessionsByCreated.delete(session);
@@ -42,6 +43,12 @@ export function removeSession(tenant: Tenant, session: SessionEntry): void {
   tenant.sessionsByUpdated.delete(sessionId, row);
   tenant.sessionsByUserAndUpdated.delete(sessionId, row);
   tenant.leases.session.delete(sessionId);
+  // A thread without its session is gone for readers already.
+  for (const threadId of session.threads ?? []) {
+    const thread = tenant.threads.get(threadId);
+    if (thread !== undefined) removeThread(tenant, thread);
+    yield;
+  }
 }
 
 /** Clears the place of a session that has expired: what comes under its id is new. */

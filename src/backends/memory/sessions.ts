@@ -12,11 +12,15 @@ import {
   newSession,
 } from "../../domain/sessions.js";
 import { inSlices, Slices } from "../../domain/slices.js";
+import { alone } from "./alone.js";
 import { checkFence } from "./leases.js";
 import { FirstRows } from "./pages.js";
-import { insertSession, removeExpiredSession, removeSession, setSession } from "./session-entries.js";
+import { insertSession, removeExpiredSession, removeSession, removingSession, setSession } from "./session-entries.js";
 import type { MemoryStore, RememberedUpdate, SessionEntry, Tenant } from "./state.js";
 import { enter, existingSession, liveSession } from "./state.js";
+
+/** Threads from which on removing their session may pause. */
+const MANY_THREADS = 100;
 
 export function sessionVerbs(store: MemoryStore): SessionDriver {
   return {
@@ -82,9 +86,9 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
       const { tenant, now } = enter(store, call);
       const wasThere = liveSession(tenant, sessionId, now) !== undefined;
       const session = tenant.sessions.get(sessionId);
-      if (session !== undefined) removeSession(tenant, session);
       // There may be a lease for a session that is yet to come.
       tenant.leases.session.delete(sessionId);
+      if (session !== undefined) await remove(tenant, session, new Slices(call));
       return wasThere;
     },
 
@@ -169,13 +173,21 @@ async function removeDue(
   const slices = new Slices(call);
   let removed = 0;
   for (const { sessionId } of rows) {
+    // Whoever has the tenant for himself comes before.
+    while (tenant.taken !== null) await tenant.taken;
     const session = tenant.sessions.get(sessionId);
     if (session !== undefined && isDue(session.row)) {
-      removeSession(tenant, session);
+      await remove(tenant, session, slices);
       removed += 1;
     }
     if (slices.over()) await slices.next();
   }
   await slices.next();
   return removed;
+}
+
+/** Removes a session; one with many threads has its tenant for itself meanwhile. */
+async function remove(tenant: Tenant, session: SessionEntry, slices: Slices): Promise<void> {
+  if ((session.threads?.size ?? 0) < MANY_THREADS) removeSession(tenant, session);
+  else await alone(tenant, () => slices.finish(removingSession(tenant, session)));
 }

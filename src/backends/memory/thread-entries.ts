@@ -4,15 +4,24 @@ import { Blocks } from "./blocks.js";
 import { SeqList } from "./seq-list.js";
 import type { KeptCheckpoint, NamespaceEntry, Tenant, ThreadEntry } from "./state.js";
 
-export function insertThread(tenant: Tenant, row: StoredThread): ThreadEntry {
+/** A thread without a checkpoint, which nobody finds yet. */
+export function emptyThread(row: StoredThread): ThreadEntry {
   const { threadId, createdAt } = row;
   const parts = { lastSeq: 0, checkpoints: new SeqList<KeptCheckpoint>(), blocks: new Blocks(), namespaces: new Map() };
-  const thread: ThreadEntry = { threadId, createdAt, row, ...parts };
-  tenant.threads.set(threadId, thread);
+  return { threadId, createdAt, row, ...parts };
+}
+
+/** Puts a thread in its places. */
+export function addThread(tenant: Tenant, thread: ThreadEntry): ThreadEntry {
+  tenant.threads.set(thread.threadId, thread);
   tenant.threadsByCreated.add(thread);
-  tenant.threadsByUpdated.add(row);
-  link(tenant, row);
+  tenant.threadsByUpdated.add(thread.row);
+  link(tenant, thread.row);
   return thread;
+}
+
+export function insertThread(tenant: Tenant, row: StoredThread): ThreadEntry {
+  return addThread(tenant, emptyThread(row));
 }
 
 export function setThread(tenant: Tenant, thread: ThreadEntry, row: StoredThread): void {
@@ -84,28 +93,48 @@ export function writesOf(thread: ThreadEntry, namespace: string, checkpointId: s
   return [...tasks].flatMap((ofTask) => [...ofTask.values()]);
 }
 
-/** Removes checkpoints with their writes. */
-export function removeCheckpoints(thread: ThreadEntry, checkpoints: readonly KeptCheckpoint[]): void {
-  for (const { data } of checkpoints) thread.blocks.release(data);
-  const seqs = new Set(checkpoints.map(({ seq }) => seq));
-  thread.checkpoints.removeAll(seqs);
-  for (const { checkpoints: ofNamespace } of thread.namespaces.values()) ofNamespace.removeAll(seqs);
-  for (const { namespace, checkpointId } of checkpoints) {
+/** Removes checkpoints with their writes, in steps. They are gone all at one moment; what they are made of follows. */
+export function* removeCheckpoints(
+  thread: ThreadEntry,
+  checkpoints: readonly KeptCheckpoint[],
+): Generator<void, void, void> {
+  const seqs = new Set<number>();
+  for (const { seq } of checkpoints) {
+    seqs.add(seq);
+    yield;
+  }
+  const lists = [thread, ...thread.namespaces.values()].map((each) => each.checkpoints);
+  const kept: KeptCheckpoint[][] = [];
+  for (const list of lists) {
+    const rows: KeptCheckpoint[] = [];
+    for (const row of list.toArray()) {
+      if (!seqs.has(row.seq)) rows.push(row);
+      yield;
+    }
+    kept.push(rows);
+  }
+  for (const [i, list] of lists.entries()) list.keepOnly(kept[i] ?? []);
+  for (const { namespace, checkpointId, data } of checkpoints) {
     const entry = thread.namespaces.get(namespace);
     entry?.seqs.delete(checkpointId);
     entry?.writes.delete(checkpointId);
+    yield* thread.blocks.releasing(data);
   }
 }
 
-/** Gives an empty thread all that another one has. Rows never change, so the two share no fate (K7). */
-export function copyCheckpoints(from: ThreadEntry, to: ThreadEntry): void {
-  from.blocks.copyTo(to.blocks);
-  for (const row of from.checkpoints.toArray()) keepRow(to, row);
+/** Gives an empty thread all that another one has, in steps. Rows never change, so the two share no fate (K7). */
+export function* copyCheckpoints(from: ThreadEntry, to: ThreadEntry): Generator<void, void, void> {
+  yield* from.blocks.copyTo(to.blocks);
+  for (const row of from.checkpoints.toArray()) {
+    keepRow(to, row);
+    yield;
+  }
   to.lastSeq = from.lastSeq;
   for (const [namespace, { writes }] of from.namespaces) {
     const copies = namespaceOf(to, namespace).writes;
     for (const [checkpointId, tasks] of writes) {
       copies.set(checkpointId, new Map(Array.from(tasks, ([taskId, ofTask]) => [taskId, new Map(ofTask)])));
+      yield;
     }
   }
 }

@@ -2,16 +2,18 @@
 import type { CheckpointDriver, PruneCounts, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { StoredThread } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
-import { type PruneRule, planPrune } from "../../domain/pruning.js";
+import { type PrunableCheckpoint, type PruneRule, planPruneInSteps } from "../../domain/pruning.js";
 import { inSlices, Slices } from "../../domain/slices.js";
+import { alone } from "./alone.js";
 import { deleteNamed } from "./checkpoint-deletion.js";
 import { FirstRows, LeastRows } from "./pages.js";
 import { removeExpiredThread } from "./session-entries.js";
-import type { MemoryStore, Tenant, ThreadEntry } from "./state.js";
+import type { KeptCheckpoint, MemoryStore, Tenant, ThreadEntry } from "./state.js";
 import { enter, liveSession, liveThread } from "./state.js";
 import {
+  addThread,
   copyCheckpoints,
-  insertThread,
+  emptyThread,
   removeCheckpoints,
   removeThread,
   setThread,
@@ -43,13 +45,18 @@ export function threadVerbs(store: MemoryStore): ThreadVerbs {
 
     async copyThread(call, fromThreadId, toThreadId) {
       const { tenant, now } = enter(store, call);
-      const source = liveThread(tenant, fromThreadId, now);
-      if (source === undefined) return "absent";
-      if (liveThread(tenant, toThreadId, now) !== undefined) return "exists";
-      removeExpiredThread(tenant, toThreadId, now);
-      const copy = insertThread(tenant, { ...source.row, threadId: toThreadId, sessionId: null });
-      copyCheckpoints(source, copy);
-      return "copied";
+      return alone(tenant, async () => {
+        call.sent = false;
+        const source = liveThread(tenant, fromThreadId, now);
+        if (source === undefined) return "absent";
+        if (liveThread(tenant, toThreadId, now) !== undefined) return "exists";
+        const copy = emptyThread({ ...source.row, threadId: toThreadId, sessionId: null });
+        await new Slices(call).run(copyCheckpoints(source, copy));
+        call.sent = true;
+        removeExpiredThread(tenant, toThreadId, now);
+        addThread(tenant, copy);
+        return "copied";
+      });
     },
 
     async deleteThread(call, threadId) {
@@ -64,7 +71,7 @@ export function threadVerbs(store: MemoryStore): ThreadVerbs {
 
     async deleteCheckpoints(call, threadId, target, fence) {
       const { tenant, now } = enter(store, call);
-      return deleteNamed(tenant, threadId, target, fence, now);
+      return alone(tenant, () => deleteNamed(call, tenant, threadId, target, fence, now));
     },
 
     async pruneCheckpoints(call, { threadId, dryRun, ...rule }) {
@@ -72,8 +79,10 @@ export function threadVerbs(store: MemoryStore): ThreadVerbs {
       const total = { threads: 0, removedCheckpoints: 0, removedWrites: 0, keptCheckpoints: 0, removedBytes: 0 };
       const slices = new Slices(call);
       for (const each of threadId === null ? tenant.threadsByCreated.scan() : [{ threadId }]) {
-        const thread = liveThread(tenant, each.threadId, now);
-        if (thread !== undefined) add(total, pruneThread(tenant, thread, rule, now, dryRun));
+        await alone(tenant, async () => {
+          const thread = liveThread(tenant, each.threadId, now);
+          if (thread !== undefined) add(total, await pruneThread(tenant, thread, rule, now, dryRun, slices));
+        });
         if (slices.over()) await slices.next();
       }
       return total;
@@ -102,32 +111,54 @@ function* rowsOf(threads: Iterable<ThreadEntry>): Generator<StoredThread> {
   for (const { row } of threads) yield row;
 }
 
-function threadsOfSession(tenant: Tenant, sessionId: string, now: number): StoredThread[] {
-  const ids = liveSession(tenant, sessionId, now)?.threads ?? [];
-  return Array.from(ids, (id) => tenant.threads.get(id)?.row).filter((row) => row !== undefined);
+/** The threads that are linked now, each as it is when its turn comes. */
+function* threadsOfSession(tenant: Tenant, sessionId: string, now: number): Generator<StoredThread> {
+  for (const id of [...(liveSession(tenant, sessionId, now)?.threads ?? [])]) {
+    const thread = tenant.threads.get(id);
+    if (thread?.row.sessionId === sessionId) yield thread.row;
+  }
 }
 
-/** Prunes a thread in one step. */
-function pruneThread(tenant: Tenant, thread: ThreadEntry, rule: PruneRule, now: number, dryRun: boolean): PruneCounts {
-  const checkpoints = thread.checkpoints.toArray().map((row) => ({
-    ...row,
-    hasWrites: thread.namespaces.get(row.namespace)?.writes.has(row.checkpointId) ?? false,
-  }));
-  const removed = planPrune(checkpoints, rule, now);
-  const writes = removed.flatMap((row) => writesOf(thread, row.namespace, row.checkpointId));
+/** Prunes a thread, which nobody else may change meanwhile. Given up before the first checkpoint goes, it changes nothing. */
+async function pruneThread(
+  tenant: Tenant,
+  thread: ThreadEntry,
+  rule: PruneRule,
+  now: number,
+  dryRun: boolean,
+  slices: Slices,
+): Promise<PruneCounts> {
+  const { removed, counts } = await slices.run(planThread(thread, rule, now));
   if (!dryRun && removed.length > 0) {
-    removeCheckpoints(thread, removed);
+    await slices.finish(removeCheckpoints(thread, removed));
     setThread(tenant, thread, { ...thread.row, checkpointCount: thread.checkpoints.length });
   }
-  return {
-    threads: 1,
-    removedCheckpoints: removed.length,
-    removedWrites: writes.length,
-    keptCheckpoints: checkpoints.length - removed.length,
-    removedBytes:
-      removed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) +
-      writes.reduce((sum, { value }) => sum + Buffer.byteLength(value), 0),
-  };
+  return counts;
+}
+
+interface ThreadPlan {
+  readonly removed: readonly KeptCheckpoint[];
+  readonly counts: PruneCounts;
+}
+
+function* planThread(thread: ThreadEntry, rule: PruneRule, now: number): Generator<void, ThreadPlan, void> {
+  const checkpoints: (KeptCheckpoint & PrunableCheckpoint)[] = [];
+  for (const row of thread.checkpoints.toArray()) {
+    const hasWrites = thread.namespaces.get(row.namespace)?.writes.has(row.checkpointId) ?? false;
+    checkpoints.push({ ...row, hasWrites });
+    yield;
+  }
+  const removed = yield* planPruneInSteps(checkpoints, rule, now);
+  let [removedWrites, removedBytes] = [0, 0];
+  for (const { namespace, checkpointId, sizeBytes } of removed) {
+    const writes = writesOf(thread, namespace, checkpointId);
+    removedWrites += writes.length;
+    removedBytes += writes.reduce((sum, { value }) => sum + Buffer.byteLength(value), sizeBytes);
+    yield;
+  }
+  const keptCheckpoints = checkpoints.length - removed.length;
+  const counts = { threads: 1, removedCheckpoints: removed.length, removedWrites, keptCheckpoints, removedBytes };
+  return { removed, counts };
 }
 
 function add(total: { -readonly [Name in keyof PruneCounts]: number }, counts: PruneCounts): void {

@@ -46,7 +46,8 @@ function* removeNamed(
   thread: number,
   { namespace, checkpointIds }: Target,
 ): Generator<void, DeletionCounts, void> {
-  const needed = neededOfNamed(new Set(checkpointIds), yield* selectNeeds(tx, thread, namespace));
+  const named = new Set(checkpointIds);
+  const needed = neededOfNamed(named, yield* selectNeeds(tx, thread, namespace, named));
   const kept: string[] = [];
   let [removedCheckpoints, removedWrites, removedBytes] = [0, 0, 0];
   for (const checkpointId of checkpointIds) {
@@ -69,8 +70,13 @@ function* removeNamed(
   return { removedCheckpoints, removedWrites, removedBytes, kept };
 }
 
-/** The checkpoints of a namespace that need their parent. */
-function* selectNeeds(tx: Connection, thread: number, namespace: string): Generator<void, NeededParent[], void> {
+/** The checkpoints of a namespace that need their parent, as far as it is about named ones. */
+function* selectNeeds(
+  tx: Connection,
+  thread: number,
+  namespace: string,
+  named: ReadonlySet<string>,
+): Generator<void, NeededParent[], void> {
   const needs: NeededParent[] = [];
   for (let after = 0; ; ) {
     const rows = tx.all<{ seq: number; checkpointId: string; parentId: string | null; needsParent: number }>(
@@ -83,7 +89,8 @@ function* selectNeeds(tx: Connection, thread: number, namespace: string): Genera
       PIECE_ROWS,
     );
     for (const { seq, checkpointId, parentId, needsParent } of rows) {
-      if (needsParent !== 0 && parentId !== null) needs.push({ checkpointId, parentId });
+      const isNeed = needsParent !== 0 && parentId !== null && (named.has(checkpointId) || named.has(parentId));
+      if (isNeed) needs.push({ checkpointId, parentId });
       after = seq;
     }
     if (rows.length < PIECE_ROWS) return needs;

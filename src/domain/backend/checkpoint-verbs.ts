@@ -32,6 +32,7 @@ import type { CheckpointDriver, DeletionCounts } from "../driver/storage-driver.
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import type { FencedSubject } from "../leases.js";
 import { fencingToken } from "../leases.js";
+import { mapInSlices } from "../slices.js";
 import type { RunCall } from "./run-call.js";
 
 export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): CheckpointStorage {
@@ -71,7 +72,7 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       const listing = parseCheckpointListing(known);
       return run("listCheckpoints", known, async (call) => {
         const stored = listing.limit === 0 ? [] : await driver.listCheckpoints(call, id, listing);
-        return stored.map((each) => toCheckpoint(id, each, listing));
+        return mapInSlices(call, stored, (each) => toCheckpoint(id, each, listing));
       });
     },
 
@@ -104,7 +105,9 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
         namespace: checkpointNamespace(known.namespace),
         checkpointId: identifier(checkpointId, "checkpointId"),
       };
-      return run("getWrites", known, async (call) => (await driver.getWrites(call, id, target)).map(toWrite));
+      return run("getWrites", known, async (call) =>
+        mapInSlices(call, await driver.getWrites(call, id, target), toWrite),
+      );
     },
 
     listThreads: async (query?: ThreadQuery) => {
@@ -113,8 +116,11 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       const { limit: _limit, ...asked } = listing;
       const digest = queryDigest("listThreads", asked);
       const after = decodeTimeCursor(known.cursor, digest);
-      const rows = await run("listThreads", known, (call) => driver.listThreads(call, { ...listing, after }));
-      return pageOf(rows, digest, toThread, (last) => timePosition(last[listing.orderBy], last.threadId));
+      return run("listThreads", known, async (call) =>
+        pageOf(call, await driver.listThreads(call, { ...listing, after }), digest, toThread, (last) =>
+          timePosition(last[listing.orderBy], last.threadId),
+        ),
+      );
     },
 
     copyThread: async (fromThreadId: string, toThreadId: string, options?: CallOptions) => {

@@ -14,6 +14,7 @@ import type { ConversationDriver, NewStoredMessage } from "../driver/storage-dri
 import { identifier } from "../identifiers.js";
 import { fencingToken } from "../leases.js";
 import { parseMessage, parseRange, parseWindow, toMessage } from "../messages.js";
+import { mapInSlices } from "../slices.js";
 import type { RunCall } from "./run-call.js";
 
 export function conversationVerbs(run: RunCall, driver: ConversationDriver): ConversationStorage {
@@ -46,18 +47,20 @@ export function conversationVerbs(run: RunCall, driver: ConversationDriver): Con
         parseMessage(message, `messages[${index}]`),
       );
       const fence = sessionFence(known.lease, id);
-      const stored = await run("addConversationMessages", known, (call) => driver.addMessages(call, id, parsed, fence));
-      return stored.map((message) => toMessage(id, message));
+      return run("addConversationMessages", known, async (call) =>
+        mapInSlices(call, await driver.addMessages(call, id, parsed, fence), (message) => toMessage(id, message)),
+      );
     },
 
     getConversationHistory: async (sessionId: string, options?: HistoryOptions) => {
       const id = identifier(sessionId, "sessionId");
       const known = knownOptions(options, ["limit", "before", "after", "roles"]);
       const window = parseWindow(known);
-      const stored = await run("getConversationHistory", known, async (call) =>
-        window.limit === 0 || window.roles?.length === 0 ? [] : driver.getHistory(call, id, window),
-      );
-      return stored.map((message) => toMessage(id, message));
+      return run("getConversationHistory", known, async (call) => {
+        const nothing = window.limit === 0 || window.roles?.length === 0;
+        const stored = nothing ? [] : await driver.getHistory(call, id, window);
+        return mapInSlices(call, stored, (message) => toMessage(id, message));
+      });
     },
 
     deleteConversationMessages: async (sessionId: string, range: MessageRange, options?: AddMessagesOptions) => {

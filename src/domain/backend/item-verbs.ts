@@ -44,6 +44,7 @@ import {
 import { CHANGE_FIELDS } from "../item-changes.js";
 import { itemPosition, toItem, toScoredItem } from "../items.js";
 import { parseNamespace } from "../namespaces.js";
+import { Slices } from "../slices.js";
 import type { RunCall } from "./run-call.js";
 
 export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
@@ -79,7 +80,7 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
       for (const step of steps) assertSupported(driver, step);
       return run("batchItems", knownOptions(options, []), async (call) => {
         const results = steps.length === 0 ? [] : await driver.runItemSteps(call, steps);
-        return steps.map((step, i) => resultOf(step, results[i]));
+        return resultsOf(call, steps, results);
       });
     },
 
@@ -89,10 +90,10 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
       assertSupported(driver, search);
       return run("searchItems", known, async (call) => {
         if (search.kind === "search") {
-          return itemPage(await driver.searchItems(call, search.listing), search.digest, search.listing);
+          return itemPage(call, await driver.searchItems(call, search.listing), search.digest, search.listing);
         }
         if (driver.searchNearest === undefined) throw withoutVectors();
-        return nearestPage(await driver.searchNearest(call, search.listing), search.digest);
+        return nearestPage(call, await driver.searchNearest(call, search.listing), search.digest);
       });
     },
 
@@ -106,7 +107,7 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
       const known = knownOptions(query, NAMESPACE_FIELDS, "query");
       const { listing, digest } = parseNamespaceQuery(known);
       return run("listNamespaces", known, async (call) =>
-        namespacePage(await driver.listNamespaces(call, listing), digest),
+        namespacePage(call, await driver.listNamespaces(call, listing), digest),
       );
     },
 
@@ -146,7 +147,26 @@ async function runStep<Kind extends ItemStep["kind"]>(
   return expectResult(step.kind as Kind, result);
 }
 
-function resultOf(step: ParsedStep, result: ItemStepResult | undefined): ItemResult {
+async function resultsOf(
+  call: Call,
+  steps: readonly ParsedStep[],
+  results: readonly ItemStepResult[],
+): Promise<ItemResult[]> {
+  const slices = new Slices(call);
+  const all: ItemResult[] = [];
+  for (const [i, step] of steps.entries()) {
+    const result = resultOf(call, step, results[i]);
+    all.push(result instanceof Promise ? await result : result);
+    if (slices.over()) await slices.next();
+  }
+  return all;
+}
+
+function resultOf(
+  call: Call,
+  step: ParsedStep,
+  result: ItemStepResult | undefined,
+): ItemResult | Promise<Page<Item> | Page<string[]>> {
   switch (step.kind) {
     case "put":
       return toItem(expectResult("put", result).item);
@@ -157,13 +177,13 @@ function resultOf(step: ParsedStep, result: ItemStepResult | undefined): ItemRes
     case "delete":
       return expectResult("delete", result).deleted;
     case "search":
-      return itemPage(expectResult("search", result).rows, step.digest, step.listing);
+      return itemPage(call, expectResult("search", result).rows, step.digest, step.listing);
     case "nearest":
-      return nearestPage(expectResult("nearest", result).rows, step.digest);
+      return nearestPage(call, expectResult("nearest", result).rows, step.digest);
     case "count":
       return expectResult("count", result).count;
     case "namespaces":
-      return namespacePage(expectResult("namespaces", result).rows, step.digest);
+      return namespacePage(call, expectResult("namespaces", result).rows, step.digest);
   }
 }
 
@@ -176,19 +196,20 @@ function optionalItem(item: StoredItem | undefined): Item | undefined {
   return item === undefined ? undefined : toItem(item);
 }
 
-function itemPage(rows: Rows<StoredItem>, digest: string, { orderBy }: ItemListing): Page<Item> {
-  return pageOf(rows, digest, toItem, (last) => {
+function itemPage(call: Call, rows: Rows<StoredItem>, digest: string, { orderBy }: ItemListing): Promise<Page<Item>> {
+  return pageOf(call, rows, digest, toItem, (last) => {
     const { time, namespace, key } = itemPosition(last, orderBy);
     return [time, namespace, key];
   });
 }
 
-function nearestPage(rows: Rows<ScoredItem>, digest: string): Page<Item> {
-  return pageOf(rows, digest, toScoredItem, ({ item, score }) => [score, item.namespace, item.key]);
+function nearestPage(call: Call, rows: Rows<ScoredItem>, digest: string): Promise<Page<Item>> {
+  return pageOf(call, rows, digest, toScoredItem, ({ item, score }) => [score, item.namespace, item.key]);
 }
 
-function namespacePage(rows: Rows<string[]>, digest: string): Page<string[]> {
+function namespacePage(call: Call, rows: Rows<string[]>, digest: string): Promise<Page<string[]>> {
   return pageOf(
+    call,
     rows,
     digest,
     (namespace) => [...namespace],

@@ -26,6 +26,7 @@ import {
   parseUpdate,
   toSession,
 } from "../session-arguments.js";
+import { mapInSlices } from "../slices.js";
 import type { RunCall } from "./run-call.js";
 
 export function sessionVerbs(run: RunCall, driver: SessionDriver, clock: Clock): SessionStorage {
@@ -69,8 +70,11 @@ export function sessionVerbs(run: RunCall, driver: SessionDriver, clock: Clock):
       const { limit: _limit, ...asked } = listing;
       const digest = queryDigest("listSessions", asked);
       const after = decodeTimeCursor(known.cursor, digest);
-      const rows = await run("listSessions", known, (call) => driver.listSessions(call, { ...listing, after }));
-      return pageOf(rows, digest, toSession, (last) => timePosition(last[listing.orderBy], last.sessionId));
+      return run("listSessions", known, async (call) =>
+        pageOf(call, await driver.listSessions(call, { ...listing, after }), digest, toSession, (last) =>
+          timePosition(last[listing.orderBy], last.sessionId),
+        ),
+      );
     },
 
     deleteSession: async (sessionId: string, options?: CallOptions) => {
@@ -80,19 +84,19 @@ export function sessionVerbs(run: RunCall, driver: SessionDriver, clock: Clock):
 
     batchCreateSessions: async (sessions: readonly NewSession[], options?: CallOptions) => {
       const parsed = parseNewSessions(sessions);
-      const result = await run("batchCreateSessions", knownOptions(options, []), async (call) =>
-        parsed.length === 0 ? { sessions: [] } : driver.createSessions(call, parsed),
-      );
-      if ("exists" in result) throw new SessionExistsError(result.exists);
-      return result.sessions.map(toSession);
+      return run("batchCreateSessions", knownOptions(options, []), async (call) => {
+        const result = parsed.length === 0 ? { sessions: [] } : await driver.createSessions(call, parsed);
+        if ("exists" in result) throw new SessionExistsError(result.exists);
+        return mapInSlices(call, result.sessions, toSession);
+      });
     },
 
     batchGetSessions: async (sessionIds: readonly string[], options?: CallOptions) => {
       const ids = array(sessionIds, "sessionIds").map((id, index) => identifier(id, `sessionIds[${index}]`));
-      const stored = await run("batchGetSessions", knownOptions(options, []), async (call) =>
-        ids.length === 0 ? [] : driver.getSessions(call, ids),
-      );
-      return stored.map((session) => (session === undefined ? undefined : toSession(session)));
+      return run("batchGetSessions", knownOptions(options, []), async (call) => {
+        const stored = ids.length === 0 ? [] : await driver.getSessions(call, ids);
+        return mapInSlices(call, stored, (session) => (session === undefined ? undefined : toSession(session)));
+      });
     },
 
     cleanupExpiredSessions: async (options?: CleanupOptions) => {

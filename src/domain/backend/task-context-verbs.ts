@@ -13,6 +13,7 @@ import type { TaskContextDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
 import { fencingToken } from "../leases.js";
 import { encodeMetadata } from "../metadata.js";
+import { mapInSlices } from "../slices.js";
 import { toContext, toContextInfo } from "../task-contexts.js";
 import type { RunCall } from "./run-call.js";
 
@@ -49,10 +50,10 @@ export function taskContextVerbs(run: RunCall, driver: TaskContextDriver): TaskC
       const known = knownOptions(options, ["limit", "before"]);
       const limit = listLimit(known.limit, DEFAULT_VERSIONS);
       const before = known.before === undefined ? null : integer(known.before, "before", { min: 0 });
-      const stored = await run("listTaskContextVersions", known, async (call) =>
-        limit === 0 ? [] : driver.listContexts(call, id, { limit, before }),
-      );
-      return stored.map((each) => toContextInfo(id, each));
+      return run("listTaskContextVersions", known, async (call) => {
+        const stored = limit === 0 ? [] : await driver.listContexts(call, id, { limit, before });
+        return mapInSlices(call, stored, (each) => toContextInfo(id, each));
+      });
     },
 
     shareTaskContext: async (fromSessionId: string, withSessionId: string, options?: CallOptions) => {

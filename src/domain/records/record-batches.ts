@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "../../contract/errors.js";
 import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { compareNamespaces } from "../namespaces.js";
+import { Slices } from "../slices.js";
 import type { ParsedRecord } from "./parse-record.js";
 import { parseRecord } from "./parse-record.js";
 
@@ -30,8 +31,11 @@ export async function* recordBatches(
   let current: OpenSubject | undefined;
   let batch = new OpenBatch();
   let number = 0;
+  // A source that has its records at hand, and a store that takes them at once, would never let others have their turn.
+  const slices = new Slices(null);
   for await (const record of records) {
     number += 1;
+    if (slices.over()) await slices.pause();
     const parsed = parseRecord(record, number);
     if (batch.rows > 0 && (batch.rows >= MAX_BATCH_ROWS || batch.bytes + parsed.sizeBytes > MAX_BATCH_BYTES)) {
       yield batch.groups;

@@ -29,7 +29,7 @@ it("nothing is left when all states are released, in any order", () => {
 it("a copy has a fate of its own", () => {
   const [blocks, copy] = [new Blocks(), new Blocks()];
   const manifest = blocks.add(state(20));
-  blocks.copyTo(copy);
+  for (const _step of blocks.copyTo(copy));
   blocks.release(manifest);
   expect(blocks.size).toBe(0);
   expect(() => blocks.read(manifest)).toThrow(expect.objectContaining({ code: "CORRUPTION" }));

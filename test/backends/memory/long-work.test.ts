@@ -1,14 +1,18 @@
 // Work over many rows leaves the event loop to others, may be given up, and still gives one moment of the store.
+import { setImmediate } from "node:timers/promises";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { checkpointVerbs } from "../../../src/backends/memory/checkpoints.js";
 import { conversationVerbs } from "../../../src/backends/memory/conversations.js";
+import { memoryDriver } from "../../../src/backends/memory/index.js";
 import { itemVerbs } from "../../../src/backends/memory/items.js";
 import { collectMetrics } from "../../../src/backends/memory/metrics.js";
 import { sessionVerbs } from "../../../src/backends/memory/sessions.js";
 import type { MemoryStore } from "../../../src/backends/memory/state.js";
 import { threadVerbs } from "../../../src/backends/memory/threads.js";
+import type { StorageRecord } from "../../../src/contract/records.js";
 import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import type { SessionListing } from "../../../src/domain/driver/storage-driver.js";
+import { recordBatches } from "../../../src/domain/records/record-batches.js";
 import { driverCall, emptyStore } from "./driver-call.js";
 
 const call = driverCall();
@@ -43,9 +47,9 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
   let over = false;
   const turn = (): void => {
     turns += 1;
-    if (!over) setImmediate(turn);
+    if (!over) void setImmediate().then(turn);
   };
-  setImmediate(turn);
+  void setImmediate().then(turn);
   await work();
   over = true;
   return turns;
@@ -67,6 +71,35 @@ const message = (messageId: string) => ({
   content: "1",
   metadata: "{}",
   timestamp: null,
+});
+
+const range = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+
+const put = (key: string) =>
+  ({ kind: "put", namespace: ["n"], key, value: "{}", ttlMs: null, expectedVersion: null, vectors: null }) as const;
+
+const get = (key: string) => ({ kind: "get", namespace: ["n"], key, refreshTtl: false }) as const;
+
+const everyItem = {
+  prefix: [],
+  filter: null,
+  orderBy: "updatedAt",
+  direction: "desc",
+  limit: 10,
+  offset: 0,
+  after: null,
+} as const;
+
+const checkpoint = (i: number) => ({
+  namespace: "",
+  checkpointId: `c${i}`,
+  parentId: null,
+  sessionId: null,
+  metadata: "{}",
+  needsParent: false,
+  data: EncodedText.of(JSON.stringify(i)),
+  sizeBytes: 1,
+  expectedHead: undefined,
 });
 
 describe("long work lets others run", () => {
@@ -131,6 +164,125 @@ describe("long work lets others run", () => {
     own.cancelled = true;
     expect(await deletion).toBe(99);
     expect(store.tenants.get("default")?.sessions.get("s0")?.conversation?.seqs.size).toBe(1);
+  });
+
+  it("in a deletion of many items, which are gone for readers at once", async () => {
+    const store = emptyStore();
+    const items = itemVerbs(store);
+    await items.runItemSteps(
+      call,
+      range(20_000, (i) => put(`k${i}`)),
+    );
+    let found: Promise<unknown> | undefined;
+    const turns = await turnsDuring(async () => {
+      const deletion = items.deleteItems(call, ["n"]);
+      found = items.searchItems(call, everyItem);
+      expect(await deletion).toBe(20_000);
+    });
+    expect(await found).toEqual({ rows: [], more: false });
+    expect(turns).toBeGreaterThan(5);
+  });
+
+  it("in a batch that searches: others come before or after all of it (M3)", async () => {
+    const driver = memoryDriver();
+    await driver.runItemSteps(
+      call,
+      range(100, (i) => put(`k${i}`)),
+    );
+    let read: Promise<unknown> | undefined;
+    const turns = await turnsDuring(async () => {
+      const steps = [put("new"), { kind: "search", listing: { ...everyItem, limit: 200 } }, put("newer")] as const;
+      const batch = driver.runItemSteps(call, steps);
+      await setImmediate();
+      read = driver.runItemSteps(call, [get("newer")]);
+      expect((await batch)[1]).toMatchObject({ rows: { rows: { length: 101 } } });
+    });
+    expect(await read).toMatchObject([{ item: { key: "newer" } }]);
+    expect(turns).toBeGreaterThan(20);
+  });
+
+  it("in a batch that is given up on its way: nothing of it is there, and it was not applied (M3)", async () => {
+    const driver = memoryDriver();
+    await driver.runItemSteps(
+      call,
+      range(100, (i) => put(`k${i}`)),
+    );
+    const own = driverCall();
+    const batch = driver.runItemSteps(own, [put("new"), { kind: "search", listing: everyItem }]);
+    await setImmediate();
+    own.cancelled = true;
+    const read = driver.runItemSteps(call, [get("new")]);
+    await expect(batch).rejects.toThrow("given up");
+    expect(own.sent).toBe(false);
+    expect(await read).toEqual([{ kind: "get", item: undefined }]);
+  });
+
+  it("in copying and pruning a long thread: others come before or after all of it (K6, K7)", async () => {
+    const driver = memoryDriver();
+    for (let i = 0; i < 100; i++) await driver.storeCheckpoint(call, "t", checkpoint(i), null);
+    const listing = { namespace: null, limit: 1_000, before: null, metadata: [], data: true, writes: true } as const;
+    let lists: Promise<unknown>[] = [];
+    const turns = await turnsDuring(async () => {
+      const copy = driver.copyThread(call, "t", "copy");
+      await setImmediate();
+      lists = [driver.listCheckpoints(call, "copy", listing)];
+      expect(await copy).toBe("copied");
+      const prune = { keepLast: 1, maxAgeMs: null, threadId: "t", dryRun: false };
+      const pruning = driver.pruneCheckpoints(call, prune);
+      await setImmediate();
+      lists.push(driver.listCheckpoints(call, "t", listing));
+      expect(await pruning).toMatchObject({ removedCheckpoints: 99, keptCheckpoints: 1 });
+    });
+    expect((await Promise.all(lists)).map((list) => (list as unknown[]).length)).toEqual([100, 1]);
+    expect(turns).toBeGreaterThan(50);
+  });
+
+  it("in a copy that is given up on its way: there is no copy (K7)", async () => {
+    const driver = memoryDriver();
+    for (let i = 0; i < 100; i++) await driver.storeCheckpoint(call, "t", checkpoint(i), null);
+    const own = driverCall();
+    const copy = driver.copyThread(own, "t", "copy");
+    await setImmediate();
+    own.cancelled = true;
+    await expect(copy).rejects.toThrow("given up");
+    expect(own.sent).toBe(false);
+    expect(await driver.copyThread(call, "copy", "other")).toBe("absent");
+  });
+
+  it("in deleting a session with many threads, which are gone for readers at once (S10)", async () => {
+    const driver = memoryDriver();
+    await driver.createSession(call, { sessionId: "s", userId: "u", metadata: "{}", ttlMs: null });
+    for (let i = 0; i < 200; i++) {
+      await driver.storeCheckpoint(call, `t${i}`, { ...checkpoint(i), sessionId: "s" }, null);
+    }
+    const listing = { sessionId: null, orderBy: "createdAt", direction: "asc", limit: 500, after: null } as const;
+    const begun = driver.listThreads(call, listing);
+    let listed: Promise<unknown> | undefined;
+    const turns = await turnsDuring(async () => {
+      const deletion = driver.deleteSession(call, "s");
+      listed = driver.listThreads(call, listing);
+      expect(await deletion).toBe(true);
+    });
+    expect(await listed).toEqual({ rows: [], more: false });
+    // A listing that has begun gives what is there when its turn comes.
+    expect((await begun).rows.length).toBeLessThan(200);
+    expect(turns).toBeGreaterThan(20);
+  });
+
+  it("in an import of records that are at hand (P1)", async () => {
+    const driver = memoryDriver();
+    await driver.runItemSteps(
+      call,
+      range(1_000, (i) => put(`k${i}`)),
+    );
+    const records: StorageRecord[] = [];
+    for await (const record of driver.exportRecords(call, {})) records.push(record);
+    let batches = 0;
+    const turns = await turnsDuring(async () => {
+      for await (const _batch of recordBatches(records)) batches += 1;
+    });
+    expect(batches).toBe(2);
+    expect(turns).toBeGreaterThan(100);
   });
 
   it("between the batches of a cleanup", async () => {
@@ -201,6 +353,7 @@ describe("long work", () => {
     const prune = { keepLast: 1, maxAgeMs: null, threadId: null };
     const own = driverCall();
     const pruning = threads.pruneCheckpoints(own, { ...prune, dryRun: false });
+    for (let turns = 0; turns < 40; turns++) await setImmediate();
     own.cancelled = true;
     await expect(pruning).rejects.toThrow("given up");
     expect(own.sent).toBe(true);
