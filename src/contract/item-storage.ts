@@ -99,6 +99,7 @@ export interface GetItemOptions extends CallOptions {
 }
 
 export interface DeleteItemOptions extends CallOptions {
+  /** Compare-and-set: the stored version, 0 for absent. */
   readonly expectedVersion?: number | undefined;
 }
 

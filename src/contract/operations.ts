@@ -4,6 +4,7 @@
  */
 
 import type { MessageOptions, NewMessage } from "./conversation-storage.js";
+import type { DeleteItemOptions } from "./item-storage.js";
 import type { CreateSessionOptions, SessionUpdate } from "./session-storage.js";
 import type { StorageBackend } from "./storage-backend.js";
 
@@ -112,7 +113,10 @@ export const OPERATIONS: OperationTable = {
   putItem: write("item", "never"),
   updateItem: write("item", "never"),
   getItem: read("item"),
-  deleteItem: write("item", "idempotent"),
+  deleteItem: write("item", {
+    keyed: (_namespace: readonly string[], _key: string, options?: DeleteItemOptions) =>
+      options?.expectedVersion === undefined,
+  }),
   batchItems: write("items", "never"),
   searchItems: read("items"),
   countItems: read("items"),

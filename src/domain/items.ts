@@ -42,13 +42,13 @@ export function putStored(existing: StoredItem | undefined, step: PutStep, now: 
 }
 
 /**
- * Whether a delete has something to delete. An item that is not there, or has expired, is not: deleting it again is harmless.
- * @throws ConflictError when it is there with another version than the expected one
+ * Whether a delete has something to delete; an expired item counts as absent.
+ * @throws ConflictError when `expectedVersion` is not the stored one; 0 expects that nothing is there
  */
 export function isDeletable(existing: StoredItem | undefined, expectedVersion: number | null, now: number): boolean {
-  if (existing === undefined || isItemExpired(existing, now)) return false;
-  assertItemVersion(existing, expectedVersion);
-  return true;
+  const before = existing !== undefined && !isItemExpired(existing, now) ? existing : undefined;
+  assertItemVersion(before, expectedVersion);
+  return before !== undefined;
 }
 
 /** The item after a read that starts its time to live anew; the very same object if it does not expire. */

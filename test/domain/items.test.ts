@@ -86,8 +86,11 @@ describe("expiry (M3)", () => {
 });
 
 describe("isDeletable", () => {
-  it("finds nothing where nothing is, whatever version is expected", () => {
-    expect(isDeletable(undefined, 5, NOW)).toBe(false);
+  it("finds nothing where nothing is, and takes that for version 0", () => {
+    expect(isDeletable(undefined, null, NOW)).toBe(false);
+    expect(isDeletable(undefined, 0, NOW)).toBe(false);
+    expect(() => isDeletable(undefined, 5, NOW)).toThrow(ConflictError);
+    expect(() => isDeletable({ ...stored, ttlMs: 1, expiresAt: NOW }, 3, NOW)).toThrow(ConflictError);
     expect(isDeletable({ ...stored, ttlMs: 1, expiresAt: NOW }, null, NOW)).toBe(false);
   });
 

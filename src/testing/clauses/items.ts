@@ -80,8 +80,34 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
     await storage.putItem(N, "k", { a: 1 });
     await storage.putItem(N, "k", { a: 2 });
     await unchanged(storage, () => rejects("CONFLICT", storage.deleteItem(N, "k", { expectedVersion: 1 })));
+    await unchanged(storage, () => rejects("CONFLICT", storage.deleteItem(N, "k", { expectedVersion: 0 })));
     equal(await storage.deleteItem(N, "k", { expectedVersion: 2 }), true);
-    equal(await storage.deleteItem(N, "k", { expectedVersion: 2 }), false);
+  });
+
+  clause("M1 deleteItem of what is absent conflicts with every expectedVersion but 0", async ({ storage, pass }) => {
+    await storage.putItem(N, "expired", { a: 1 }, { ttlMs: 1 });
+    await storage.putItem(N, "other", { a: 1 });
+    await pass(1);
+    for (const key of ["absent", "expired"]) {
+      await rejects("CONFLICT", storage.deleteItem(N, key, { expectedVersion: 1 }), key);
+      equal(await storage.deleteItem(N, key, { expectedVersion: 0 }), false, key);
+      equal(await storage.deleteItem(N, key), false, key);
+    }
+    const steps = [
+      { put: { namespace: N, key: "other", value: { a: 2 } } },
+      { delete: { namespace: N, key: "absent", expectedVersion: 1 } },
+    ];
+    await unchanged(storage, () => rejects("CONFLICT", storage.batchItems(steps)));
+  });
+
+  clause("M1 of many racing deletions of one version exactly one succeeds", async ({ storage, scale }) => {
+    await storage.putItem(N, "k", { a: 1 });
+    const results = await settle(times(scale.racers, () => storage.deleteItem(N, "k", { expectedVersion: 1 })));
+    equal(results.values, [true]);
+    equal(
+      results.codes,
+      times(scale.racers - 1, () => "CONFLICT"),
+    );
   });
 
   clause("M1 of many racing puts with ifAbsent exactly one succeeds", async ({ storage, scale }) => {

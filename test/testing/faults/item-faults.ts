@@ -16,6 +16,19 @@ export const ITEM_FAULTS: readonly Fault[] = [
     deleteItems: (call, prefix) => driver.deleteItems(call, prefix.slice(0, 1)),
   })),
 
+  driverFault("deleting an absent item takes any expected version", ["M1"], (driver) => ({
+    runItemSteps: async (call, steps) => {
+      const lenient = steps.map(async (step) => {
+        if (step.kind !== "delete" || step.expectedVersion === null) return step;
+        const { namespace, key } = step;
+        const [found] = await driver.runItemSteps(call, [{ kind: "get", namespace, key, refreshTtl: false }]);
+        const isThere = found?.kind === "get" && found.item !== undefined;
+        return isThere ? step : { ...step, expectedVersion: null };
+      });
+      return driver.runItemSteps(call, await Promise.all(lenient));
+    },
+  })),
+
   driverFault("a namespace suffix is ignored", ["M1"], (driver) => ({
     listNamespaces: (call, listing) => driver.listNamespaces(call, { ...listing, suffix: [] }),
   })),

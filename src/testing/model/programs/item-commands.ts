@@ -33,7 +33,8 @@ export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weight
     [3, () => call(tenant, "getItem", namespace, key, refresh(draw, timed))],
     [
       3,
-      () => call(tenant, "deleteItem", namespace, key, draw.some({ expectedVersion: [40, () => 1 + draw.below(3)] })),
+      () =>
+        call(tenant, "deleteItem", namespace, key, draw.some({ expectedVersion: [40, () => draw.pick([1, 2, 3, 0])] })),
     ],
     [
       4,

@@ -80,8 +80,7 @@ export function itemVerbs(state: TenantState): ItemVerbs {
 
     deleteItem(namespace, key, { expectedVersion } = {}) {
       const stored = state.items.get(itemKey(namespace, key));
-      if (stored === undefined) return false;
-      if (expectedVersion !== undefined && expectedVersion !== stored.version) throw new Refusal("CONFLICT");
+      if (expectedVersion !== undefined && expectedVersion !== (stored?.version ?? 0)) throw new Refusal("CONFLICT");
       return state.items.delete(itemKey(namespace, key));
     },
 
