@@ -15,6 +15,7 @@ export type {
   CheckpointDriver,
   CheckpointListing,
   ConversationDriver,
+  DeletionCounts,
   DriverHealth,
   DriverMetrics,
   HistoryWindow,
@@ -50,7 +51,15 @@ export { isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from 
 export { assertCurrentLease, mayAcquire } from "./domain/leases.js";
 export { matchesMetadata } from "./domain/metadata-filter.js";
 export { compareNamespaces, endsWithLabels, startsWithLabels } from "./domain/namespaces.js";
-export { type PrunableCheckpoint, type PruneRule, planPrune, planPruneInSteps } from "./domain/pruning.js";
+export {
+  type NeededParent,
+  neededOfNamed,
+  type PrunableCheckpoint,
+  type PruneRule,
+  planPrune,
+  planPruneInSteps,
+} from "./domain/pruning.js";
+export { doubledId } from "./domain/records/import-refusals.js";
 export {
   checkpointRecord,
   itemRecord,

@@ -1,8 +1,9 @@
 /** Import into the memory backend (P1). All that may refuse a batch is asked first, so that nothing has to be undone. */
-import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../../contract/errors.js";
+import { ConflictError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
+import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { Slices } from "../../domain/slices.js";
 import { alone } from "./alone.js";
 import { findCheckpoint } from "./checkpoints.js";
@@ -43,7 +44,7 @@ function refuseConflicts(tenant: Tenant, { onConflict, groups }: ImportBatch, no
     if (onConflict !== "error" || group.continued !== null) continue;
     const key = JSON.stringify(group.subject);
     if (begun.has(key) || isStored(tenant, group.subject, now)) {
-      throw new ConflictError(`${nameOf(group.subject)} is already stored`);
+      throw new ConflictError(`${subjectName(group.subject)} is already stored`);
     }
     begun.add(key);
   }
@@ -178,13 +179,14 @@ function storeThreadRow(tenant: Tenant, threadId: string, row: ImportRow): void 
 }
 
 /** Ids that must be distinct within a subject. @throws InvalidArgumentError */
-function refuseDoubles(tenant: Tenant, { subject, continued, rows }: ImportGroup): void {
+function refuseDoubles(tenant: Tenant, group: ImportGroup): void {
+  const { subject, continued, rows } = group;
   const seen = new Set<string>();
-  for (const row of rows) {
+  for (const [position, row] of rows.entries()) {
     const key = keyWithin(row);
     if (key === null) continue;
     if (seen.has(key) || (continued !== null && continued !== "skipped" && isKept(tenant, subject, row))) {
-      throw new InvalidArgumentError(`the id of a ${row.kind} stands twice in ${nameOf(subject)}`);
+      throw doubledId(group, position);
     }
     seen.add(key);
   }
@@ -205,9 +207,4 @@ function isKept(tenant: Tenant, subject: ImportSubject, row: ImportRow): boolean
     return thread !== undefined && findCheckpoint(thread, row.namespace, row.checkpointId) !== undefined;
   }
   return false;
-}
-
-function nameOf(subject: ImportSubject): string {
-  if (subject.kind === "item") return `item ${quoteIdentifier(JSON.stringify([...subject.namespace, subject.key]))}`;
-  return `${subject.kind.replace("_", " ")} ${quoteIdentifier(subject.id)}`;
 }

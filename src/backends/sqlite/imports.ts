@@ -1,8 +1,9 @@
 /** Import into the SQLite backend (P1): a batch is one transaction, in slices. */
-import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../../contract/errors.js";
+import { ConflictError, type InvalidArgumentError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
+import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { splitState } from "../../domain/segments/split.js";
 import { isExpired } from "../../domain/sessions.js";
 import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
@@ -45,20 +46,21 @@ export async function importBatch(file: OpenFile, call: Call, batch: ImportBatch
 
 function* importGroup(
   target: Import,
-  { subject, continued, rows }: ImportGroup,
+  group: ImportGroup,
   onConflict: ImportBatch["onConflict"],
 ): Generator<void, GroupVerdict, void> {
+  const { subject, continued, rows } = group;
   const verdict = continued ?? verdictOn(target, subject, onConflict);
   if (verdict === "skipped") return verdict;
   if (continued === null) clearPlace(target, subject);
   try {
     for (const [i, row] of rows.entries()) {
-      yield* storeRow(target, subject, row);
+      yield* storeRow(target, subject, row, () => doubledId(group, i));
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     }
   } catch (error) {
     if (!isDuplicate(error)) throw error;
-    throw new ConflictError(`${nameOf(subject)} was written to while it was imported`, { cause: error });
+    throw new ConflictError(`${subjectName(subject)} was written to while it was imported`, { cause: error });
   }
   countRows(target, subject, rows);
   return verdict;
@@ -68,7 +70,7 @@ function verdictOn(target: Import, subject: ImportSubject, onConflict: ImportBat
   const { tx, tenant } = target;
   if (subject.kind === "task_context" && findContext(tx, tenant, subject.id) === undefined) return "skipped";
   if (!isStored(target, subject)) return "imported";
-  if (onConflict === "error") throw new ConflictError(`${nameOf(subject)} is already stored`);
+  if (onConflict === "error") throw new ConflictError(`${subjectName(subject)} is already stored`);
   return onConflict === "replace" ? "replaced" : "skipped";
 }
 
@@ -115,7 +117,12 @@ function clearPlace({ tx, tenant, batch }: Import, subject: ImportSubject): void
 }
 
 /** A row whose subject was deleted between two batches goes with it. */
-function* storeRow(target: Import, subject: ImportSubject, row: ImportRow): Generator<void, void, void> {
+function* storeRow(
+  target: Import,
+  subject: ImportSubject,
+  row: ImportRow,
+  doubled: () => InvalidArgumentError,
+): Generator<void, void, void> {
   const { tx, tenant } = target;
   switch (row.kind) {
     case "session": {
@@ -139,7 +146,7 @@ function* storeRow(target: Import, subject: ImportSubject, row: ImportRow): Gene
     case "message": {
       const session = sessionHead(tx, tenant, idOf(subject));
       if (session === undefined) return;
-      if (findMessage(tx, session, row.message.messageId) !== undefined) throw standsTwice(row, subject);
+      if (findMessage(tx, session, row.message.messageId) !== undefined) throw doubled();
       insertMessage(tx, session.id, row.message, isLocated(row.message));
       rememberRole(tx, session, row.message);
       return;
@@ -147,7 +154,7 @@ function* storeRow(target: Import, subject: ImportSubject, row: ImportRow): Gene
     case "checkpoint": {
       const thread = findThread(tx, tenant, idOf(subject));
       if (thread === undefined) return;
-      if (findCheckpoint(tx, thread.id, row.namespace, row.checkpointId) !== undefined) throw standsTwice(row, subject);
+      if (findCheckpoint(tx, thread.id, row.namespace, row.checkpointId) !== undefined) throw doubled();
       const id = insertCheckpoint(tx, thread.id, row);
       yield* putState(tx, thread.id, { id }, splitState(row.data));
       return;
@@ -191,13 +198,4 @@ function contextNamed({ tx, tenant, now, batch }: Import, contextId: string): nu
 
 function idOf(subject: ImportSubject): string {
   return subject.kind === "item" ? subject.key : subject.id;
-}
-
-function standsTwice(row: ImportRow, subject: ImportSubject): InvalidArgumentError {
-  return new InvalidArgumentError(`the id of a ${row.kind} stands twice in ${nameOf(subject)}`);
-}
-
-function nameOf(subject: ImportSubject): string {
-  if (subject.kind === "item") return `item ${quoteIdentifier(JSON.stringify([...subject.namespace, subject.key]))}`;
-  return `${subject.kind.replace("_", " ")} ${quoteIdentifier(subject.id)}`;
 }

@@ -46,9 +46,10 @@ export function recordVerbs(
         const continued: GroupVerdict | null = last;
         const batch: ImportBatch = {
           onConflict: rule,
-          groups: groups.map(({ subject, continues, rows }) => ({
+          groups: groups.map(({ subject, continues, firstRecord, rows }) => ({
             subject,
             continued: continues ? continued : null,
+            firstRecord,
             rows,
           })),
         };

@@ -52,13 +52,16 @@ export interface ImportGroup {
   readonly subject: ImportSubject;
   /** The verdict that the batch before gave this subject when its records go on; `null` when the subject begins here. */
   readonly continued: GroupVerdict | null;
+  /** Number of the first row's record in the stream, from 1; those of the others follow. */
+  readonly firstRecord: number;
   readonly rows: readonly ImportRow[];
 }
 
 /**
  * Rules for a driver: a group whose subject begins here asks whether the store has it (a task context: whether any version is
  * stored under its id; an expired session counts as absent) and follows `onConflict`; `error` throws `ConflictError` and the
- * whole batch is undone. A task context that no stored session names is `skipped`. A session row that names a context id links
+ * whole batch is undone. A message or checkpoint whose id its
+ * subject has already is refused (`doubledId` in `domain/records/import-refusals.ts`), and the batch with it. A task context that no stored session names is `skipped`. A session row that names a context id links
  * to it, whether its versions have come or not. A thread linked to a session that is not stored keeps the link out (`null`).
  */
 export interface ImportBatch {

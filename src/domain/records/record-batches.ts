@@ -17,6 +17,8 @@ export interface RecordGroup {
   readonly subject: ImportSubject;
   /** The subject began in the batch before. */
   readonly continues: boolean;
+  /** Number of the first row's record in the stream, from 1; those of the others follow. */
+  readonly firstRecord: number;
   readonly rows: readonly ImportRow[];
 }
 
@@ -43,7 +45,7 @@ export async function* recordBatches(
     }
     const continues = current?.takes(parsed, number) ?? false;
     if (!continues) current = OpenSubject.begin(parsed, number);
-    batch.add(parsed, continues);
+    batch.add(parsed, continues, number);
   }
   if (batch.rows > 0) yield batch.groups;
 }
@@ -53,10 +55,10 @@ class OpenBatch {
   rows = 0;
   bytes = 0;
 
-  add({ subject, row, sizeBytes }: ParsedRecord, continues: boolean): void {
+  add({ subject, row, sizeBytes }: ParsedRecord, continues: boolean, number: number): void {
     const last = this.groups.at(-1);
     if (continues && last !== undefined) last.rows.push(row);
-    else this.groups.push({ subject, continues, rows: [row] });
+    else this.groups.push({ subject, continues, firstRecord: number, rows: [row] });
     this.rows += 1;
     this.bytes += sizeBytes;
   }

@@ -62,14 +62,33 @@ export const importEdgeClauses: ClauseGroup = clauseGroup("edges of imports", (c
       const numbered = (record: object, ...seqs: number[]): object[] =>
         seqs.map((seq) => ({ ...record, seq, metadata: {} }));
       const session = { ...sessionRecord("s"), last_seq: 5 };
-      await refused(storage.importRecords([session, ...numbered(message, 1, 2)] as StorageRecord[]));
-      await refused(storage.importRecords([thread, ...numbered(checkpoint, 1, 2)] as StorageRecord[]));
+      const other = { ...message, message_id: "other" };
+      const doubled: readonly (readonly [number: number, records: object[]])[] = [
+        [3, [session, ...numbered(message, 1, 2)]],
+        [3, [thread, ...numbered(checkpoint, 1, 2)]],
+        [5, [thread, session, ...numbered(message, 1), ...numbered(other, 2), ...numbered(message, 3)]],
+      ];
+      for (const [number, records] of doubled) {
+        const { message: text } = await refused(storage.importRecords(records as unknown as StorageRecord[]));
+        ok(text.startsWith(`record ${number}: `), `the refusal names record ${number}: ${text}`);
+      }
       equal(await recordsOf(storage), []);
       const elsewhere = numbered({ ...checkpoint, namespace: "n" }, 2);
       await storage.importRecords([thread, ...numbered(checkpoint, 1), ...elsewhere] as StorageRecord[]);
       equal((await storage.listCheckpoints("t")).length, 2);
     },
   );
+
+  clause("P1 the refusal of an id that stands twice names the record, however far on it is", async ({ storage }) => {
+    const message = (seq: number, id: number): object => {
+      const of = { kind: "message", session_id: "s", role: "user", content: "a", timestamp: AT, metadata: {} };
+      return { ...of, seq, message_id: `m${id}` };
+    };
+    const messages = times(1_200, (i) => message(i + 1, i));
+    const records = [{ ...sessionRecord("s"), last_seq: 2_000 }, ...messages, message(1_201, 3), message(1_202, 1_202)];
+    const { message: text } = await refused(storage.importRecords(records as unknown as StorageRecord[]));
+    ok(text.startsWith("record 1202: "), `the refusal names record 1202: ${text}`);
+  });
 
   clause(
     "P1 an import that fails in the middle can be run again, with skip or with replace",

@@ -19,7 +19,10 @@ export const CONVERSATION_FAULTS: readonly Fault[] = [
         ...messages.map((message) => ({ kind: "message", message }) as const),
       ];
       const subject = { kind: "session", id: sessionId } as const;
-      await driver.importBatch(call, { onConflict: "replace", groups: [{ subject, continued: null, rows }] });
+      await driver.importBatch(call, {
+        onConflict: "replace",
+        groups: [{ subject, continued: null, firstRecord: 1, rows }],
+      });
       return deleted;
     },
   })),
