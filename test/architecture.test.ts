@@ -111,6 +111,11 @@ const faults: readonly (readonly [name: string, files: Record<string, string>, w
     "import() when its scheme",
   ],
   [
+    "the command links an adapter",
+    { "cli/a.ts": 'import "../adapters/b/c.js";', "adapters/b/c.ts": "" },
+    "may ask for, by import()",
+  ],
+  [
     "a folder that nobody named",
     { "stuff/a.ts": 'import "../contract/b.js";', "contract/b.ts": "" },
     "belongs to no part",
@@ -169,6 +174,7 @@ describe("the rules", () => {
       "index.ts": 'import "./require-node.js"; export { a } from "./open.js";',
       "require-node.ts": 'import "./contract/errors.js";',
       "cli/main.ts": 'await import("./commands/health.js");',
+      "cli/commands/from-pg.ts": 'const a = await import("../../adapters/pg/index.js");',
       "cli/commands/health.ts":
         'import { Command } from "commander"; import "../../open.js"; import "../exit-code.js";',
       "cli/exit-code.ts": "",

@@ -10,6 +10,7 @@ export type CommandFailureCode =
   | "INVALID_DATA"
   | "FILE_EXISTS"
   | "NOT_ALLOWED"
+  | "MISSING_PACKAGE"
   | "FILE";
 
 export interface CommandFailureOptions {

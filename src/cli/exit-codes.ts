@@ -41,5 +41,6 @@ export const EXIT_OF_CODE: { readonly [Code in StorageErrorCode | CommandFailure
   INVALID_DATA: EXIT.invalidData,
   FILE_EXISTS: EXIT.conflict,
   NOT_ALLOWED: EXIT.notAllowed,
+  MISSING_PACKAGE: EXIT.notAllowed,
   FILE: EXIT.unexpected,
 };

@@ -25,6 +25,7 @@ const USUAL_HINTS: { readonly [Code in CommandFailureCode]: string } = {
   INVALID_DATA: "check that the file is complete",
   FILE_EXISTS: "pass --yes to replace it",
   NOT_ALLOWED: "check the permissions of the file and its folder",
+  MISSING_PACKAGE: "install it beside waystone",
   FILE: "check the space and the permissions of the place that is written to",
 };
 
@@ -90,7 +91,9 @@ function hintFor(error: StorageError): string {
     case "FENCED":
       return "another owner holds the session or thread now";
     case "CONNECTION":
-      return "`waystone health` looks at the store";
+      return error.operation === "openLangGraph"
+        ? "check the URL of the database to import, and that its server can be reached"
+        : "`waystone health` looks at the store";
     case "TIMEOUT":
       return "give it more time with `--timeout 60s`";
     case "ABORTED":

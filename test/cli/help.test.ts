@@ -25,6 +25,7 @@ const COMMANDS = [
   "cleanup",
   "export",
   "import",
+  "import-langgraph",
 ];
 
 describe("help", () => {

@@ -24,12 +24,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   open: ["contract", "domain", "backends", "layers", "runtime"],
   driver: ["contract", "domain", "runtime"],
   index: ["contract", "domain", "layers", "engine", "operations", "open", "runtime"],
-  cli: ["contract", "domain", "engine", "operations", "open", "server", "runtime"],
+  cli: ["contract", "domain", "engine", "operations", "open", "adapters", "server", "runtime"],
   runtime: ["contract"],
 };
 
 /** Modules at the root of `src` that are about the runtime and the package itself. */
-const RUNTIME_MODULES = new Set(["node-version", "require-node", "version"]);
+const RUNTIME_MODULES = new Set(["node-sqlite", "node-version", "require-node", "version"]);
 
 /** Parts without I/O, and the modules of Node that they may use. */
 const PURE_PARTS = new Set(["contract", "domain"]);
@@ -92,6 +92,9 @@ function directionViolations(file: string, target: string, each: ModuleImport): 
   }
   if (from.kind === "open" && to.kind === "backends" && each.when === "static") {
     return [`${file} imports ${target}: a backend is loaded by import() when its scheme is asked for`];
+  }
+  if (from.kind === "cli" && to.kind === "adapters" && each.when === "static") {
+    return [`${file} imports ${target}: an adapter needs packages that only its own command may ask for, by import()`];
   }
   return [];
 }

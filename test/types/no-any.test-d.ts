@@ -32,7 +32,8 @@ test("no entry leads to an any", () => {
 
 test("the entry of LangGraph adds no any to those of LangGraph's own types", () => {
   type Inherited = keyof langgraph.WaystoneSaver & keyof BaseCheckpointSaver;
-  expectTypeOf<FindAny<Omit<typeof langgraph, "WaystoneCache" | "WaystoneSaver" | "WaystoneStore">>>().toBeNever();
+  type WithTheirTypes = "WaystoneCache" | "WaystoneSaver" | "WaystoneStore" | "importLangGraph";
+  expectTypeOf<FindAny<Omit<typeof langgraph, WithTheirTypes>>>().toBeNever();
   expectTypeOf<FindAny<Omit<langgraph.WaystoneStore, keyof BaseStore>>>().toBeNever();
   expectTypeOf<FindAny<Omit<langgraph.WaystoneCache, keyof BaseCache>>>().toBeNever();
   expectTypeOf<FindAny<Omit<langgraph.WaystoneCacheOptions, "codecs" | "serde">>>().toBeNever();
@@ -42,5 +43,7 @@ test("the entry of LangGraph adds no any to those of LangGraph's own types", () 
   expectTypeOf<FindAny<Omit<langgraph.WaystoneSaver, Inherited>>>().toBeNever();
   // `codecs` is a list of codecs for different classes, `serde` is LangGraph's.
   expectTypeOf<FindAny<Omit<langgraph.WaystoneSaverOptions, "codecs" | "serde">>>().toBeNever();
+  expectTypeOf<FindAny<Omit<langgraph.ImportLangGraphOptions, "saver" | "serde">>>().toBeNever();
+  expectTypeOf<FindAny<langgraph.ImportLangGraphReport>>().toBeNever();
   expectTypeOf<FindAny<langgraph.ClassCodec<Date>>>().toBeNever();
 });

@@ -2,6 +2,24 @@
 import "../../require-node.js";
 
 export { WaystoneCache, type WaystoneCacheOptions } from "./cache/cache.js";
+export type { FindingKind, ImportFinding } from "./import/findings.js";
+export { importLangGraph } from "./import/import-langgraph.js";
+export type {
+  ImportCounts,
+  ImportLangGraphOptions,
+  ImportLangGraphReport,
+  ImportProgress,
+} from "./import/import-options.js";
+export { type OpenLangGraphOptions, openLangGraph } from "./import/open-source.js";
+export type {
+  CheckpointKey,
+  LangGraphSource,
+  Payload,
+  SourceSize,
+  TheirChannel,
+  TheirCheckpoint,
+  TheirWrite,
+} from "./import/source.js";
 export { decodeJsonPlus } from "./json-plus.js";
 export type { RunDeletion } from "./run-deletion.js";
 export { WaystoneSaver } from "./saver.js";

@@ -1,6 +1,6 @@
 /** Reads what LangGraph's JSON-plus serialiser wrote, with the closed table of message classes instead of its loader. */
 import { DeltaSnapshot } from "@langchain/langgraph-checkpoint";
-import { CorruptionError } from "../../contract/errors.js";
+import { CorruptionError, quoteIdentifier } from "../../contract/errors.js";
 import { type Fields, makeDocument, makeMessage } from "./message-classes.js";
 
 /**
@@ -11,24 +11,71 @@ import { type Fields, makeDocument, makeMessage } from "./message-classes.js";
  * @throws CorruptionError when it is not JSON
  */
 export function decodeJsonPlus(data: string | Uint8Array): unknown {
+  return decodeAndTell(data, ignore);
+}
+
+/** What the text shows not to be what the application handed to the serialiser. */
+export interface JsonPlusFlaw {
+  /** `mangled`: the serialiser put something else in its place. `unknown-class`: an instance that stays plain data. */
+  readonly kind: "mangled" | "unknown-class";
+  /** In words, without content. */
+  readonly reason: string;
+}
+
+type Tell = (flaw: JsonPlusFlaw) => void;
+
+function ignore(): void {}
+
+/** What the serialiser writes for a value that it cannot write, such as one with a bigint in it: all of the value is lost. */
+const UNSERIALISABLE = "[unable to serialize, circular reference is too complex to analyze]";
+
+/** Texts that the serialiser writes in the place of something else. */
+const PLACEHOLDERS: ReadonlyMap<string, string> = new Map([
+  [UNSERIALISABLE, "the serialiser could not write the value and wrote a text about that"],
+  ["[Circular]", "the serialiser wrote [Circular] for an object that holds itself"],
+]);
+
+/** As `decodeJsonPlus`, and tells each flaw that it meets. */
+export function decodeAndTell(data: string | Uint8Array, tell: Tell): unknown {
   let tree: unknown;
   try {
     tree = JSON.parse(typeof data === "string" ? data : new TextDecoder("utf-8", { fatal: true }).decode(data));
   } catch (cause) {
     throw new CorruptionError("this is not what the JSON-plus serialiser writes", { cause });
   }
-  return revive(tree);
+  return revive(tree, tell);
 }
 
-function revive(value: unknown): unknown {
+function revive(value: unknown, tell: Tell): unknown {
+  if (typeof value === "string") {
+    const reason = PLACEHOLDERS.get(value);
+    if (reason !== undefined) tell({ kind: "mangled", reason });
+    return value;
+  }
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(revive);
-  const fields = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, revive(item)]));
+  if (Array.isArray(value)) return value.map((item) => revive(item, tell));
+  const fields = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, revive(item, tell)]));
+  if (fields.type === "Buffer" && Array.isArray(fields.data)) {
+    tell({ kind: "mangled", reason: "the serialiser wrote a Buffer as a list of numbers" });
+  }
+  const revived = reviveTagged(fields);
+  if (revived === fields) tellUnknown(fields, tell);
+  return revived;
+}
+
+/** The value of an object that the serialisers have tagged; any other one as it is. */
+function reviveTagged(fields: Fields): unknown {
   if (fields.lc === 1 && fields.type === "constructor") return reviveLangChain(fields);
   if (fields.lc !== 2) return fields;
   if (fields.type === "undefined") return undefined;
   if (fields.type === "delta_snapshot" && "value" in fields) return new DeltaSnapshot(fields.value);
   return fields.type === "constructor" ? reviveBuiltIn(fields) : fields;
+}
+
+function tellUnknown({ lc, type, id }: Fields, tell: Tell): void {
+  if ((lc !== 1 && lc !== 2) || (type !== "constructor" && type !== "not_implemented") || !Array.isArray(id)) return;
+  const name = quoteIdentifier(id.map(String).join("."));
+  tell({ kind: "unknown-class", reason: `an object that names the class ${name} stays plain data` });
 }
 
 function reviveLangChain(fields: Fields): unknown {

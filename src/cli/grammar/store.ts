@@ -1,6 +1,6 @@
 /** The words of the commands that are about the store as a whole, and of `waystone items`. */
 import { type Command, Option } from "commander";
-import { amount, severalOf, wholeNumber } from "../option-values.js";
+import { amount, several, severalOf, wholeNumber } from "../option-values.js";
 import { cursorOption, dryRunOption, limitOption, orderOption } from "./options.js";
 import type { Start } from "./start.js";
 
@@ -57,4 +57,17 @@ export function addRecords(program: Command, start: Start): void {
         .default("error", "error"),
     )
     .action(start(async () => (await import("../commands/import.js")).importRecords));
+}
+
+export function addLangGraph(program: Command, start: Start): void {
+  program
+    .command("import-langgraph")
+    .description("Bring the threads of LangGraph's own SqliteSaver or PostgresSaver over; run again, it goes on")
+    .argument("<theirs>", "their database, which is only read: sqlite:./checkpoints.db, postgres://user@host/database")
+    .argument("[ours]", "the store (default: as --url says); it is created if there is none")
+    .option("--thread <id>", "only this thread (repeatable)", several)
+    .option("--schema <name>", "PostgreSQL: the schema of their tables (default: public)")
+    .option("--no-verify", "do not compare both sides afterwards")
+    .addOption(new Option("-n, --dry-run", "read and count everything, and store nothing"))
+    .action(start(async () => (await import("../commands/import-langgraph.js")).importFromLangGraph));
 }

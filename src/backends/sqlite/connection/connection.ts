@@ -1,6 +1,6 @@
 /** One connection to the file. Each SQL text is prepared once and kept: the texts of this backend are a fixed set. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { loadSqlite } from "./sqlite-module.js";
+import { loadSqlite } from "../../../node-sqlite.js";
 
 export type SqlValue = string | number | null | Uint8Array;
 

@@ -1,6 +1,6 @@
-/** `node:sqlite`, loaded when the first file is opened, so that importing this backend costs and warns nothing. */
+/** `node:sqlite`, loaded when the first file is opened, so that importing what needs it costs and warns nothing. */
 import type * as sqlite from "node:sqlite";
-import { UnsupportedError } from "../../../contract/errors.js";
+import { UnsupportedError } from "./contract/errors.js";
 
 let loaded: typeof sqlite | undefined;
 
@@ -11,7 +11,7 @@ export function loadSqlite(): typeof sqlite {
   return loaded;
 }
 
-/** Node 22 says on load that SQLite is experimental. This backend is tested on it; other warnings pass. */
+/** Node 22 says on load that SQLite is experimental. It is tested here; other warnings pass. */
 function withoutExperimentalWarning<T>(load: () => T): T {
   const { emitWarning } = process;
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
