@@ -111,7 +111,7 @@ function approvalGraph(checkpointer: BaseCheckpointSaver): AnyGraph {
   });
   return new StateGraph(State)
     .addNode("ask", () => ({ answer: String(interrupt({ question: "really?", options: ["yes", "no"] })) }))
-    .addNode("tell", ({ answer }) => ({ messages: [new AIMessage(`you said ${answer}`)] }))
+    .addNode("tell", ({ answer }) => ({ messages: [new AIMessage({ id: "told", content: `you said ${answer}` })] }))
     .addEdge(START, "ask")
     .addEdge("ask", "tell")
     .compile({ checkpointer }) as unknown as AnyGraph;
