@@ -36,7 +36,7 @@ export class ImportRun {
     this.storage = storage;
     this.options = options;
     this.decoder = new TheirDecoder(options.serde);
-    this.saver = new WaystoneSaver(storage, { codecs, serde });
+    this.saver = new WaystoneSaver(storage, { codecs, serde, rememberBytes: 0 });
     this.values = new ValueCodec(codecs ?? []);
     this.codec = new StateCodec(this.values, serde);
     this.findings = Object.fromEntries(FINDING_KINDS.map((kind) => [kind, 0])) as Record<FindingKind, number>;
