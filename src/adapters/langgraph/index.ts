@@ -27,11 +27,14 @@ export type { Retention, WaystoneSaverOptions } from "./saver-options.js";
 export { WaystoneStore } from "./store/store.js";
 export type { StoreItem, StoreSearchItem } from "./store/store-items.js";
 export type {
+  CountStoreItemsOptions,
   PutStoreItemOptions,
   StoreFilter,
   StoreSearchOptions,
   StoreSearchPageQuery,
   StoreTtl,
+  UpdateStoreItemOptions,
   WaystoneStoreOptions,
 } from "./store/store-options.js";
+export type { EmbedFunction, IndexedFields, StoreIndex, TextEmbedder } from "./store/text-index.js";
 export type { ClassCodec } from "./value-codec.js";

@@ -7,16 +7,16 @@ import type { SearchListing } from "./search-listing.js";
 
 export async function gatherItems(
   storage: ItemStorage,
-  { prefix, query, offset, limit }: SearchListing,
+  { prefix, query: { offset: _, ...query }, limit }: SearchListing,
   first: Page<Item>,
 ): Promise<Item[]> {
   const items = [...first.items];
-  for (let cursor = first.nextCursor; cursor !== undefined && items.length < offset + limit; ) {
+  for (let cursor = first.nextCursor; cursor !== undefined && items.length < limit; ) {
     const page = await storage.searchItems(prefix, { ...query, limit: MAX_PAGE, cursor });
     items.push(...page.items);
     cursor = page.nextCursor;
   }
-  return items.slice(offset, offset + limit);
+  return items.slice(0, limit);
 }
 
 export async function gatherNamespaces(

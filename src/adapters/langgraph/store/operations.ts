@@ -56,3 +56,15 @@ export function lastPuts(operations: readonly KnownOperation[]): PutOperationWit
   }
   return [...puts.values()];
 }
+
+/** The texts that searches of a batch rank by. An empty one is none, as in LangGraph. @throws InvalidArgumentError */
+export function queriesOf(operations: readonly KnownOperation[]): string[] {
+  return operations.flatMap((each) => (each.kind === "search" ? (queryOf(each.operation.query) ?? []) : []));
+}
+
+/** @throws InvalidArgumentError */
+export function queryOf(query: unknown): string | undefined {
+  if (query === undefined || query === null || query === "") return undefined;
+  if (typeof query !== "string") throw new InvalidArgumentError("query must be a string");
+  return query;
+}

@@ -1,7 +1,8 @@
 /** What a store can be told. */
 import type { CallOptions } from "../../../contract/call.js";
-import type { ItemQuery, PutItemOptions } from "../../../contract/item-storage.js";
+import type { ItemQuery, PutItemOptions, UpdateItemOptions } from "../../../contract/item-storage.js";
 import { minutes } from "./arguments.js";
+import { type IndexedFields, type StoreIndex, TextIndex } from "./text-index.js";
 
 /** How long items live, in minutes as everywhere in LangGraph. */
 export interface StoreTtl {
@@ -14,19 +15,23 @@ export interface StoreTtl {
 export interface WaystoneStoreOptions {
   /** Items that expire. Default: only those that are put with a `ttl`, and reading them refreshes nothing. */
   readonly ttl?: StoreTtl | undefined;
+  /** Search by meaning. Default: none; a `query` is passed over then, as LangGraph's own store does. */
+  readonly index?: StoreIndex | undefined;
 }
 
 /** The options in the terms of the storage. */
 export interface StoreSettings {
   readonly defaultTtlMs: number | undefined;
   readonly refreshOnRead: boolean;
+  readonly index: TextIndex | undefined;
 }
 
 /** @throws InvalidArgumentError */
-export function settingsOf({ ttl }: WaystoneStoreOptions): StoreSettings {
+export function settingsOf({ ttl, index }: WaystoneStoreOptions): StoreSettings {
   return {
     defaultTtlMs: ttl?.defaultTtl === undefined ? undefined : minutes(ttl.defaultTtl, "ttl.defaultTtl"),
     refreshOnRead: ttl !== undefined && (ttl.refreshOnRead ?? true),
+    index: index === undefined ? undefined : new TextIndex(index),
   };
 }
 
@@ -53,9 +58,24 @@ export interface StoreSearchPageQuery
   extends Pick<ItemQuery, "orderBy" | "direction" | "limit" | "cursor">,
     CallOptions {
   readonly filter?: StoreFilter | undefined;
+  /** Ranks by nearness to this text, in a store that has an `index`; not with `orderBy` or `direction`. */
+  readonly query?: string | undefined;
+}
+
+export interface CountStoreItemsOptions extends CallOptions {
+  readonly filter?: StoreFilter | undefined;
 }
 
 export interface PutStoreItemOptions extends Pick<PutItemOptions, "expectedVersion" | "ifAbsent">, CallOptions {
   /** Minutes to live. Default: the store's `ttl.defaultTtl`. */
   readonly ttl?: number | undefined;
+  /** Paths to embed, `false` for none. Default: the store's `index.fields`. */
+  readonly index?: IndexedFields | undefined;
+}
+
+export interface UpdateStoreItemOptions extends Pick<UpdateItemOptions, "expectedVersion" | "ifPresent">, CallOptions {
+  /** Minutes to live, which begin anew. Default: the time goes on as it is. */
+  readonly ttl?: number | undefined;
+  /** Paths to embed anew in a store that has an `index`, `false` to leave the vectors as they are. Default: the store's `index.fields`. */
+  readonly index?: IndexedFields | undefined;
 }

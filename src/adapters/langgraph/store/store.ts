@@ -1,9 +1,18 @@
 /** LangGraph's long-term memory over any storage. */
 import { BaseStore, type Operation, type OperationResults, validateNamespace } from "@langchain/langgraph-checkpoint";
 import type { CallOptions, Page } from "../../../contract/call.js";
-import { InvalidArgumentError } from "../../../contract/errors.js";
-import type { Item, ItemOperation, ItemResult, ItemStorage } from "../../../contract/item-storage.js";
+import { ConflictError, InvalidArgumentError } from "../../../contract/errors.js";
+import type {
+  Item,
+  ItemChange,
+  ItemOperation,
+  ItemResult,
+  ItemStorage,
+  Similarity,
+  Vector,
+} from "../../../contract/item-storage.js";
 import type { JsonObject } from "../../../contract/json.js";
+import { minutes } from "./arguments.js";
 import { gatherItems, gatherNamespaces } from "./gather-pages.js";
 import { namespaceListingOf } from "./namespace-listing.js";
 import {
@@ -12,19 +21,24 @@ import {
   knownOperation,
   lastPuts,
   type PutOperationWithTtl,
+  queriesOf,
+  queryOf,
 } from "./operations.js";
 import { searchListingOf } from "./search-listing.js";
 import { itemFilterOf, visibleBelow } from "./store-filter.js";
 import { type StoreItem, type StoreSearchItem, storeItemOf } from "./store-items.js";
 import {
+  type CountStoreItemsOptions,
   type PutStoreItemOptions,
   type StoreSearchOptions,
   type StoreSearchPageQuery,
   type StoreSettings,
   settingsOf,
   ttlMsOf,
+  type UpdateStoreItemOptions,
   type WaystoneStoreOptions,
 } from "./store-options.js";
+import { checkedFields, type Embedded, type IndexedFields, type TextIndex } from "./text-index.js";
 
 /** What one read of a batch asks the storage for, and the answer that it makes of the result. */
 interface PlannedRead {
@@ -32,6 +46,19 @@ interface PlannedRead {
   readonly step: ItemOperation;
   readonly answer: (result: ItemResult | undefined) => Promise<unknown>;
 }
+
+/** A value with its vectors, as it was when it was handed over. */
+interface IndexedPut {
+  readonly value: JsonObject;
+  readonly vectors: readonly Vector[] | undefined;
+}
+
+interface Indexed {
+  readonly puts: ReadonlyMap<PutOperationWithTtl, IndexedPut>;
+  readonly queries: Embedded["queries"];
+}
+
+const NOT_INDEXED: Indexed = { puts: new Map(), queries: new Map() };
 
 /**
  * Keeps what agents know across threads: `graph.compile({ store: new WaystoneStore(storage) })`.
@@ -57,8 +84,15 @@ export class WaystoneStore extends BaseStore {
   override async batch<Op extends readonly Operation[]>(operations: Op): Promise<OperationResults<Op>> {
     if (!Array.isArray(operations)) throw new InvalidArgumentError("operations must be an array");
     const known = operations.map(knownOperation);
-    const reads = known.flatMap((each, position) => (each.kind === "put" ? [] : [this.#plan(each, position)]));
-    const writes = lastPuts(known).map((put) => this.#writeOf(put));
+    const puts = lastPuts(known);
+    const queries = queriesOf(known);
+    for (const { index } of puts) checkedFields(index);
+    // Without an index nothing is awaited before the storage has the values.
+    const indexed = this.#settings.index === undefined ? NOT_INDEXED : await this.#embed(puts, queries);
+    const reads = known.flatMap((each, position) =>
+      each.kind === "put" ? [] : [this.#plan(each, position, indexed.queries)],
+    );
+    const writes = puts.map((put) => this.#writeOf(put, indexed.puts.get(put)));
     const answers: unknown[] = known.map(() => undefined);
     if (known.length > 0) {
       const results = await this.#storage.batchItems([...reads.map(({ step }) => step), ...writes]);
@@ -110,15 +144,67 @@ export class WaystoneStore extends BaseStore {
    */
   async putItem(namespace: string[], key: string, value: JsonObject, options: PutStoreItemOptions = {}): Promise<Item> {
     checkOwnNamespace(namespace);
-    const { ttl, ...rest } = options;
-    return this.#storage.putItem(namespace, key, value, { ...rest, ttlMs: ttlMsOf(ttl, this.#settings) });
+    const { ttl, index, ...rest } = options;
+    const ttlMs = ttlMsOf(ttl, this.#settings);
+    const fields = checkedFields(index);
+    if (this.#settings.index === undefined) return this.#storage.putItem(namespace, key, value, { ...rest, ttlMs });
+    const indexed = await this.#vectorsOf(this.#settings.index, value, fields);
+    return this.#storage.putItem(namespace, key, indexed.value, { ...rest, ttlMs, vectors: indexed.vectors });
+  }
+
+  /**
+   * Changes keys of a value without reading it first, and returns the whole item: `merge` sets keys, `unset` removes them, `increment`
+   * adds to numbers; an item that is not there begins as `{}`. In a store with an index the item is embedded anew afterwards, which
+   * is a second write: until then, and after a crash between the two, it is found by what it was.
+   * @throws ConflictError, InvalidNamespaceError, InvalidArgumentError
+   */
+  async updateItem(
+    namespace: string[],
+    key: string,
+    change: ItemChange,
+    options: UpdateStoreItemOptions = {},
+  ): Promise<Item> {
+    checkOwnNamespace(namespace);
+    const { ttl, index, ...rest } = options;
+    const ttlMs = ttl === undefined ? undefined : minutes(ttl, "ttl");
+    const fields = checkedFields(index);
+    const item = await this.#storage.updateItem(namespace, key, change, { ...rest, ttlMs });
+    if (this.#settings.index === undefined || fields === false) return item;
+    const { vectors } = await this.#vectorsOf(this.#settings.index, item.value, fields);
+    const { signal, timeoutMs } = rest;
+    const expectedVersion = item.version;
+    try {
+      return await this.#storage.updateItem(
+        namespace,
+        key,
+        {},
+        { signal, timeoutMs, expectedVersion, vectors: vectors ?? [] },
+      );
+    } catch (error) {
+      // Somebody has changed the item since, and sees to the vectors of what it is now.
+      if (error instanceof ConflictError) return item;
+      throw error;
+    }
+  }
+
+  /** How many items below a prefix match. @throws InvalidNamespaceError, InvalidArgumentError */
+  async countItems(namespacePrefix: string[], options: CountStoreItemsOptions = {}): Promise<number> {
+    checkNamespace(namespacePrefix, { allowEmpty: true });
+    const filter = visibleBelow(namespacePrefix, itemFilterOf(options.filter));
+    return this.#storage.countItems(namespacePrefix, { ...options, filter });
   }
 
   /** One page of a search; its cursor goes on where the page ends, whatever is put meanwhile. @throws InvalidNamespaceError, InvalidArgumentError */
   async searchPage(namespacePrefix: string[], query: StoreSearchPageQuery = {}): Promise<Page<Item>> {
     checkNamespace(namespacePrefix, { allowEmpty: true });
+    const { query: text, ...rest } = query;
+    const asked = queryOf(text);
     const filter = visibleBelow(namespacePrefix, itemFilterOf(query.filter));
-    return this.#storage.searchItems(namespacePrefix, { ...query, filter });
+    if (this.#settings.index === undefined || asked === undefined) {
+      return this.#storage.searchItems(namespacePrefix, { ...rest, filter });
+    }
+    const { queries } = await this.#settings.index.embed([], [asked]);
+    return this.#storage.searchItems(namespacePrefix, { ...rest, filter, similarTo: this.#rank(asked, queries) });
   }
 
   /** Deletes every item below a prefix and returns how many. An empty prefix is refused. @throws InvalidNamespaceError */
@@ -127,7 +213,39 @@ export class WaystoneStore extends BaseStore {
     return this.#storage.deleteItems(namespacePrefix, options);
   }
 
-  #plan(known: Exclude<KnownOperation, { readonly kind: "put" }>, position: number): PlannedRead {
+  /** Values and vectors of puts, and vectors of queries: all texts of a batch in one call. */
+  async #embed(puts: readonly PutOperationWithTtl[], queries: readonly string[]): Promise<Indexed> {
+    const { index } = this.#settings;
+    if (index === undefined) return NOT_INDEXED;
+    const values = puts
+      .filter(({ value }) => value !== null)
+      .map((put) => ({ put, ...index.valueOf(put.value, checkedFields(put.index)) }));
+    const { documents, queries: forQueries } = await index.embed(
+      values.flatMap(({ texts }) => texts),
+      queries,
+    );
+    const withVectors = values.map(
+      ({ put, value, texts }) => [put, { value, vectors: vectorsOfTexts(texts, documents) }] as const,
+    );
+    return { puts: new Map(withVectors), queries: forQueries };
+  }
+
+  async #vectorsOf(index: TextIndex, value: JsonObject, fields: IndexedFields | undefined): Promise<IndexedPut> {
+    const { value: copy, texts } = index.valueOf(value, fields);
+    const { documents } = await index.embed(texts, []);
+    return { value: copy, vectors: vectorsOfTexts(texts, documents) };
+  }
+
+  #rank(query: string | undefined, queries: Embedded["queries"]): Similarity | undefined {
+    const vector = query === undefined ? undefined : queries.get(query);
+    return vector && { vector, distance: this.#settings.index?.distance };
+  }
+
+  #plan(
+    known: Exclude<KnownOperation, { readonly kind: "put" }>,
+    position: number,
+    queries: Embedded["queries"],
+  ): PlannedRead {
     switch (known.kind) {
       case "get": {
         const { namespace, key } = known.operation;
@@ -139,7 +257,7 @@ export class WaystoneStore extends BaseStore {
         };
       }
       case "search": {
-        const listing = searchListingOf(known.operation);
+        const listing = searchListingOf(known.operation, this.#rank(queryOf(known.operation.query), queries));
         return {
           position,
           step: { search: { prefix: listing.prefix, ...listing.query } },
@@ -157,9 +275,10 @@ export class WaystoneStore extends BaseStore {
     }
   }
 
-  #writeOf({ namespace, key, value, options }: PutOperationWithTtl): ItemOperation {
+  #writeOf({ namespace, key, value, options }: PutOperationWithTtl, indexed: IndexedPut | undefined): ItemOperation {
     if (value === null) return { delete: { namespace, key } };
-    return { put: { namespace, key, value, ttlMs: ttlMsOf(options?.ttl, this.#settings) } };
+    const ttlMs = ttlMsOf(options?.ttl, this.#settings);
+    return { put: { namespace, key, ttlMs, ...(indexed ?? { value }) } };
   }
 
   /** Items of a search; those that expire live on as if each had been read. */
@@ -175,6 +294,12 @@ export class WaystoneStore extends BaseStore {
       return { ...storeItemOf(item), ...(expiresAt === undefined ? {} : { expiresAt }) };
     });
   }
+}
+
+/** `undefined` where there is nothing to embed, so that storages without vectors take the item. */
+function vectorsOfTexts(texts: readonly string[], vectors: Embedded["documents"]): readonly Vector[] | undefined {
+  const found = texts.map((text) => vectors.get(text)).filter((vector) => vector !== undefined);
+  return found.length > 0 ? found : undefined;
 }
 
 /** A namespace that may be written to by name: not empty, and not LangGraph's own. */

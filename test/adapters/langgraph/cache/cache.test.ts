@@ -135,6 +135,7 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
     await store.put(["users", "v1"], "k", { v: 1 });
     expect((await store.search([])).map(({ namespace }) => namespace)).toEqual([["users", "v1"]]);
     expect((await store.searchPage([])).items).toHaveLength(1);
+    expect(await store.countItems([])).toBe(1);
     expect(await store.listNamespaces()).toEqual([["users", "v1"]]);
     expect(await store.listNamespaces({ suffix: ["v1"] })).toEqual([["users", "v1"]]);
     expect(await store.listNamespaces({ prefix: ["*"], maxDepth: 1, limit: 1 })).toEqual([["users"]]);

@@ -1,7 +1,7 @@
 // What a store refuses: a typed error, and nothing is written.
 import { InvalidNamespaceError, type Operation } from "@langchain/langgraph-checkpoint";
 import { describe, expect, it } from "vitest";
-import { WaystoneStore } from "../../../../src/adapters/langgraph/index.js";
+import { type StoreIndex, WaystoneStore } from "../../../../src/adapters/langgraph/index.js";
 import { memoryStorage } from "../../../../src/backends/memory/index.js";
 import { InvalidArgumentError } from "../../../../src/contract/errors.js";
 import { BACKENDS } from "../backends.js";
@@ -66,19 +66,19 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
   };
 
   it.each(LABELS)("%s in a namespace", async (_case, namespace) => {
-    const { put, putItem, batch, get, remove, deleteItems, isUntouched } = await filled();
+    const { put, putItem, updateItem, batch, get, remove, deleteItems, isUntouched } = await filled();
     const good = { namespace: ["good"], key: "k", value: { v: 2 } };
-    for (const refused of [
+    const outcomes = await Promise.allSettled([
       put(namespace, "k", { v: 2 }),
       putItem(namespace, "k", { v: 2 }),
+      updateItem(namespace, "k", { merge: { v: 2 } }),
       batch([good, { namespace, key: "k", value: { v: 2 } }]),
       batch([good, { namespace, key: "k" }]),
       get(namespace, "k"),
       remove(namespace, "k"),
       deleteItems(namespace),
-    ]) {
-      await expect(refused).rejects.toBeInstanceOf(InvalidNamespaceError);
-    }
+    ]);
+    expect(outcomes).toEqual(outcomes.map(() => ({ status: "rejected", reason: expect.any(InvalidNamespaceError) })));
     await isUntouched();
   });
 
@@ -120,16 +120,17 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
   });
 
   it.each(FILTERS)("%s in a filter", async (_case, filter) => {
-    const { search, searchPage, batch, isUntouched } = await filled();
+    const { search, searchPage, countItems, batch, isUntouched } = await filled();
     const put = { namespace: ["good"], key: "k", value: { v: 2 } };
     await expect(search([], { filter })).rejects.toBeInstanceOf(InvalidArgumentError);
     await expect(searchPage([], { filter })).rejects.toBeInstanceOf(InvalidArgumentError);
+    await expect(countItems([], { filter })).rejects.toBeInstanceOf(InvalidArgumentError);
     await expect(batch([put, { namespacePrefix: [], filter }])).rejects.toBeInstanceOf(InvalidArgumentError);
     await isUntouched();
   });
 
   it("numbers, conditions and operations that are none", async () => {
-    const { put, search, list, batch, isUntouched } = await filled();
+    const { put, putItem, updateItem, search, searchPage, list, batch, isUntouched } = await filled();
     const good = { namespace: ["good"], key: "k", value: { v: 2 } };
     const refused: Promise<unknown>[] = NUMBERS.filter((n) => n !== null).flatMap((n) => [
       search([], { limit: n }),
@@ -140,6 +141,16 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
     ]);
     refused.push(
       ...[0, -1, Number.NaN, "1", Number.POSITIVE_INFINITY].map((ttl) => put(["n"], "k", {}, undefined, { ttl })),
+      updateItem(["n"], "k", {}, { ttl: 0 }),
+      updateItem(["before"], "k", { merge: { v: 1n } }),
+      updateItem(["before"], "k", { merge: { v: 2 }, unset: ["v"] }),
+      updateItem(["before"], "k", { set: { v: 2 } }),
+      put(["n"], "k", {}, "title"),
+      put(["n"], "k", {}, [1]),
+      putItem(["n"], "k", {}, { index: true }),
+      putItem(["n"], "k", {}, { unknown: true }),
+      search([], { query: 1 }),
+      searchPage([], { query: ["a"] }),
       list({ maxDepth: 0 }),
       batch([good, { matchConditions: [{ matchType: "middle", path: ["a"] }], limit: 1, offset: 0 }]),
       batch([good, { matchConditions: [{ matchType: "prefix", path: "a" }], limit: 1, offset: 0 }]),
@@ -148,15 +159,71 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
       batch([good, "get"]),
       batch("operations"),
     );
-    for (const each of refused) await expect(each).rejects.toBeInstanceOf(InvalidArgumentError);
+    await expectInvalid(refused);
     await expect(list({ prefix: ["a", ""] })).rejects.toBeInstanceOf(InvalidNamespaceError);
     await isUntouched();
+  });
+});
+
+describe.each(BACKENDS)("with an index on %s", (_name, open) => {
+  const vector = [1, 2];
+  const WRONG: readonly (readonly [name: string, embed: (texts: string[]) => Promise<unknown>])[] = [
+    ["a dimension too few", async (texts) => texts.map(() => [1])],
+    ["a dimension too many in the last", async (texts) => texts.map((_, i) => (i === 0 ? vector : [1, 2, 3]))],
+    ["a vector too few", async (texts) => texts.slice(1).map(() => vector)],
+    ["no list", async () => "vectors"],
+    ["vectors that are none", async (texts) => texts.map(() => ({ 0: 1, 1: 2, length: 2 }))],
+    ["bytes", async (texts) => texts.map(() => new Uint8Array(2))],
+  ];
+
+  it.each(WRONG)("an embedder that gives %s", async (_case, embed) => {
+    const storage = open();
+    const store = new WaystoneStore(storage, {
+      index: { dims: 2, embed: embed as StoreIndex["embed"], fields: ["a"] },
+    });
+    const put = (key: string) => ({ namespace: ["n"], key, value: { a: key } });
+    await expect(store.batch([put("x"), put("y"), { namespacePrefix: [], query: "z" }])).rejects.toBeInstanceOf(
+      InvalidArgumentError,
+    );
+    await expect(store.batch([put("x"), put("y")])).rejects.toBeInstanceOf(InvalidArgumentError);
+    expect(await storage.countItems([])).toBe(0);
+  });
+
+  it("an embedder that fails, and values that are no JSON before it is asked", async () => {
+    const storage = open();
+    const failure = new Error("the model is away");
+    let asked = 0;
+    const embed = async () => {
+      asked += 1;
+      throw failure;
+    };
+    const store = new WaystoneStore(storage, { index: { dims: 2, embed } });
+    for (const [, value] of NOT_JSON) {
+      await expect(loose(store).put(["n"], "k", value)).rejects.toBeInstanceOf(InvalidArgumentError);
+    }
+    expect(asked).toBe(0);
+    await expect(store.put(["n"], "k", { v: 1 })).rejects.toBe(failure);
+    await expect(store.search([], { query: "x" })).rejects.toBe(failure);
+    expect(await storage.countItems([])).toBe(0);
   });
 });
 
 it("options that are wrong", () => {
   for (const ttl of [{ defaultTtl: 0 }, { defaultTtl: -1 }, { defaultTtl: Number.NaN }]) {
     expect(() => new WaystoneStore(memoryStorage(), { ttl })).toThrow(InvalidArgumentError);
+  }
+  const embed = async (texts: string[]) => texts.map(() => [1, 2]);
+  const wrong: readonly unknown[] = [
+    { dims: 0, embed },
+    { dims: 1.5, embed },
+    { dims: 2 },
+    { dims: 2, embed: { embedDocuments: embed } },
+    { dims: 2, embed, fields: "title" },
+    { dims: 2, embed, fields: [1] },
+    { dims: 2, embed, distance: "manhattan" },
+  ];
+  for (const index of wrong) {
+    expect(() => new WaystoneStore(memoryStorage(), { index: index as StoreIndex })).toThrow(InvalidArgumentError);
   }
 });
 
@@ -165,6 +232,8 @@ function loose(store: WaystoneStore) {
   return {
     put: bound(store.put),
     putItem: bound(store.putItem),
+    updateItem: bound(store.updateItem),
+    countItems: bound(store.countItems),
     batch: bound(store.batch as (operations: Operation[]) => Promise<unknown>),
     get: bound(store.get),
     remove: bound(store.delete),
@@ -173,6 +242,11 @@ function loose(store: WaystoneStore) {
     list: bound(store.listNamespaces),
     deleteItems: bound(store.deleteItems),
   };
+}
+
+async function expectInvalid(refused: readonly Promise<unknown>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(refused);
+  expect(outcomes).toEqual(outcomes.map(() => ({ status: "rejected", reason: expect.any(InvalidArgumentError) })));
 }
 
 async function contents(store: WaystoneStore): Promise<unknown[]> {

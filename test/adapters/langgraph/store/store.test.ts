@@ -201,6 +201,35 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
     expect(await store.get(["n"], "k")).toMatchObject({ version: 2 });
   });
 
+  it("changes keys of a value without reading it", async () => {
+    const clock = manualClock();
+    const store = new WaystoneStore(open(clock));
+    await store.putItem(["n"], "k", { visits: 1, city: "Lyon", old: true }, { ttl: 1 });
+    const change = { increment: { visits: 2, trips: 1 }, merge: { city: "Paris" }, unset: ["old"] };
+    const changed = await store.updateItem(["n"], "k", change);
+    expect(changed).toMatchObject({ value: { visits: 3, trips: 1, city: "Paris" }, version: 2 });
+    expect(changed.value).not.toHaveProperty("old");
+    expect(changed.expiresAt).toEqual(new Date(clock.now() + MINUTE));
+    expect((await store.updateItem(["n"], "k", {}, { ttl: 2 })).expiresAt).toEqual(new Date(clock.now() + 2 * MINUTE));
+    await Promise.all(Array.from({ length: 20 }, () => store.updateItem(["n"], "k", { increment: { visits: 1 } })));
+    expect((await store.get(["n"], "k"))?.value.visits).toBe(23);
+    const onOld = store.updateItem(["n"], "k", { merge: { city: "Rome" } }, { expectedVersion: 1 });
+    await expect(onOld).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(store.updateItem(["n"], "other", {}, { ifPresent: true })).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(store.updateItem(["n"], "k", { increment: { city: 1 } })).rejects.toMatchObject({ code: "CONFLICT" });
+    expect((await store.get(["n"], "k"))?.value.city).toBe("Paris");
+  });
+
+  it("counts what is below a prefix and matches", async () => {
+    const store = fresh();
+    for (const n of [1, 2, 3]) await store.put(["t", `${n}`], "k", { n });
+    await store.put(["tt"], "k", { n: 3 });
+    expect(await store.countItems([])).toBe(4);
+    expect(await store.countItems(["t"])).toBe(3);
+    expect(await store.countItems(["t"], { filter: { n: { $gte: 2 } } })).toBe(2);
+    expect(await store.countItems(["nobody"])).toBe(0);
+  });
+
   it("deletes what is below a prefix and nothing beside it", async () => {
     const store = fresh();
     for (const namespace of [["t", "a"], ["t", "a", "x"], ["t", "ab"], ["t"]]) await store.put(namespace, "k", {});
