@@ -10,7 +10,16 @@ export { type Clock, systemClock } from "./domain/clock.js";
 export { EncodedText } from "./domain/codec/encoded-text.js";
 export type { Call, FencingToken } from "./domain/driver/call.js";
 export type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "./domain/driver/imports.js";
-export type { ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "./domain/driver/items.js";
+export type {
+  ItemCount,
+  ItemListing,
+  ItemStep,
+  ItemStepResult,
+  NamespaceListing,
+  NearestListing,
+  NearestPosition,
+  ScoredItem,
+} from "./domain/driver/items.js";
 export type {
   CheckpointDriver,
   CheckpointListing,
@@ -43,14 +52,17 @@ export type {
   StoredMessage,
   StoredSession,
   StoredThread,
+  StoredVectors,
   StoredWrite,
 } from "./domain/driver/stored.js";
 export { compareCodePoints, MAX_IDENTIFIER_BYTES } from "./domain/identifiers.js";
+export { updateStored } from "./domain/item-changes.js";
 export type { CompiledItemFilter, ItemCondition } from "./domain/item-filter.js";
 export { isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "./domain/items.js";
 export { assertCurrentLease, mayAcquire } from "./domain/leases.js";
 export { matchesMetadata } from "./domain/metadata-filter.js";
 export { compareNamespaces, endsWithLabels, startsWithLabels } from "./domain/namespaces.js";
+export { type Candidate, type ComparableVectors, comparableVectors, Ranking } from "./domain/nearest.js";
 export {
   type NeededParent,
   neededOfNamed,
@@ -82,3 +94,4 @@ export {
   touchedAt,
 } from "./domain/sessions.js";
 export { KEEP_CONTEXT_VERSIONS, newestDroppedVersion, nextContextVersion } from "./domain/task-contexts.js";
+export { assertDimensions } from "./domain/vectors.js";

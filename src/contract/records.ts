@@ -96,6 +96,8 @@ export interface ItemRecord {
   readonly updated_at: string;
   readonly ttl_ms?: number;
   readonly expires_at?: string;
+  /** Each the base64 text of its numbers as little-endian 32-bit floats. */
+  readonly vectors?: readonly string[];
 }
 
 export type StorageRecord =

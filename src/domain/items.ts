@@ -52,7 +52,7 @@ export function isDeletable(existing: StoredItem | undefined, expectedVersion: n
 }
 
 /** The item after a read that starts its time to live anew; the very same object if it does not expire. */
-export function refreshStored(item: StoredItem, now: number): StoredItem {
+export function refreshStored<Each extends StoredItem>(item: Each, now: number): Each {
   return item.ttlMs === null ? item : { ...item, expiresAt: now + item.ttlMs };
 }
 

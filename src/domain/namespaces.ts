@@ -23,6 +23,11 @@ export function parseNamespace(
   return Array.from(labels, (label, i) => identifier(label, `${name}[${i}]`));
 }
 
+/** The first label, which every namespace of an item has. */
+export function rootOf({ namespace }: { readonly namespace: readonly string[] }): string {
+  return namespace[0] as string;
+}
+
 /** Orders label by label by code point; a prefix comes before what it begins. */
 export function compareNamespaces(a: readonly string[], b: readonly string[]): number {
   for (const [i, label] of a.entries()) {

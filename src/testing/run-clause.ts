@@ -10,6 +10,7 @@ const REASONS: { readonly [Need in ClauseNeed]: string } = {
   reopen: "the factory declares that the store does not survive being closed",
   secondHandle: "the factory declares that the store takes one handle at a time",
   clock: "the factory declares that the store's time cannot be set",
+  vectors: "the factory declares that the store keeps no vectors",
   durability: "the factory declares no durability level",
 };
 

@@ -13,6 +13,8 @@ export interface StorageSupport {
   readonly secondHandle: boolean;
   /** The store's time is that of the clock given to `open`; otherwise it is the real one, and clauses wait for it. */
   readonly clock: boolean;
+  /** Items have vectors, and are searched by similarity (M4, M5). Default: the store must refuse them, and their clauses are skipped. */
+  readonly vectors?: boolean | undefined;
   /** The level that `healthCheck` must report (F5). Default: the clause is skipped. */
   readonly durability?: DurabilityLevel | undefined;
 }

@@ -12,6 +12,7 @@ import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { PIECES_WITHOUT_FAULT, SHARED_STATE_FAULTS } from "./faults/shared-state-faults.js";
 import { STORE_FAULTS } from "./faults/store-faults.js";
 import { TASK_CONTEXT_FAULTS } from "./faults/task-context-faults.js";
+import { VECTOR_FAULTS } from "./faults/vector-faults.js";
 
 const FAULTS = [
   ...SESSION_FAULTS,
@@ -22,6 +23,7 @@ const FAULTS = [
   ...SHARED_STATE_FAULTS,
   ...TASK_CONTEXT_FAULTS,
   ...ITEM_FAULTS,
+  ...VECTOR_FAULTS,
   ...LEASE_FAULTS,
   ...STORE_FAULTS,
 ];

@@ -3,8 +3,11 @@ import { ConflictError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
+import { rootOf } from "../../domain/namespaces.js";
+import { comparableVectors } from "../../domain/nearest.js";
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { Slices } from "../../domain/slices.js";
+import { assertDimensions } from "../../domain/vectors.js";
 import { alone } from "./alone.js";
 import { findCheckpoint } from "./checkpoints.js";
 import { findMessage, keepMessage } from "./conversations.js";
@@ -39,14 +42,26 @@ export async function importBatch(store: MemoryStore, call: Call, batch: ImportB
 /** @throws ConflictError, InvalidArgumentError */
 function refuseConflicts(tenant: Tenant, { onConflict, groups }: ImportBatch, now: number): void {
   const begun = new Set<string>();
+  const dimensions = new Map<string, number>();
   for (const group of groups) {
     refuseDoubles(tenant, group);
+    if (onConflict !== "skip" || !isStored(tenant, group.subject, now)) refuseDimensions(tenant, group, dimensions);
     if (onConflict !== "error" || group.continued !== null) continue;
     const key = JSON.stringify(group.subject);
     if (begun.has(key) || isStored(tenant, group.subject, now)) {
       throw new ConflictError(`${subjectName(group.subject)} is already stored`);
     }
     begun.add(key);
+  }
+}
+
+/** Vectors have to fit those that are stored, and the earlier ones of the batch (M4). */
+function refuseDimensions(tenant: Tenant, { rows }: ImportGroup, ofBatch: Map<string, number>): void {
+  for (const row of rows) {
+    if (row.kind !== "item" || row.vectors === null) continue;
+    const root = rootOf(row.item);
+    assertDimensions(root, tenant.dimensions.get(root) ?? ofBatch.get(root), row.vectors.dimensions);
+    ofBatch.set(root, row.vectors.dimensions);
   }
 }
 
@@ -132,7 +147,7 @@ function* storeRows(
 
 /** A row whose subject was deleted between two batches goes with it. */
 function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, now: number): void {
-  if (row.kind === "item") tenant.items.add(row.item);
+  if (row.kind === "item") storeItem(tenant, row);
   if (subject.kind === "session") storeSessionRow(tenant, subject.id, row, now);
   if (subject.kind === "thread") storeThreadRow(tenant, subject.id, row);
   const context = subject.kind === "task_context" ? tenant.contexts.get({ contextId: subject.id }) : undefined;
@@ -140,6 +155,11 @@ function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, now: n
     const { kind: _kind, ...version } = row;
     context.versions = [...context.versions, version];
   }
+}
+
+function storeItem(tenant: Tenant, { item, vectors }: Extract<ImportRow, { readonly kind: "item" }>): void {
+  if (vectors !== null) tenant.dimensions.set(rootOf(item), vectors.dimensions);
+  tenant.items.add({ ...item, vectors: vectors === null ? null : comparableVectors(vectors) });
 }
 
 function storeSessionRow(tenant: Tenant, sessionId: string, row: ImportRow, now: number): void {

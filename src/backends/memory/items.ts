@@ -1,17 +1,19 @@
 /** Items of the memory backend (M1-M3). */
-import { UnsupportedError } from "../../contract/errors.js";
 import type { JsonObject } from "../../contract/json.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemCount, ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
-import type { Rows, StoredItem } from "../../domain/driver/stored.js";
+import type { Rows, StoredItem, StoredVectors } from "../../domain/driver/stored.js";
 import { updateStored } from "../../domain/item-changes.js";
 import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
-import { compareNamespaces, endsWithLabels, startsWithLabels } from "../../domain/namespaces.js";
+import { compareNamespaces, endsWithLabels, rootOf, startsWithLabels } from "../../domain/namespaces.js";
+import { type ComparableVectors, comparableVectors } from "../../domain/nearest.js";
 import { inSlices, Slices } from "../../domain/slices.js";
+import { assertDimensions } from "../../domain/vectors.js";
 import { alone } from "./alone.js";
+import { nearestItems } from "./nearest-items.js";
 import { FirstRows, LeastRows } from "./pages.js";
-import type { ItemKey, MemoryStore, Tenant } from "./state.js";
+import type { ItemKey, KeptItem, MemoryStore, Tenant } from "./state.js";
 import { enter } from "./state.js";
 
 export function itemVerbs(store: MemoryStore): ItemDriver {
@@ -28,6 +30,11 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
       const search = itemSearch(tenant, listing, now);
       await inSlices(call, search.rows, search.take);
       return search.page();
+    },
+
+    async searchNearest(call, listing) {
+      const { tenant, now } = enter(store, call);
+      return nearestItems(call, tenant, listing, now, new Slices(call));
     },
 
     async countItems(call, count) {
@@ -47,6 +54,8 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
     async deleteItems(call, prefix) {
       const { tenant, now } = enter(store, call);
       const removed = tenant.items.removeRun(startOf(prefix), (row) => startsWithLabels(row.namespace, prefix));
+      const [root] = prefix;
+      if (root !== undefined && prefix.length === 1) tenant.dimensions.delete(root);
       // They are gone already; counting them may take a while.
       let count = 0;
       const slices = new Slices(call);
@@ -111,14 +120,21 @@ function runStep(
   switch (step.kind) {
     case "put": {
       const stored = tenant.items.get(step);
-      const item = putStored(stored, step, now);
+      assertFit(tenant, step, step.vectors);
+      const item = { ...putStored(stored, step, now), vectors: keptVectors(step.vectors) };
       setItem(tenant, step, stored, item, undo);
       sweepSome(tenant, now);
       return { kind: "put", item };
     }
     case "update": {
       const stored = tenant.items.get(step);
-      const item = updateStored(stored, step, now);
+      const vectors = step.vectors === "keep" ? null : step.vectors;
+      assertFit(tenant, step, vectors);
+      const before = stored === undefined || isItemExpired(stored, now) ? null : stored.vectors;
+      const item = {
+        ...updateStored(stored, step, now),
+        vectors: step.vectors === "keep" ? before : keptVectors(vectors),
+      };
       setItem(tenant, step, stored, item, undo);
       sweepSome(tenant, now);
       return { kind: "update", item };
@@ -139,19 +155,33 @@ function runStep(
   }
 }
 
+/** @throws InvalidArgumentError for vectors that do not fit those below their first label (M4) */
+function assertFit(tenant: Tenant, place: ItemKey, vectors: StoredVectors | null): void {
+  const root = rootOf(place);
+  if (vectors !== null) assertDimensions(root, tenant.dimensions.get(root), vectors.dimensions);
+}
+
+function keptVectors(vectors: StoredVectors | null): ComparableVectors | null {
+  return vectors === null ? null : comparableVectors(vectors);
+}
+
 function setItem(
   tenant: Tenant,
   place: ItemKey,
-  from: StoredItem | undefined,
-  to: StoredItem | undefined,
+  from: KeptItem | undefined,
+  to: KeptItem | undefined,
   undo: (() => void)[],
 ): void {
   if (from === to) return;
   changeItem(tenant, place, from, to);
   undo.push(() => changeItem(tenant, place, to, from));
+  const root = rootOf(place);
+  if (to === undefined || to.vectors === null || tenant.dimensions.has(root)) return;
+  tenant.dimensions.set(root, to.vectors.dimensions);
+  undo.push(() => tenant.dimensions.delete(root));
 }
 
-function changeItem(tenant: Tenant, place: ItemKey, from: StoredItem | undefined, to: StoredItem | undefined): void {
+function changeItem(tenant: Tenant, place: ItemKey, from: KeptItem | undefined, to: KeptItem | undefined): void {
   if (to === undefined) tenant.items.delete(place);
   else if (from === undefined) tenant.items.add(to);
   else tenant.items.replace(from, to);
@@ -179,7 +209,7 @@ async function runSearch(
     case "search":
       return { kind: "search", rows: await run(itemSearch(tenant, step.listing, now)) };
     case "nearest":
-      throw new UnsupportedError("the memory backend does not compare vectors");
+      return { kind: "nearest", rows: await nearestItems(call, tenant, step.listing, now, slices) };
     case "count":
       return { kind: "count", count: await run(itemCount(tenant, step.count, now)) };
     case "namespaces":

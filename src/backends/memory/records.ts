@@ -4,7 +4,6 @@
  */
 import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
 import type { Call } from "../../domain/driver/call.js";
-import type { StoredItem } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { isItemExpired } from "../../domain/items.js";
 import {
@@ -20,7 +19,7 @@ import { Slices } from "../../domain/slices.js";
 import { takenBy } from "./alone.js";
 import { orderedWrites, withParts } from "./checkpoints.js";
 import type { SeqList } from "./seq-list.js";
-import type { ContextEntry, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
+import type { ContextEntry, KeptItem, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
 import { enter, liveContext, liveSession, liveThread } from "./state.js";
 
 /** Rows of a long list that are looked up at once. */
@@ -47,7 +46,7 @@ interface Choice {
   readonly sessions: Iterable<{ readonly sessionId: string }>;
   readonly contexts: Iterable<ContextEntry>;
   readonly threads: Iterable<{ readonly threadId: string }>;
-  readonly items: Iterable<StoredItem>;
+  readonly items: Iterable<KeptItem>;
 }
 
 function chooseRecords(
@@ -93,7 +92,8 @@ function* recordsOf(
     if (thread !== undefined) yield* recordsOfThread(thread, isWanted);
     yield null;
   }
-  for (const item of chosen.items) yield isWanted("item") && !isItemExpired(item, now) ? itemRecord(item) : null;
+  for (const item of chosen.items)
+    yield isWanted("item") && !isItemExpired(item, now) ? itemRecord(item, item.vectors) : null;
 }
 
 function* recordsOfSession(

@@ -17,6 +17,7 @@ import type {
 } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { compareNamespaces } from "../../domain/namespaces.js";
+import type { ComparableVectors } from "../../domain/nearest.js";
 import { isExpired } from "../../domain/sessions.js";
 import type { Blocks } from "./blocks.js";
 import { LazyIndex } from "./lazy-index.js";
@@ -45,7 +46,9 @@ export interface Tenant {
   /** By id, an order that an export and an import do not change. */
   readonly contexts: OrderedIndex<ContextId, ContextEntry>;
   /** By namespace, then key. */
-  readonly items: OrderedIndex<ItemKey, StoredItem>;
+  readonly items: OrderedIndex<ItemKey, KeptItem>;
+  /** Of the vectors below a first label, from the first of them until all items below it are deleted (M4). */
+  readonly dimensions: Map<string, number>;
   /** How far the round that removes expired items has come; `null` at its start. */
   sweptTo: ItemKey | null;
   readonly leases: { readonly session: Map<string, StoredLease>; readonly thread: Map<string, StoredLease> };
@@ -128,6 +131,11 @@ type ContextId = Pick<ContextEntry, "contextId">;
 type Created<Id> = Id & { readonly createdAt: number };
 type Updated<Id> = Id & { readonly updatedAt: number };
 
+/** An item with its vectors; `null` for none. */
+export interface KeptItem extends StoredItem {
+  readonly vectors: ComparableVectors | null;
+}
+
 /** Items have no two of one namespace and key. */
 export type ItemKey = Pick<StoredItem, "namespace" | "key">;
 
@@ -153,6 +161,7 @@ function emptyTenant(): Tenant {
     threadsByUpdated: new LazyIndex((a, b) => byUpdated(a, b) || byThread(a, b)),
     contexts: new OrderedIndex((a, b) => compareCodePoints(a.contextId, b.contextId)),
     items: new OrderedIndex(byItem),
+    dimensions: new Map(),
     sweptTo: null,
     leases: { session: new Map(), thread: new Map() },
     lastToken: 0,

@@ -183,7 +183,7 @@ async function* recordsOfItems({ read, tenant, now }: Source): AsyncGenerator<St
   for await (const place of places) {
     if (isItemExpired(place, now)) continue;
     const item = await read((db) => itemAt(db, place.id));
-    if (item !== undefined) yield itemRecord(item);
+    if (item !== undefined) yield itemRecord(item, null);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Export and import of records, in constant memory (P1). */
-import { InvalidArgumentError } from "../../contract/errors.js";
+import { InvalidArgumentError, UnsupportedError } from "../../contract/errors.js";
 import type { ExportFilter, ImportOptions, ImportReport, RecordKind, StorageRecord } from "../../contract/records.js";
 import { array, knownFields, oneOf } from "../arguments.js";
 import { signalOption } from "../call-options.js";
@@ -43,6 +43,7 @@ export function recordVerbs(
       await run("importRecords", { signal }, async () => undefined);
       let last: GroupVerdict | null = null;
       for await (const groups of recordBatches(signal === undefined ? source : abortable(source, signal))) {
+        assertSupported(driver, groups);
         const continued: GroupVerdict | null = last;
         const batch: ImportBatch = {
           onConflict: rule,
@@ -64,6 +65,14 @@ export function recordVerbs(
       return tally.report();
     },
   };
+}
+
+/** Vectors are never left out unnoticed (F6). */
+function assertSupported(driver: StorageDriver, groups: readonly RecordGroup[]): void {
+  if (driver.searchNearest !== undefined) return;
+  if (groups.some(({ rows }) => rows.some((row) => row.kind === "item" && row.vectors !== null))) {
+    throw new UnsupportedError("this store keeps no vectors, and the records have some");
+  }
 }
 
 async function* exported(

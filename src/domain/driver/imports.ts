@@ -1,5 +1,5 @@
 /** Batches of an import: parsed records in groups, one group a subject. */
-import type { StoredItem, StoredMessage, StoredSession, StoredWrite } from "./stored.js";
+import type { StoredItem, StoredMessage, StoredSession, StoredVectors, StoredWrite } from "./stored.js";
 
 export type ImportSubject =
   | { readonly kind: "session"; readonly id: string }
@@ -43,7 +43,7 @@ export type ImportRow =
       readonly createdAt: number;
     }
   | { readonly kind: "write"; readonly namespace: string; readonly checkpointId: string; readonly write: StoredWrite }
-  | { readonly kind: "item"; readonly item: StoredItem };
+  | { readonly kind: "item"; readonly item: StoredItem; readonly vectors: StoredVectors | null };
 
 /** What became of a subject: stored, left as it was, or removed whole and stored anew. */
 export type GroupVerdict = "imported" | "skipped" | "replaced";
@@ -63,6 +63,7 @@ export interface ImportGroup {
  * whole batch is undone. A message or checkpoint whose id its
  * subject has already is refused (`doubledId` in `domain/records/import-refusals.ts`), and the batch with it. A task context that no stored session names is `skipped`. A session row that names a context id links
  * to it, whether its versions have come or not. A thread linked to a session that is not stored keeps the link out (`null`).
+ * Vectors that do not fit those below their first label refuse the batch (`assertDimensions`).
  */
 export interface ImportBatch {
   readonly onConflict: "error" | "skip" | "replace";

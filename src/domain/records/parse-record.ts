@@ -12,6 +12,7 @@ import { encodeMetadata } from "../metadata.js";
 import { parseNamespace } from "../namespaces.js";
 import { SESSION_STATUSES } from "../session-arguments.js";
 import { parseInstant } from "./instants.js";
+import { parseVectorTexts } from "./vector-texts.js";
 
 /** A record as a row, and what it is a part of. */
 export interface ParsedRecord {
@@ -216,7 +217,9 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
       "updated_at",
       "ttl_ms",
       "expires_at",
+      "vectors",
     ]);
+    const vectors = optional(fields.vectors, "vectors", parseVectorTexts);
     const item = {
       namespace: parseNamespace(fields.namespace, "namespace", { allowEmpty: false }),
       key: identifier(fields.key, "key"),
@@ -232,8 +235,8 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
     }
     return {
       subject: { kind: "item", namespace: item.namespace, key: item.key },
-      row: { kind: "item", item },
-      sizeBytes: Buffer.byteLength(item.value),
+      row: { kind: "item", item, vectors },
+      sizeBytes: Buffer.byteLength(item.value) + (vectors?.values.byteLength ?? 0),
     };
   },
 };

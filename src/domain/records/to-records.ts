@@ -17,10 +17,12 @@ import type {
   StoredMessage,
   StoredSession,
   StoredThread,
+  StoredVectors,
   StoredWrite,
 } from "../driver/stored.js";
 import { decodeMetadata } from "../metadata.js";
 import { instantText } from "./instants.js";
+import { vectorTexts } from "./vector-texts.js";
 
 /** `contextId` names the task context that the session reads and writes, `null` for none. */
 export function sessionRecord(stored: StoredSession, contextId: string | null): SessionRecord {
@@ -123,7 +125,7 @@ export function writeRecord(
   };
 }
 
-export function itemRecord(stored: StoredItem): ItemRecord {
+export function itemRecord(stored: StoredItem, vectors: StoredVectors | null): ItemRecord {
   return {
     kind: "item",
     namespace: [...stored.namespace],
@@ -134,5 +136,6 @@ export function itemRecord(stored: StoredItem): ItemRecord {
     updated_at: instantText(stored.updatedAt),
     ...(stored.ttlMs === null ? {} : { ttl_ms: stored.ttlMs }),
     ...(stored.expiresAt === null ? {} : { expires_at: instantText(stored.expiresAt) }),
+    ...(vectors === null ? {} : { vectors: vectorTexts(vectors) }),
   };
 }

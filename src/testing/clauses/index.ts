@@ -22,6 +22,7 @@ import { isolationClauses } from "./isolation.js";
 import { itemChangeClauses } from "./item-changes.js";
 import { itemFilterClauses } from "./item-filters.js";
 import { itemListingClauses } from "./item-listing.js";
+import { itemVectorClauses } from "./item-vectors.js";
 import { itemClauses } from "./items.js";
 import { largeExportClauses } from "./large-export.js";
 import { leaseClauses } from "./leases.js";
@@ -85,6 +86,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   itemListingClauses,
   itemFilterClauses,
   itemChangeClauses,
+  itemVectorClauses,
   leaseClauses,
   fencingClauses,
   tenantClauses,

@@ -43,16 +43,10 @@ const message = (sessionId: string, seq: number, text = "hi") =>
   });
 
 const item = (key: string) =>
-  itemRecord({
-    namespace: ["a"],
-    key,
-    value: "{}",
-    version: 1,
-    createdAt: 0,
-    updatedAt: 0,
-    ttlMs: null,
-    expiresAt: null,
-  });
+  itemRecord(
+    { namespace: ["a"], key, value: "{}", version: 1, createdAt: 0, updatedAt: 0, ttlMs: null, expiresAt: null },
+    null,
+  );
 
 const version = (id: string, number: number) =>
   taskContextRecord(id, { version: number, context: "1", sizeBytes: 1, metadata: "{}", createdAt: 0 });

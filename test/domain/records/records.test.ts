@@ -132,12 +132,16 @@ describe("rows and records (P1)", () => {
   });
 
   it("of an item come back", () => {
-    expect(parseRecord(overJson(itemRecord(item)), 1)).toMatchObject({
+    expect(parseRecord(overJson(itemRecord(item, null)), 1)).toMatchObject({
       subject: { kind: "item", namespace: ["a", "b"], key: "k" },
-      row: { kind: "item", item },
+      row: { kind: "item", item, vectors: null },
     });
     const lasting = { ...item, ttlMs: null, expiresAt: null };
-    expect(parseRecord(overJson(itemRecord(lasting)), 1).row).toEqual({ kind: "item", item: lasting });
+    expect(parseRecord(overJson(itemRecord(lasting, null)), 1).row).toEqual({
+      kind: "item",
+      item: lasting,
+      vectors: null,
+    });
   });
 
   it("are refused for export when a row is damaged", () => {
@@ -151,7 +155,7 @@ describe("parseRecord refuses", () => {
   const sessionFields = sessionRecord({ ...session, messageCount: 0 }, null);
   const messageFields = messageRecord("s", message);
   const checkpointFields = checkpointRecord("t", checkpoint);
-  const itemFields = itemRecord(item);
+  const itemFields = itemRecord(item, null);
   const without = (record: object, field: string) =>
     Object.fromEntries(Object.entries(record).filter(([key]) => key !== field));
 

@@ -93,6 +93,32 @@ export const ITEM_FAULTS: readonly Fault[] = [
     },
   })),
 
+  storageFault("updateItem replaces the whole value", ["M6"], (storage) => ({
+    updateItem: (namespace, key, { merge = {} }, options) => storage.putItem(namespace, key, merge, options),
+  })),
+
+  driverFault("updateItem starts the time to live anew", ["M6"], (driver) => ({
+    runItemSteps: async (call, steps) => {
+      const results = await driver.runItemSteps(call, steps);
+      const refreshed = steps.flatMap((step) =>
+        step.kind === "update" ? [{ ...step, kind: "get", refreshTtl: true } as const] : [],
+      );
+      if (refreshed.length === 0) return results;
+      const [item] = await driver.runItemSteps(call, refreshed);
+      return results.map((each) =>
+        each.kind === "update" && item?.kind === "get" && item.item ? { ...each, item: item.item } : each,
+      );
+    },
+  })),
+
+  driverFault("countItems counts what the filter leaves out", ["M2"], (driver) => ({
+    countItems: (call, count) => driver.countItems(call, { ...count, filter: null }),
+  })),
+
+  driverFault("offset is ignored", ["M1"], (driver) => ({
+    searchItems: (call, listing) => driver.searchItems(call, { ...listing, offset: 0 }),
+  })),
+
   driverFault("a page of items begins with the last one of the page before", ["M1", "M2", "M3"], (driver) => ({
     searchItems: async (call, listing) => {
       const { rows } = await driver.searchItems(call, { ...listing, after: null, limit: 10_000 });

@@ -15,8 +15,8 @@ import type { Draw, Weighted } from "./draw.js";
 import * as pool from "./pools.js";
 
 type Put = Extract<ItemOperation, { put: unknown }>["put"];
-type Query = Omit<ItemQuery, "cursor" | "similarTo" | "signal" | "timeoutMs">;
-type Update = Pick<UpdateItemOptions, "ttlMs" | "expectedVersion" | "ifPresent">;
+type Query = Omit<ItemQuery, "cursor" | "signal" | "timeoutMs">;
+type Update = Pick<UpdateItemOptions, "ttlMs" | "expectedVersion" | "ifPresent" | "vectors">;
 
 export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weighted<Command> {
   const namespace = pool.itemNamespace(draw);
@@ -60,6 +60,7 @@ function put(draw: Draw, timed: boolean): Put {
     ...draw.some({
       ttlMs: [timed ? draw.cast.mortality : 0, () => pool.ttlMs(draw)],
       expectedVersion: [20, () => draw.below(3)],
+      ...vectors(draw, 50),
     }),
     // Not both: they would be two words for one condition.
     ...(draw.chance(15) ? { ifAbsent: true, expectedVersion: undefined } : {}),
@@ -83,7 +84,18 @@ function updateOptions(draw: Draw, timed: boolean): Update {
     ttlMs: [timed ? draw.cast.mortality / 2 : 0, () => pool.ttlMs(draw)],
     expectedVersion: [15, () => 1 + draw.below(3)],
     ifPresent: [30, () => true],
+    ...vectors(draw, 20),
   });
+}
+
+/** For stores that keep them. */
+function vectors(draw: Draw, percent: number): { vectors: readonly [percent: number, draw: () => number[][]] } {
+  const all = (): number[][] => {
+    const [first, ...rest] = draw.list(0, 2, () => pool.vector(draw));
+    // Vectors of one item that differ in their dimension would be malformed.
+    return first === undefined ? [] : [first, ...rest.filter(({ length }) => length === first.length)];
+  };
+  return { vectors: [draw.cast.vectors ? percent : 0, all] };
 }
 
 function refresh(draw: Draw, timed: boolean): { refreshTtl?: boolean } {
@@ -104,13 +116,32 @@ function step(draw: Draw, timed: boolean): ItemOperation {
 }
 
 function query(draw: Draw): Query {
+  if (draw.cast.vectors && draw.chance(40)) return nearestQuery(draw);
   return draw.some<Query>({
     filter: [35, () => filter(draw)],
     orderBy: [60, () => draw.pick(["key", "createdAt", "updatedAt"])],
     direction: [40, () => draw.pick(["asc", "desc"])],
     limit: [50, () => 1 + draw.below(3)],
     offset: [20, () => draw.below(3)],
+    similarTo: [0, () => undefined],
   });
+}
+
+function nearestQuery(draw: Draw): Query {
+  const bound = draw.pick(["none", "minScore", "withoutVectors"]);
+  return {
+    similarTo: {
+      vector: pool.vector(draw),
+      ...draw.some({ distance: [60, () => draw.pick(["cosine", "dot", "euclidean"] as const)] }),
+      ...(bound === "minScore" ? { minScore: draw.pick([-1, 0, 1]) } : {}),
+      ...(bound === "withoutVectors" ? { withoutVectors: "last" } : {}),
+    },
+    ...draw.some({
+      filter: [35, () => filter(draw)],
+      limit: [50, () => 1 + draw.below(3)],
+      offset: [20, () => draw.below(3)],
+    }),
+  };
 }
 
 function filter(draw: Draw): ItemFilter {

@@ -31,6 +31,8 @@ export interface Cast {
   readonly ttls: Pool<number>;
   /** In percent, how many sessions and items have a time to live. */
   readonly mortality: number;
+  /** Items have vectors. */
+  readonly vectors: boolean;
 }
 
 /**
@@ -61,4 +63,5 @@ export const EVERYBODY: Cast = {
   scalars: [1, "1", true, "true", null, "null", false, "", 2, 1.5, ASTRAL, HIGH_UNIT],
   ttls: [1_800_000, 1_800_001, 90_000_000, 60_000, 1],
   mortality: 10,
+  vectors: true,
 };

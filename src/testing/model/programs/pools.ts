@@ -89,3 +89,16 @@ export function content(draw: Draw): MessageContent {
 function record<T>(entries: readonly (readonly [string, T])[]): { readonly [key: string]: T } {
   return Object.fromEntries(entries);
 }
+
+/** Of two dimensions, now and then of three. Their scores are exact, however a store computes them. */
+export function vector(draw: Draw): number[] {
+  if (draw.chance(10)) return [1, 0, 0];
+  return draw.pick<number[]>([
+    [1, 0],
+    [2, 0],
+    [0, 1],
+    [-1, 0],
+    [0, -3],
+    [0, 0],
+  ]);
+}

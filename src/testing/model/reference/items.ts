@@ -7,6 +7,9 @@ import type {
   ItemQuery,
   ItemResult,
   NamespaceQuery,
+  Similarity,
+  Vector,
+  VectorDistance,
 } from "../../../contract/item-storage.js";
 import type { JsonObject } from "../../../contract/json.js";
 import type { ModelVerbs } from "../verbs.js";
@@ -31,8 +34,9 @@ type ItemVerbs = ModelVerbs<
 
 export function itemVerbs(state: TenantState): ItemVerbs {
   const verbs: ItemVerbs = {
-    putItem(namespace, key, value, { ttlMs, expectedVersion, ifAbsent = false } = {}) {
+    putItem(namespace, key, value, { ttlMs, expectedVersion, ifAbsent = false, vectors = [] } = {}) {
       const now = state.now();
+      const kept = fitting(state, namespace, vectors);
       const stored = state.items.get(itemKey(namespace, key));
       const expected = ifAbsent ? 0 : expectedVersion;
       if (expected !== undefined && expected !== (stored?.version ?? 0)) throw new Refusal("CONFLICT");
@@ -45,13 +49,16 @@ export function itemVerbs(state: TenantState): ItemVerbs {
         updatedAt: Math.max(stored?.updatedAt ?? now, now),
         ttlMs,
         expiresAt: ttlMs === undefined ? undefined : now + ttlMs,
+        vectors: kept,
       };
+      declareDimension(state, item);
       state.items.set(itemKey(namespace, key), item);
       return present(item);
     },
 
-    updateItem(namespace, key, change, { ttlMs, expectedVersion, ifPresent = false } = {}) {
+    updateItem(namespace, key, change, { ttlMs, expectedVersion, ifPresent = false, vectors } = {}) {
       const now = state.now();
+      const brought = fitting(state, namespace, vectors ?? []);
       const stored = state.items.get(itemKey(namespace, key));
       const expected = expectedVersion ?? stored?.version ?? 0;
       if ((stored === undefined && ifPresent) || expected !== (stored?.version ?? 0)) throw new Refusal("CONFLICT");
@@ -64,7 +71,9 @@ export function itemVerbs(state: TenantState): ItemVerbs {
         updatedAt: Math.max(stored?.updatedAt ?? now, now),
         ttlMs: ttlMs ?? stored?.ttlMs,
         expiresAt: ttlMs === undefined ? stored?.expiresAt : now + ttlMs,
+        vectors: vectors === undefined ? (stored?.vectors ?? []) : brought,
       };
+      declareDimension(state, item);
       state.items.set(itemKey(namespace, key), item);
       return present(item);
     },
@@ -86,16 +95,19 @@ export function itemVerbs(state: TenantState): ItemVerbs {
 
     batchItems(operations) {
       const before = new Map(state.items);
+      const dimensions = new Map(state.dimensions);
       try {
         return operations.map((operation) => runStep(verbs, operation));
       } catch (error) {
         state.items = before;
+        state.dimensions = dimensions;
         throw error;
       }
     },
 
     searchItems(prefix, query = {}) {
       const { filter = {}, orderBy = "updatedAt", limit = 10, offset = 0, cursor } = query;
+      if (query.similarTo !== undefined) return nearest(state, prefix, query, query.similarTo);
       const sign = (query.direction ?? (orderBy === "key" ? "asc" : "desc")) === "asc" ? 1 : -1;
       const found = [...state.items.values()].filter(
         (item) => startsWith(item.namespace, prefix) && matchesFilter(item.value, filter),
@@ -128,10 +140,87 @@ export function itemVerbs(state: TenantState): ItemVerbs {
     deleteItems(prefix) {
       const found = [...state.items].filter(([, item]) => startsWith(item.namespace, prefix));
       for (const [key] of found) state.items.delete(key);
+      if (prefix.length === 1) state.dimensions.delete(rootOf(prefix));
       return found.length;
     },
   };
   return verbs;
+}
+
+/** Of a search by similarity: an item without vectors stands below every score (M5). */
+interface ScoredPlace {
+  readonly score: number;
+  readonly namespace: readonly string[];
+  readonly key: string;
+}
+
+function nearest(
+  state: TenantState,
+  prefix: readonly string[],
+  { filter = {}, limit = 10, offset = 0, cursor }: ItemQuery,
+  { vector, distance = "cosine", minScore, withoutVectors = "omit" }: Similarity,
+): Page<Item> {
+  if (prefix.length > 0) fitting(state, prefix, [vector]);
+  const found = [...state.items.values()]
+    .filter((item) => startsWith(item.namespace, prefix) && matchesFilter(item.value, filter))
+    .filter(({ vectors: [first] }) =>
+      first === undefined ? withoutVectors === "last" : first.length === vector.length,
+    )
+    .map((item) => ({
+      ...item,
+      score: Math.max(UNSCORED, ...item.vectors.map((each) => scoreOf([...vector], each, distance))),
+    }))
+    .filter(({ score }) => minScore === undefined || score >= minScore);
+  return pageAfter<ScoredPlace, ScoredPlace & ModelItem, Item>(found, {
+    compare: (a, b) => b.score - a.score || byLabels(a.namespace, b.namespace) || byCodePoint(a.key, b.key),
+    place: ({ score, namespace, key }) => ({ score, namespace, key }),
+    present: (item) => ({ ...present(item), ...(item.score === UNSCORED ? {} : { score: item.score }) }),
+    limit,
+    offset,
+    cursor,
+  });
+}
+
+/** Less than any score, and still a number that a cursor can hold. */
+const UNSCORED = -Number.MAX_VALUE;
+
+function scoreOf(a: readonly number[], b: readonly number[], distance: VectorDistance): number {
+  const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+  const dot = sum(a.map((each, i) => each * (b[i] as number)));
+  if (distance === "dot") return dot + 0;
+  if (distance === "euclidean") return 0 - Math.sqrt(sum(a.map((each, i) => (each - (b[i] as number)) ** 2)));
+  const lengths = Math.sqrt(sum(a.map((each) => each ** 2))) * Math.sqrt(sum(b.map((each) => each ** 2)));
+  return lengths === 0 ? 0 : dot / lengths + 0;
+}
+
+/** One dimension below a first label (M4). */
+function fitting(
+  state: TenantState,
+  namespace: readonly string[],
+  vectors: readonly Vector[],
+): readonly (readonly number[])[] {
+  const fixed = state.dimensions.get(rootOf(namespace));
+  for (const vector of vectors) {
+    if (fixed !== undefined && vector.length !== fixed) throw new Refusal("INVALID_ARGUMENT");
+  }
+  return vectors.map((vector) => Array.from(vector, Math.fround));
+}
+
+function declareDimension(state: TenantState, item: ModelItem): void {
+  for (const [root, dimension] of dimensionsOf([item])) state.dimensions.set(root, dimension);
+}
+
+/** What the vectors of these items have declared. */
+export function dimensionsOf(items: Iterable<ModelItem>): Map<string, number> {
+  const dimensions = new Map<string, number>();
+  for (const { namespace, vectors } of items) {
+    if (vectors[0] !== undefined) dimensions.set(rootOf(namespace), vectors[0].length);
+  }
+  return dimensions;
+}
+
+function rootOf(namespace: readonly string[]): string {
+  return namespace[0] as string;
 }
 
 function runStep(verbs: ItemVerbs, operation: ItemOperation): ItemResult {

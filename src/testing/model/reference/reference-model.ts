@@ -5,7 +5,7 @@
 import type { ModelVerbs } from "../verbs.js";
 import { checkpointVerbs } from "./checkpoints.js";
 import { conversationVerbs } from "./conversations.js";
-import { itemVerbs } from "./items.js";
+import { dimensionsOf, itemVerbs } from "./items.js";
 import { leaseVerbs } from "./leases.js";
 import { removeSession, sessionExpiry, sessionVerbs } from "./sessions.js";
 import type { TenantState } from "./state.js";
@@ -46,6 +46,7 @@ export class ReferenceModel {
     for (const { state } of this.#tenants.values()) {
       state.leases.clear();
       state.expired.clear();
+      state.dimensions = dimensionsOf(state.items.values());
       for (const session of state.sessions.values()) session.idempotency.clear();
     }
   }

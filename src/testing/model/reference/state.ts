@@ -74,6 +74,7 @@ export interface ModelItem {
   readonly updatedAt: number;
   readonly ttlMs: number | undefined;
   readonly expiresAt: number | undefined;
+  readonly vectors: readonly (readonly number[])[];
 }
 
 export interface ModelLease {
@@ -92,6 +93,8 @@ export interface TenantState {
   readonly threads: Map<string, ModelThread>;
   /** By `itemKey`. */
   items: Map<string, ModelItem>;
+  /** Of the vectors below a first label. */
+  dimensions: Map<string, number>;
   /** By `leaseKey`. */
   readonly leases: Map<string, ModelLease>;
   lastToken: number;
@@ -104,6 +107,7 @@ export function emptyTenant(now: () => number): TenantState {
     expired: new Set(),
     threads: new Map(),
     items: new Map(),
+    dimensions: new Map(),
     leases: new Map(),
     lastToken: 0,
   };

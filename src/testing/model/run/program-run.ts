@@ -154,7 +154,9 @@ export class ProgramRun {
     if (args.some((arg) => arg instanceof EarlierLease)) return undefined;
     if (cursors !== undefined) {
       const query = queryIndex(command.verb);
-      args[query] = { ...(args[query] as object), cursor: cursors[side] };
+      // What the first page passed over lies before its cursor.
+      const { offset: _offset, ...asked } = (args[query] ?? {}) as { readonly offset?: number };
+      args[query] = { ...asked, cursor: cursors[side] };
     }
     return structuredClone(args);
   }

@@ -38,6 +38,18 @@ export async function readEverything(store: ReadableStore, cast: Cast): Promise<
     }
   }
   read.set("items", await walk((cursor) => store.searchItems([], { limit: 3, cursor })));
+  for (const vector of cast.vectors
+    ? [
+        [1, 0],
+        [0, 0, 1],
+      ]
+    : []) {
+    const similarTo = { vector, distance: "dot" } as const;
+    read.set(
+      `items near ${JSON.stringify(vector)}`,
+      await walk((cursor) => store.searchItems([], { similarTo, limit: 3, cursor })),
+    );
+  }
   read.set("namespaces", await walk((cursor) => store.listNamespaces({ limit: 3, cursor })));
   return read;
 }
