@@ -26,23 +26,23 @@ export class KnownParts {
   partOf(element: object): KnownPart | undefined {
     const known = this.#parts.get(element);
     if (known !== undefined && isUnchanged(element, known.snapshot)) return known;
-    const snapshot = snapshotOf(element);
+    const snapshot = snapshotOf(element, (value) => this.#codec.isCustom(value));
     if (snapshot === NONE) return undefined;
-    const prepared = this.prepare(element);
-    if (prepared === undefined) return undefined;
-    const part = { snapshot, prepared };
+    const form = preparedOf(() => this.#codec.encode(element));
+    if (form === undefined) return undefined;
+    const part = { snapshot, prepared: form };
     this.#parts.set(element, part);
     return part;
   }
 
+  /** A value as data, in which each message that has a part is that part. */
+  encode(value: unknown): unknown {
+    return this.#codec.encode(value, (message) => this.partOf(message)?.prepared);
+  }
+
   /** The encoded form of any value; `undefined` for one that cannot be stored: the storage says where, with its whole path. */
   prepare(value: unknown): PreparedValue | undefined {
-    try {
-      return prepareValue(this.#codec.encode(value));
-    } catch (error) {
-      if (error instanceof SerializationError) return undefined;
-      throw error;
-    }
+    return preparedOf(() => this.encode(value));
   }
 
   /** A fresh object that is known to be this part. */
@@ -50,5 +50,14 @@ export class KnownParts {
     const fresh = revived(part.snapshot);
     if (typeof fresh === "object" && fresh !== null) this.#parts.set(fresh, part);
     return fresh;
+  }
+}
+
+function preparedOf(data: () => unknown): PreparedValue | undefined {
+  try {
+    return prepareValue(data());
+  } catch (error) {
+    if (error instanceof SerializationError) return undefined;
+    throw error;
   }
 }

@@ -74,12 +74,44 @@ export function isDerivedField(name: string): boolean {
   return MADE_BY_CONSTRUCTOR.has(name);
 }
 
-/** The data of a message: its own fields that have a value. */
+/** The data of a message: its own fields that have a value, without the empty ones that its constructor makes by itself. */
 export function messageFields(message: object): Fields {
-  const fields = Object.entries(message).filter(
-    ([name, value]) => value !== undefined && !MADE_BY_CONSTRUCTOR.has(name),
+  const fields: Fields = {};
+  for (const name of Object.keys(message)) {
+    const value = (message as Fields)[name];
+    if (value !== undefined && !MADE_BY_CONSTRUCTOR.has(name)) setOwn(fields, name, value);
+  }
+  return withoutEmptyDefaults(message, fields);
+}
+
+/** Most messages have none of these, and they would be a third of a short one. */
+function withoutEmptyDefaults(message: object, fields: Fields): Fields {
+  const isPlain = isEmptyObject(fields.additional_kwargs) && isEmptyObject(fields.response_metadata);
+  if (!isPlain) return fields;
+  delete fields.additional_kwargs;
+  delete fields.response_metadata;
+  // With either of them a constructor may take tool calls from there.
+  if (Object.getPrototypeOf(message) !== AIMessage.prototype) return fields;
+  if (isEmptyList(fields.tool_calls) && isEmptyList(fields.invalid_tool_calls)) {
+    delete fields.tool_calls;
+    delete fields.invalid_tool_calls;
+  }
+  return fields;
+}
+
+function isEmptyObject(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
+  return Reflect.ownKeys(value).length === 0;
+}
+
+function isEmptyList(value: unknown): boolean {
+  return (
+    Array.isArray(value) && Object.getPrototypeOf(value) === Array.prototype && Reflect.ownKeys(value).length === 1
   );
-  return Object.fromEntries(fields);
+}
+
+function setOwn(fields: Fields, name: string, value: unknown): void {
+  Object.defineProperty(fields, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
 /** A fresh message, or `undefined` if the table has no such class. */
@@ -92,7 +124,7 @@ export function makeMessage(className: string, fields: Fields): BaseMessage | un
     const value = fields[name];
     if (MADE_BY_CONSTRUCTOR.has(name)) continue;
     if (Object.hasOwn(message, name) && (message as unknown as Fields)[name] === value) continue;
-    Object.defineProperty(message, name, { value, writable: true, enumerable: true, configurable: true });
+    setOwn(message as unknown as Fields, name, value);
   }
   return message;
 }

@@ -10,11 +10,12 @@ export type Snapshot = string | number | boolean | bigint | null | undefined | L
 /** Objects and arrays in a value with a snapshot, at the most: more are shared references without end, or a cycle. */
 const MAX_PARTS = 10_000;
 
-/** The snapshot, or `NONE` for a value that cannot be told in full. */
+/** Stands for no snapshot. */
 export const NONE: unique symbol = Symbol("no snapshot");
 
-export function snapshotOf(value: unknown): Snapshot | typeof NONE {
-  return take(value, { left: MAX_PARTS });
+/** The snapshot, or `NONE` for a value that cannot be told in full, or in which an object is `isCustom`: of the application's codecs. */
+export function snapshotOf(value: unknown, isCustom: (value: object) => boolean): Snapshot | typeof NONE {
+  return take(value, { left: MAX_PARTS, isCustom });
 }
 
 /** Whether a value is what it was: the same properties in the same order, with the same values all the way down. */
@@ -30,6 +31,7 @@ export function revived(snapshot: Snapshot): unknown {
 
 interface Budget {
   left: number;
+  readonly isCustom: (value: object) => boolean;
 }
 
 function take(value: unknown, budget: Budget): Snapshot | typeof NONE {
@@ -41,7 +43,7 @@ function take(value: unknown, budget: Budget): Snapshot | typeof NONE {
   if (Array.isArray(value)) return takeList(value, budget);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype) return takeObject(value as Fields, budget);
-  const className = messageClassName(value);
+  const className = budget.isCustom(value) ? undefined : messageClassName(value);
   return className === undefined ? NONE : takeMessage(value, prototype, className, budget);
 }
 
@@ -75,6 +77,7 @@ function takeMessage(
   budget: Budget,
 ): MessageShape | typeof NONE {
   const keys = Object.keys(message);
+  if (keys.includes("__proto__")) return NONE;
   const values: Snapshot[] = [];
   for (const key of keys) {
     const taken = isDerivedField(key) ? undefined : take((message as Fields)[key], budget);
@@ -170,9 +173,10 @@ class MessageShape {
 
   revive(): object {
     const fields: Fields = {};
-    for (const [i, key] of this.#keys.entries()) {
+    const keys = this.#keys;
+    for (let i = 0; i < keys.length; i++) {
       const value = this.#values[i];
-      if (value !== undefined) fields[key] = revived(value);
+      if (value !== undefined) fields[keys[i] as string] = revived(value);
     }
     const message = makeMessage(this.#className, fields);
     if (message === undefined) throw new TypeError(`the table has no class ${this.#className}`);

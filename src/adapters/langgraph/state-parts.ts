@@ -38,6 +38,11 @@ export class StateParts {
     this.#parts = new KnownParts(codec);
   }
 
+  /** A value as data, in which known messages are what they were encoded as. */
+  encodeValue(value: unknown): unknown {
+    return this.#parts.encode(value);
+  }
+
   /** A part that cannot be stored is handed over as it is, and the storage refuses it with its path. */
   encode(frame: CheckpointFrame, values: ChannelValues, metadata: CheckpointMetadata): EncodedState {
     const known = values.map(([channel, value]) => [channel, this.#known(value)] as const);

@@ -50,7 +50,7 @@ export class StateCodec {
    */
   encodeAll(values: readonly unknown[]): unknown[] | Promise<unknown[]> {
     const serde = this.#serde;
-    if (serde === undefined) return values.map((value) => this.#values.encode(value));
+    if (serde === undefined) return values.map((value) => this.#parts.encodeValue(value));
     return Promise.all(
       values.map(async (value) => {
         const [type, bytes] = await serde.dumpsTyped(value);

@@ -1,6 +1,7 @@
 /** State as plain data: instances of known classes become tagged objects, and only those become instances again. */
 import { DeltaSnapshot, isDeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptionError, InvalidArgumentError, quoteIdentifier } from "../../contract/errors.js";
+import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import {
   type Fields,
   isDocument,
@@ -25,6 +26,9 @@ export interface ClassCodec<T = unknown> {
 /** The key that marks our objects. A user's object that has it is wrapped, so nothing that a user stores is mistaken. */
 export const TAG = "~waystone";
 
+/** The encoded form of a message, if it is known. */
+export type KnownForm = (message: object) => PreparedValue | undefined;
+
 /** Encodes values for the store, and decodes what the store gives back. */
 export class ValueCodec {
   readonly #classes: readonly ClassCodec[];
@@ -40,9 +44,12 @@ export class ValueCodec {
     }
   }
 
-  /** The value as data. Parts that need no change are shared with it, so the store must encode it before anyone changes it. */
-  encode(value: unknown): unknown {
-    return this.#encode(value, new Map());
+  /**
+   * The value as data. Parts that need no change are shared with it, so the store must encode it before anyone changes it.
+   * `known` may give the encoded form of a message that it has.
+   */
+  encode(value: unknown, known: KnownForm = () => undefined): unknown {
+    return this.#encode(value, new Map(), known);
   }
 
   /**
@@ -61,23 +68,32 @@ export class ValueCodec {
     return Object.hasOwn(data, TAG) ? this.#revive(data as Fields) : this.#decodeFields(data as Fields);
   }
 
-  #encode(value: unknown, met: Map<object, unknown>): unknown {
+  /** Whether an object, neither an array nor plain, belongs to a codec of the application. */
+  isCustom(value: object): boolean {
+    return this.#classOf(value) !== undefined;
+  }
+
+  #classOf(value: object): ClassCodec | undefined {
+    return this.#classes.find(({ is }) => is(value));
+  }
+
+  #encode(value: unknown, met: Map<object, unknown>, known: KnownForm): unknown {
     if (typeof value !== "object" || value === null) return value;
     if (met.has(value)) return met.get(value);
     // Until it is done an object stands for itself: a cycle reaches the store, which refuses it with its path.
     met.set(value, value);
-    const data = this.#encodeObject(value, (part) => this.#encode(part, met));
+    const data = this.#encodeObject(value, (part) => this.#encode(part, met, known), known);
     met.set(value, data);
     return data;
   }
 
-  #encodeObject(value: object, encode: (part: unknown) => unknown): unknown {
+  #encodeObject(value: object, encode: (part: unknown) => unknown, known: KnownForm): unknown {
     if (Array.isArray(value)) return encodeArray(value, encode);
     if (isPlain(value)) {
       const fields = encodeFields(value as Fields, encode);
       return Object.hasOwn(value, TAG) ? { [TAG]: "object", value: fields } : fields;
     }
-    const codec = this.#classes.find(({ is }) => is(value));
+    const codec = this.#classOf(value);
     if (codec !== undefined) {
       return { [TAG]: "custom", codec: codec.name, value: encode(codec.encode(value)) };
     }
@@ -92,6 +108,8 @@ export class ValueCodec {
     }
     const message = messageClassName(value);
     if (message !== undefined) {
+      const form = known(value);
+      if (form !== undefined) return form;
       return { [TAG]: "message", class: message, fields: encodeFields(messageFields(value), encode) };
     }
     if (isDeltaSnapshot(value)) return { [TAG]: "delta-snapshot", value: encode(value.value) };

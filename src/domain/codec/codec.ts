@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
-import { EncodedText } from "./encoded-text.js";
+import { EncodedText, TextParts } from "./encoded-text.js";
 import {
   DEFAULT_MAX_BYTES,
   DOCUMENT_KEY,
@@ -15,7 +15,7 @@ import {
 } from "./format.js";
 import { levelsOf } from "./levels.js";
 import { isPlainJson } from "./plain.js";
-import { type PreparedText, PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
+import { PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
 import { fromDocument, isDeeper } from "./read.js";
 import { toStorable } from "./write.js";
 
@@ -62,17 +62,18 @@ export function encodeText(value: unknown): EncodedText {
  * @throws SerializationError as `encodeValue` does
  */
 export function prepareValue(value: unknown): PreparedValue {
-  const text = textInArray(value);
-  const plain = text.startsWith("[") ? sized(text.slice(1, -1)) : null;
-  const sameInDocument = plain !== null && !plain.text.includes(`"${TAG_KEY}":`);
-  const tagged = sameInDocument ? plain : sized(textInDocument(value));
-  return new PreparedValue({ plain, tagged, levels: levelsOf(tagged.text) });
+  const inArray = textInArray(value);
+  const isPlain = inArray.parts[0]?.startsWith("[") === true;
+  const plain = isPlain ? inArray.slice(1, 1) : null;
+  const sameInDocument = plain !== null && !plain.parts.some((part) => part.includes(`"${TAG_KEY}":`));
+  const tagged = sameInDocument ? plain : textInDocument(value);
+  return new PreparedValue({ plain, tagged, levels: levelsOf(String(tagged)) });
 }
 
 /** A fresh copy of a prepared value. */
 export function copyOfPrepared(value: PreparedValue): unknown {
   const { plain, tagged } = PreparedValue.textsOf(value);
-  return plain === null ? decodeValue(`${DOCUMENT_START}${tagged.text}}`) : JSON.parse(plain.text);
+  return plain === null ? decodeValue(`${DOCUMENT_START}${tagged}}`) : JSON.parse(String(plain));
 }
 
 /**
@@ -110,26 +111,23 @@ export function fromPortable(json: unknown): string {
 const DOCUMENT_START = `{"${DOCUMENT_KEY}":${FORMAT_VERSION},"value":`;
 
 /** Inside an array plain JSON stays what it is, also where it looks like a document. */
-function textInArray(value: unknown): string {
+function textInArray(value: unknown): EncodedText {
   try {
-    return encodeValue([value]);
+    return encodeText([value]);
   } catch (error) {
     // Refused, it says where without the array.
-    encodeValue(value);
+    encodeText(value);
     throw error;
   }
 }
 
 /** The text of a value as it stands inside a document. */
-function textInDocument(value: unknown): string {
+function textInDocument(value: unknown): EncodedText {
   // The second one makes a document of any array.
-  const text = encodeValue([value, undefined]);
-  return text.slice(DOCUMENT_START.length + 1, text.lastIndexOf(","));
+  return encodeText([value, undefined]).slice(DOCUMENT_START.length + 1, UNDEFINED_BEHIND.length);
 }
 
-function sized(text: string): PreparedText {
-  return { text, bytes: Buffer.byteLength(text) };
-}
+const UNDEFINED_BEHIND = `,{"${TAG_KEY}":"undefined"}]}`;
 
 /** The text of plain JSON, `undefined` if the value is not known to be plain. */
 function plainText(value: unknown, maxDepth: number): string | undefined {
@@ -160,16 +158,13 @@ function thoroughText(value: unknown, maxDepth: number, maxBytes: number): Encod
 /** The texts and the prepared values between them, in the form that goes with the whole. */
 function joined({ texts: [first = "", ...rest], values }: TextAround): EncodedText {
   const inDocument = first.startsWith(DOCUMENT_START);
-  const parts = [first];
-  let bytes = Buffer.byteLength(first);
+  const text = new TextParts(first);
   for (const [i, value] of values.entries()) {
     const { plain, tagged } = PreparedValue.textsOf(value);
-    const own = inDocument || plain === null ? tagged : plain;
-    const between = rest[i] ?? "";
-    parts.push(own.text, between);
-    bytes += own.bytes + (between.length === 1 ? 1 : Buffer.byteLength(between));
+    text.addPrepared(inDocument || plain === null ? tagged : plain);
+    text.addLoose(rest[i] ?? "");
   }
-  return new EncodedText(parts, bytes);
+  return text.encoded();
 }
 
 function measured(text: EncodedText, maxBytes: number): EncodedText {

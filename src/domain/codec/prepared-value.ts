@@ -3,6 +3,7 @@
  * text of a prepared value goes into the text of what holds it as it is, and comes back as the value that was prepared.
  */
 import { randomUUID } from "node:crypto";
+import type { EncodedText } from "./encoded-text.js";
 
 /** A value as it was when `prepareValue` encoded it. It may stand wherever a value may, and reads as that value. */
 export class PreparedValue {
@@ -19,7 +20,7 @@ export class PreparedValue {
 
   /** For `JSON.stringify`: the value's portable form. */
   toJSON(): unknown {
-    if (holes === null) return JSON.parse(this.#texts.plain?.text ?? this.#texts.tagged.text);
+    if (holes === null) return JSON.parse(String(this.#texts.plain ?? this.#texts.tagged));
     holes.values.push(this);
     return holes.mark;
   }
@@ -27,17 +28,11 @@ export class PreparedValue {
 
 export interface PreparedTexts {
   /** What stands inside plain JSON; `null` for a value that is not plain and makes a document of what holds it. */
-  readonly plain: PreparedText | null;
+  readonly plain: EncodedText | null;
   /** What stands inside a document. */
-  readonly tagged: PreparedText;
+  readonly tagged: EncodedText;
   /** Levels of nested arrays and objects. */
   readonly levels: number;
-}
-
-export interface PreparedText {
-  readonly text: string;
-  /** UTF-8 bytes of the text. */
-  readonly bytes: number;
 }
 
 /** Where prepared values stand in a text that is being made; `null` while none is. */

@@ -128,7 +128,7 @@ class TreeWriter implements LeafWriter {
   #prepared(value: PreparedValue, depth: number): Json {
     const { plain, tagged, levels } = PreparedValue.textsOf(value);
     if (levels > 0) this.#enter(depth + levels - 1);
-    this.reserve(tagged.text.length);
+    this.reserve(tagged.bytes);
     if (plain === null) this.#tagged = true;
     return value as unknown as Json;
   }

@@ -3,7 +3,7 @@ import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messa
 import { emptyCheckpoint, uuid6 } from "@langchain/langgraph-checkpoint";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { WaystoneSaver } from "../../../src/adapters/langgraph/index.js";
+import { type ClassCodec, WaystoneSaver } from "../../../src/adapters/langgraph/index.js";
 import { memoryStorage } from "../../../src/backends/memory/index.js";
 import type { Checkpoint, GetCheckpointOptions } from "../../../src/contract/checkpoint-storage.js";
 import { memorySaver } from "./storages.js";
@@ -147,6 +147,23 @@ describe("a state that the saver remembers", () => {
       path: "$.checkpoint.channel_values.messages[3].fields.additional_kwargs",
     });
     expect(await read(saver)).toStrictEqual(before);
+  });
+
+  it("holds messages of a class with a codec of its own as that codec makes them", async () => {
+    const storage = memoryStorage();
+    const codec: ClassCodec<HumanMessage> = {
+      name: "question",
+      is: (value) => value instanceof HumanMessage,
+      encode: ({ content }) => content,
+      decode: (content) => new HumanMessage({ content: `decoded ${content as string}` }),
+    };
+    const [saver, other] = [
+      new WaystoneSaver(storage, { codecs: [codec] }),
+      new WaystoneSaver(storage, { codecs: [codec] }),
+    ];
+    await put(saver, conversation());
+    expect((await read(saver))[0]?.content).toMatch(/^decoded question 0/);
+    expect(await read(saver)).toStrictEqual(await read(other));
   });
 
   it("goes when there is no room for it: the least recently used first", async () => {
