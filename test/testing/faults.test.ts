@@ -7,6 +7,7 @@ import { CONVERSATION_FAULTS } from "./faults/conversation-faults.js";
 import { DELETION_FAULTS } from "./faults/deletion-faults.js";
 import { memoryFactory } from "./faults/fault.js";
 import { ITEM_FAULTS } from "./faults/item-faults.js";
+import { LARGE_STEP_FAULTS } from "./faults/large-step-faults.js";
 import { LEASE_FAULTS } from "./faults/lease-faults.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { PIECES_WITHOUT_FAULT, SHARED_STATE_FAULTS } from "./faults/shared-state-faults.js";
@@ -24,6 +25,7 @@ const FAULTS = [
   ...TASK_CONTEXT_FAULTS,
   ...ITEM_FAULTS,
   ...VECTOR_FAULTS,
+  ...LARGE_STEP_FAULTS,
   ...LEASE_FAULTS,
   ...STORE_FAULTS,
 ];

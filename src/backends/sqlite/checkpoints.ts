@@ -139,7 +139,10 @@ function listLong(
         .slice(0, listing.limit - found.length);
       for (let i = 0; i < chosen.length; i += atOnce) {
         const some = chosen.slice(i, i + atOnce);
-        const parts = (db: Connection) => some.map((row) => withParts(db, thread.id, row, listing));
+        const parts = (db: Connection) => {
+          const there = file.journal === "wal" ? some : stillListed(db, thread.id, some, listing);
+          return there.map((row) => withParts(db, thread.id, row, listing));
+        };
         found.push(...(await read(parts)));
       }
       const last = rows.at(-1);
@@ -147,5 +150,18 @@ function listLong(
       before = last.seq;
     }
     return found;
+  });
+}
+
+/** Without one moment for all steps: the rows as they are now, but for those that are gone since they were chosen. */
+function stillListed(
+  db: Connection,
+  thread: number,
+  rows: readonly CheckpointRow[],
+  { metadata }: CheckpointListing,
+): CheckpointRow[] {
+  return rows.flatMap(({ seq, namespace, checkpointId }) => {
+    const row = findCheckpoint(db, thread, namespace, checkpointId);
+    return row?.seq === seq && matchesMetadata(row.metadata, metadata) ? [row] : [];
   });
 }

@@ -1,7 +1,7 @@
 /** Pruning threads (K6): the domain plans, transactions of bounded size carry it out. */
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, PruneCounts } from "../../domain/driver/storage-driver.js";
-import { type PrunableCheckpoint, planPrune } from "../../domain/pruning.js";
+import { type PrunableCheckpoint, planPruneInSteps } from "../../domain/pruning.js";
 import { sweepLoose } from "./checkpoint-blocks.js";
 import { deleteState } from "./checkpoint-states.js";
 import { deleteWrites, hasWrites, sizeOfWrites } from "./checkpoint-writes.js";
@@ -14,8 +14,11 @@ type Prune = Parameters<CheckpointDriver["pruneCheckpoints"]>[1];
 /** Checkpoints looked at, or removed, between two looks at the time. */
 const PIECE_ROWS = 50;
 
-/** Most checkpoints removed in one transaction. */
-const REMOVED_AT_ONCE = 200;
+/**
+ * Most checkpoints removed in one transaction, during which other writers wait: so many, or this share of a longer thread, which
+ * is planned for anew in each.
+ */
+const REMOVED_AT_ONCE = { checkpoints: 1_000, share: 0.1 };
 
 /** Threads found in one step. */
 const THREADS_AT_ONCE = 50;
@@ -71,7 +74,7 @@ async function pruneThread(
       threads: Math.max(total.threads, counts.threads),
       keptCheckpoints: counts.keptCheckpoints,
     };
-    if (counts.removedCheckpoints < REMOVED_AT_ONCE) return total;
+    if (!counts.more) return total;
   }
 }
 
@@ -85,24 +88,31 @@ function planThread(file: OpenFile, call: Call, thread: ThreadRow, rule: Prune, 
       candidates.push(...rows);
       more = rows.length > 0;
     }
-    const removed = planPrune(candidates, rule, now);
+    const plan = planPruneInSteps(candidates, rule, now);
+    let step = plan.next();
+    while (!step.done) step = await read(() => plan.next());
+    const removed = step.value;
     let counts = countsOf(candidates.length, removed);
-    for (const each of removed) counts = sumOf(counts, await read((db) => countsOfWrites(db, thread.id, each)));
+    for (const each of removed) {
+      if (each.hasWrites) counts = sumOf(counts, await read((db) => countsOfWrites(db, thread.id, each)));
+    }
     return counts;
   });
 }
+
+type SomeRemoved = PruneCounts & { readonly more: boolean };
 
 /**
  * One transaction: it plans for the thread as it is and removes the newest of what goes, so that none stays behind without the
  * parent that it needs. What is too much for one transaction goes in the next ones; each leaves a thread that is whole.
  */
-function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): Generator<void, PruneCounts, void> {
+function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): Generator<void, SomeRemoved, void> {
   const stored = tx.get<{ checkpointCount: number }>(
     "SELECT checkpoint_count AS checkpointCount FROM threads WHERE id = ?",
     thread,
   );
   // Deleted since it was found.
-  if (stored === undefined) return NOTHING;
+  if (stored === undefined) return { ...NOTHING, more: false };
   const candidates: Candidate[] = [];
   for (let more = true; more; ) {
     const rows = selectCandidates(tx, thread, candidates.at(-1)?.seq ?? 0);
@@ -110,9 +120,10 @@ function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): 
     more = rows.length > 0;
     if (more) yield;
   }
-  const removed = planPrune(candidates, rule, now)
-    .sort((a, b) => b.seq - a.seq)
-    .slice(0, REMOVED_AT_ONCE);
+  const planned = yield* planPruneInSteps(candidates, rule, now);
+  const atOnce = Math.max(REMOVED_AT_ONCE.checkpoints, Math.ceil(candidates.length * REMOVED_AT_ONCE.share));
+  const removed = planned.slice(-atOnce).reverse();
+  const more = removed.length < planned.length;
   let counts = countsOf(candidates.length, removed);
   for (const each of removed) {
     counts = sumOf(counts, countsOfWrites(tx, thread, each));
@@ -125,9 +136,9 @@ function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): 
     const checkpointCount = stored.checkpointCount - removed.length;
     tx.run("UPDATE threads SET checkpoint_count = ? WHERE id = ?", checkpointCount, thread);
   }
-  // What one transaction more will remove is swept with that.
-  if (removed.length < REMOVED_AT_ONCE) yield* sweepLoose(tx, thread, "all");
-  return counts;
+  // What the next transactions remove is swept with the last of them.
+  if (!more) yield* sweepLoose(tx, thread, "all");
+  return { ...counts, more };
 }
 
 function selectCandidates(db: Connection, thread: number, after: number): Candidate[] {

@@ -89,6 +89,7 @@ function* copyCheckpoints(tx: Connection, from: number, to: number): Generator<v
       yield;
     }
     if (rows.length === 0) return;
+    yield;
   }
 }
 

@@ -25,6 +25,7 @@ import { itemListingClauses } from "./item-listing.js";
 import { itemVectorClauses } from "./item-vectors.js";
 import { itemClauses } from "./items.js";
 import { largeExportClauses } from "./large-export.js";
+import { largeStepClauses } from "./large-steps.js";
 import { leaseClauses } from "./leases.js";
 import { lifecycleClauses } from "./lifecycle.js";
 import { limitClauses } from "./limits.js";
@@ -100,6 +101,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   malformedRecordClauses,
   clockClauses,
   concurrencyClauses,
+  largeStepClauses,
   growthClauses,
   largeExportClauses,
 ];

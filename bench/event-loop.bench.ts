@@ -1,0 +1,402 @@
+// How long does each call hold the event loop, at the largest that it is about? A probe that runs whenever the loop is free
+// tells the longest time between two of its turns: by the clock, and by the processor time of the thread, which does not count
+// what other programs on the machine take. Rows of one thing (a value, the arguments of a call) are not cut: see the docs.
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { memoryStorage } from "#dist/backends/memory/index.js";
+import { sqliteStorage } from "#dist/backends/sqlite/index.js";
+import type { NewMessage } from "#dist/contract/conversation-storage.js";
+import type { ItemOperation } from "#dist/contract/item-storage.js";
+import type { StorageRecord } from "#dist/contract/records.js";
+import type { NewSession } from "#dist/contract/session-storage.js";
+import type { StorageBackend } from "#dist/contract/storage-backend.js";
+
+const { values: options } = parseArgs({
+  options: {
+    /** Divides how much each call is about, for a quick look. */
+    divisor: { type: "string", default: "1" },
+    rounds: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+    backends: { type: "string", default: "memory,sqlite" },
+    directory: { type: "string", default: tmpdir() },
+  },
+});
+const rounds = Number(options.rounds);
+const patient = { timeoutMs: 3_600_000 };
+
+/** So many, or fewer when the whole is made smaller. */
+const many = (count: number): number => Math.max(1, Math.round(count / Number(options.divisor)));
+
+/** Calls about one store. */
+interface Fixture {
+  readonly fill: (storage: StorageBackend) => Promise<unknown>;
+  readonly calls: readonly Row[];
+}
+
+interface Row {
+  readonly name: string;
+  readonly call: (storage: StorageBackend) => Promise<unknown>;
+  /** What the call takes away, again; before each round but the first. */
+  readonly refill?: (storage: StorageBackend) => Promise<unknown>;
+}
+
+const MB = 1_000_000;
+
+const text = (bytes: number): string => "x".repeat(bytes);
+
+const range = <T>(from: number, to: number, make: (i: number) => T): T[] =>
+  Array.from({ length: to - from }, (_, i) => make(from + i));
+
+async function inBatches(
+  count: number,
+  atOnce: number,
+  add: (from: number, to: number) => Promise<unknown>,
+): Promise<void> {
+  for (let from = 0; from < count; from += atOnce) await add(from, Math.min(count, from + atOnce));
+}
+
+const put = (i: number): ItemOperation => ({ put: { namespace: ["a", `n${i % 5_000}`], key: `k${i}`, value: { i } } });
+
+const putItems = (storage: StorageBackend): Promise<void> =>
+  inBatches(many(1_000_000), 1_000, (from, to) => storage.batchItems(range(from, to, put), patient));
+
+const message = (bytes: number): NewMessage => ({ role: "user", content: text(bytes) });
+
+async function converse(storage: StorageBackend, sessionId: string, count: number, bytes: number): Promise<void> {
+  await storage.createSession(sessionId, "u", { ifExists: "return" });
+  await inBatches(count, 500, (from, to) =>
+    storage.addConversationMessages(
+      sessionId,
+      range(from, to, () => message(bytes)),
+    ),
+  );
+}
+
+const newSession = (i: number): NewSession => ({ sessionId: `s${i}`, userId: `u${i % 10}`, metadata: { i } });
+
+const createSessions = (storage: StorageBackend, count: number): Promise<void> =>
+  inBatches(count, 1_000, (from, to) => storage.batchCreateSessions(range(from, to, newSession)));
+
+const storeCheckpoints = (storage: StorageBackend, count: number, state: (i: number) => unknown): Promise<void> =>
+  inBatches(count, 200, (from, to) =>
+    Promise.all(
+      range(from, to, (i) => storage.storeCheckpoint("t", `c${String(i).padStart(7, "0")}`, state(i), patient)),
+    ),
+  );
+
+/** Text that no two states share, and that does not compress to nothing. */
+const unlike = (i: number, bytes: number): string =>
+  range(0, bytes / 16, (k) =>
+    Math.imul(i * 7_919 + k, 2_654_435_761)
+      .toString(16)
+      .padStart(16, "0"),
+  ).join("");
+
+async function linkThreads(storage: StorageBackend, count: number): Promise<void> {
+  await storage.createSession("s", "u");
+  await inBatches(count, 200, (from, to) =>
+    Promise.all(range(from, to, (i) => storage.storeCheckpoint(`t${i}`, "c", i, { sessionId: "s", ...patient }))),
+  );
+}
+
+const nothing = async (): Promise<void> => undefined;
+
+const FIXTURES: readonly Fixture[] = [
+  {
+    fill: putItems,
+    calls: [
+      {
+        name: "searchItems among 1,000,000 items, by a filter that nothing matches",
+        call: (storage) => storage.searchItems(["a"], { filter: { i: -1 }, ...patient }),
+      },
+      {
+        name: "listNamespaces of 1,000,000 items",
+        call: (storage) => storage.listNamespaces({ suffix: ["none"], ...patient }),
+      },
+      {
+        name: "batchItems of a put and a search among 1,000,000 items",
+        call: (storage) => storage.batchItems([put(1), { search: { prefix: ["a"], filter: { i: -1 } } }], patient),
+      },
+      { name: "getMetrics of 1,000,000 items", call: (storage) => storage.getMetrics(patient) },
+      {
+        name: "deleteItems of 1,000,000 items",
+        call: (storage) => storage.deleteItems(["a"], patient),
+        refill: putItems,
+      },
+    ],
+  },
+  {
+    fill: (storage) =>
+      inBatches(many(1_000), 50, (from, to) =>
+        storage.batchItems(
+          range(from, to, (i) => ({ put: { namespace: ["b"], key: `${i}`, value: { v: text(65_536) } } })),
+        ),
+      ),
+    calls: [
+      {
+        name: "searchItems of 1,000 values of 64 KiB",
+        call: (storage) => storage.searchItems(["b"], { limit: 1_000, ...patient }),
+      },
+      { name: "batchItems of 5,000 puts", call: (storage) => storage.batchItems(range(0, many(5_000), put), patient) },
+    ],
+  },
+  {
+    fill: (storage) => converse(storage, "s", many(200_000), 1_000),
+    calls: [
+      {
+        name: "getConversationHistory of 10,000 messages of 1 KB",
+        call: (storage) => storage.getConversationHistory("s", { limit: 10_000, ...patient }),
+      },
+      {
+        name: "addConversationMessages of 5,000 messages of 1 KB",
+        call: (storage) =>
+          storage.addConversationMessages(
+            "s",
+            range(0, many(5_000), () => message(1_000)),
+            patient,
+          ),
+      },
+      {
+        name: "deleteConversationMessages of 200,000 messages",
+        call: (storage) => storage.deleteConversationMessages("s", "all", patient),
+        refill: (storage) => converse(storage, "s", many(200_000), 1_000),
+      },
+    ],
+  },
+  {
+    fill: (storage) => converse(storage, "s", many(200_000), 1_000),
+    calls: [
+      {
+        name: "deleteSession with 200,000 messages",
+        call: (storage) => storage.deleteSession("s", patient),
+        refill: (storage) => converse(storage, "s", many(200_000), 1_000),
+      },
+    ],
+  },
+  {
+    fill: (storage) => linkThreads(storage, many(50_000)),
+    calls: [
+      {
+        name: "listThreads of a session with 50,000 threads",
+        call: (storage) => storage.listThreads({ sessionId: "s", limit: 1_000, ...patient }),
+      },
+      {
+        name: "deleteSession with 50,000 threads",
+        call: (storage) => storage.deleteSession("s", patient),
+        refill: (storage) => linkThreads(storage, many(50_000)),
+      },
+    ],
+  },
+  {
+    fill: (storage) => createSessions(storage, many(1_000_000)),
+    calls: [
+      {
+        name: "listSessions among 1,000,000 sessions, by a filter that nothing matches",
+        call: (storage) => storage.listSessions({ metadata: { i: -1 }, ...patient }),
+      },
+      { name: "getMetrics of 1,000,000 sessions", call: (storage) => storage.getMetrics(patient) },
+      {
+        name: "batchGetSessions of 10,000 sessions",
+        call: (storage) =>
+          storage.batchGetSessions(
+            range(0, 10_000, (i) => `s${i}`),
+            patient,
+          ),
+      },
+      {
+        name: "cleanupExpiredSessions of 1,000,000 sessions, counted",
+        call: (storage) => storage.cleanupExpiredSessions({ maxIdleHours: 0, dryRun: true, ...patient }),
+      },
+      { name: "healthCheck of 1,000,000 sessions", call: (storage) => storage.healthCheck(patient) },
+    ],
+  },
+  {
+    fill: (storage) => createSessions(storage, many(100_000)),
+    calls: [
+      {
+        name: "cleanupExpiredSessions of 100,000 sessions",
+        call: (storage) => storage.cleanupExpiredSessions({ maxIdleHours: 0, ...patient }),
+        refill: (storage) => createSessions(storage, many(100_000)),
+      },
+      {
+        name: "batchCreateSessions of 5,000 sessions",
+        call: (storage) =>
+          storage.batchCreateSessions(
+            range(0, many(5_000), (i) => ({ sessionId: `${Math.random()}-${i}`, userId: "u" })),
+            patient,
+          ),
+      },
+    ],
+  },
+  {
+    fill: (storage) => storeCheckpoints(storage, many(100_000), (i) => ({ i })),
+    calls: [
+      {
+        name: "copyThread of 100,000 checkpoints",
+        call: async (storage) => storage.copyThread("t", `copy-${Math.random()}`, patient),
+      },
+      {
+        name: "deleteCheckpoints of 1,000 among 100,000",
+        call: (storage) =>
+          storage.deleteCheckpoints(
+            "t",
+            range(0, 1_000, (i) => `c${String(i).padStart(7, "0")}`),
+            patient,
+          ),
+      },
+      {
+        name: "pruneCheckpoints of 100,000 checkpoints, counted",
+        call: (storage) => storage.pruneCheckpoints({ keepLast: 1, threadId: "t" }, { dryRun: true, ...patient }),
+      },
+      {
+        name: "pruneCheckpoints of 100,000 checkpoints",
+        call: (storage) => storage.pruneCheckpoints({ keepLast: 1, threadId: "t" }, patient),
+        refill: (storage) => storeCheckpoints(storage, many(100_000), (i) => ({ i })),
+      },
+      {
+        name: "deleteThread of 100,000 checkpoints",
+        call: (storage) => storage.deleteThread("t", patient),
+        refill: (storage) => storeCheckpoints(storage, many(100_000), (i) => ({ i })),
+      },
+    ],
+  },
+  {
+    fill: (storage) => storeCheckpoints(storage, many(10_000), (i) => unlike(i, 16_384)),
+    calls: [
+      {
+        name: "listCheckpoints of 10,000 checkpoints with 16 KB of data",
+        call: (storage) => storage.listCheckpoints("t", { limit: 10_000, data: true, ...patient }),
+      },
+      {
+        name: "copyThread of 160 MB",
+        call: async (storage) => storage.copyThread("t", `copy-${Math.random()}`, patient),
+      },
+      {
+        name: "exportRecords of 10,000 checkpoints with 16 KB of data",
+        call: async (storage) => {
+          for await (const _record of storage.exportRecords());
+        },
+      },
+      {
+        name: "importRecords of 100,000 items",
+        call: (storage) => storage.importRecords(itemRecords(many(100_000)), { onConflict: "replace" }),
+      },
+    ],
+  },
+  {
+    fill: nothing,
+    calls: [
+      {
+        name: "putWrites of 5,000 writes",
+        call: (storage) =>
+          storage.putWrites(
+            "t",
+            "c",
+            `task-${Math.random()}`,
+            range(0, many(5_000), (i) => ["c", i] as const),
+            patient,
+          ),
+      },
+      { name: "getWrites of 15,000 writes", call: (storage) => storage.getWrites("t", "c", patient) },
+      {
+        name: "storeCheckpoint of 16 MB (one value)",
+        call: (storage) => storage.storeCheckpoint("big", "c", unlike(Math.random() * 1e6, 16 * MB), patient),
+      },
+      { name: "getCheckpoint of 16 MB (one value)", call: (storage) => storage.getCheckpoint("big", patient) },
+      {
+        name: "storeTaskContext of 16 MB (one value)",
+        call: async (storage) => {
+          await storage.createSession("s", "u", { ifExists: "return" });
+          await storage.storeTaskContext("s", text(16 * MB), patient);
+        },
+      },
+    ],
+  },
+];
+
+function* itemRecords(count: number): Generator<StorageRecord> {
+  const instant = "2026-01-01T00:00:00.000Z";
+  for (let i = 0; i < count; i++) {
+    yield {
+      kind: "item",
+      namespace: ["i"],
+      key: `${i}`,
+      value: { i },
+      version: 1,
+      created_at: instant,
+      updated_at: instant,
+    };
+  }
+}
+
+interface Delay {
+  readonly wall: number;
+  readonly cpu: number;
+  readonly took: number;
+}
+
+/** Runs a call; the longest time between two turns of the probe, in milliseconds. */
+async function longestDelay(call: () => Promise<unknown>): Promise<Delay> {
+  let [wall, cpu, over] = [0, 0, false];
+  const used = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1_000;
+  };
+  let [at, spent] = [performance.now(), used()];
+  const probe = (): void => {
+    const [now, cpuNow] = [performance.now(), used()];
+    wall = Math.max(wall, now - at);
+    cpu = Math.max(cpu, cpuNow - spent);
+    [at, spent] = [now, cpuNow];
+    if (!over) setImmediate(probe);
+  };
+  setImmediate(probe);
+  const start = performance.now();
+  await call();
+  over = true;
+  const took = performance.now() - start;
+  await new Promise((resolve) => setImmediate(resolve));
+  return { wall, cpu, took };
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+async function measure(fixture: Fixture, backend: string, storage: StorageBackend): Promise<void> {
+  const rows = fixture.calls.filter(({ name }) => name.includes(options.only));
+  if (rows.length === 0) return;
+  await fixture.fill(storage);
+  for (const { name, call, refill } of rows) {
+    const found: Delay[] = [];
+    for (let round = 0; round < rounds; round++) {
+      if (round > 0) await refill?.(storage);
+      globalThis.gc?.();
+      found.push(await longestDelay(() => call(storage)));
+    }
+    const cell = (of: "wall" | "cpu"): string => median(found.map((each) => each[of])).toFixed(1);
+    const seconds = (median(found.map(({ took }) => took)) / 1_000).toFixed(2);
+    console.log(`| ${[name, backend, seconds, cell("wall"), cell("cpu")].join(" | ")} |`);
+  }
+}
+
+const directory = mkdtempSync(join(options.directory, "waystone-bench-"));
+const { version, versions } = process;
+console.log(`Node.js ${version}, SQLite ${versions.sqlite}, ${cpus().length} x ${cpus()[0]?.model}`);
+console.log(
+  `\nMedians of ${rounds}: seconds, and the longest delay in milliseconds by the clock and by processor time\n`,
+);
+console.log("| call | store | s | clock | processor |\n| --- | --- | ---: | ---: | ---: |");
+try {
+  for (const [i, fixture] of FIXTURES.entries()) {
+    for (const backend of options.backends.split(",")) {
+      const path = join(directory, `${i}.db`);
+      await using storage = backend === "memory" ? memoryStorage() : sqliteStorage({ path });
+      await measure(fixture, backend, storage);
+    }
+  }
+} finally {
+  rmSync(directory, { recursive: true });
+}
