@@ -11,18 +11,22 @@ import type { Clock } from "../../../src/domain/clock.js";
 /** A backend to test on, and how to open a fresh storage of it. */
 export type Backend = readonly [name: string, open: (clock?: Clock) => StorageBackend];
 
-export const BACKENDS: readonly Backend[] = [
-  ["memory", (clock) => closedAfterTest(memoryStorage(clock === undefined ? {} : { clock }))],
-  [
-    "SQLite",
-    (clock) => {
-      const folder = mkdtempSync(join(tmpdir(), "waystone-langgraph-"));
-      const path = join(folder, "store.db");
-      const storage = sqliteStorage({ path, durability: "process", ...(clock === undefined ? {} : { clock }) });
-      return closedAfterTest(storage, () => rmSync(folder, { recursive: true, force: true }));
-    },
-  ],
+const MEMORY: Backend = ["memory", (clock) => closedAfterTest(memoryStorage(clock === undefined ? {} : { clock }))];
+
+const SQLITE: Backend = [
+  "SQLite",
+  (clock) => {
+    const folder = mkdtempSync(join(tmpdir(), "waystone-langgraph-"));
+    const path = join(folder, "store.db");
+    const storage = sqliteStorage({ path, durability: "process", ...(clock === undefined ? {} : { clock }) });
+    return closedAfterTest(storage, () => rmSync(folder, { recursive: true, force: true }));
+  },
 ];
+
+export const BACKENDS: readonly Backend[] = [MEMORY, SQLITE];
+
+/** Those that keep vectors; the others refuse them. */
+export const BACKENDS_WITH_VECTORS: readonly Backend[] = [MEMORY];
 
 function closedAfterTest(storage: StorageBackend, after: () => void = () => {}): StorageBackend {
   onTestFinished(async () => {
