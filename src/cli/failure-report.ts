@@ -10,7 +10,7 @@ export interface FailureReport {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
-  /** The page of the package that describes the code. */
+  /** The page of the package that describes the code, with the anchor of its heading. */
   readonly docs: string;
   readonly exitCode: number;
 }
@@ -36,7 +36,7 @@ export function failureReport(error: unknown): FailureReport {
       code: error.code,
       message: maskCredentials(error.message),
       hint: maskCredentials(error.hint ?? USUAL_HINTS[error.code]),
-      docs: `docs/cli.md#${error.code}`,
+      docs: placeOf("cli", error.code),
       exitCode: EXIT_OF_CODE[error.code],
     };
   }
@@ -45,7 +45,7 @@ export function failureReport(error: unknown): FailureReport {
       code: error.code,
       message: maskCredentials(messageOf(error)),
       hint: hintFor(error),
-      docs: `docs/errors.md#${error.code}`,
+      docs: placeOf("errors", error.code),
       exitCode: exitCodeOf(error),
     };
   }
@@ -53,9 +53,14 @@ export function failureReport(error: unknown): FailureReport {
     code: "UNEXPECTED",
     message: maskCredentials(error instanceof Error ? error.message : String(error)),
     hint: "this is a defect of waystone; WAYSTONE_DEBUG=1 shows where it happened",
-    docs: "docs/cli.md#UNEXPECTED",
+    docs: placeOf("cli", "UNEXPECTED"),
     exitCode: EXIT.unexpected,
   };
+}
+
+/** The heading of a code on its page; its anchor is in lower case, as the sites that show the page make it. */
+function placeOf(page: "cli" | "errors", code: string): string {
+  return `docs/${page}.md#${code.toLowerCase()}`;
 }
 
 /** The text for stderr: one JSON document with `--json`, a few lines for people otherwise. */

@@ -20,6 +20,7 @@ import {
 import { CommandFailure, fileFailure } from "../../src/cli/command-failure.js";
 import { EXIT_OF_CODE } from "../../src/cli/exit-codes.js";
 import { failureReport, failureText } from "../../src/cli/failure-report.js";
+import { readMarkdownPage } from "../support/markdown-page.js";
 import { repositoryRoot } from "../support/repository.js";
 import { runCommand } from "./run-command.js";
 import { type SampleStore, sampleStore } from "./sample-store.js";
@@ -230,9 +231,10 @@ describe("the report of an error", () => {
     const report = failureReport(error);
     expect(report.exitCode).toBe(exitCode);
     expect(report.hint).not.toBe("");
-    const [page = "", heading = ""] = report.docs.split("#");
-    const text = readFileSync(join(repositoryRoot, page), "utf8");
-    expect(text).toMatch(new RegExp(`^#+ ${heading}$`, "m"));
+    const [page = "", anchor = ""] = report.docs.split("#");
+    const { anchors, headings } = readMarkdownPage(readFileSync(join(repositoryRoot, page), "utf8"));
+    expect(anchors).toContain(anchor);
+    expect(headings.map(({ text }) => text)).toContain(report.code);
   });
 
   it("has a page for every code", () => {
