@@ -15,6 +15,11 @@ beforeAll(async () => {
     await storage.addConversationMessage("rm-1", "user", "gone soon");
     for (const id of ["a", "b", "c", "d"]) await storage.storeCheckpoint("long", id, { id });
     await storage.storeCheckpoint("short", "a", {});
+    await storage.storeCheckpoint("named", "a", {});
+    await storage.storeCheckpoint("named", "b", {}, { parentId: "a", needsParent: true });
+    await storage.storeCheckpoint("named", "c", {});
+    await storage.storeCheckpoint("named", "c", {}, { namespace: "sub" });
+    await storage.putWrites("named", "c", "task", [["x", 1]]);
     await storage.storeCheckpoint("-dash", "a", {});
   });
 });
@@ -40,6 +45,7 @@ describe("without a terminal and without --yes", () => {
     [["sessions", "rm", "rm-1"], "waystone sessions rm rm-1 --yes"],
     [["threads", "rm", "long"], "waystone threads rm long --yes"],
     [["threads", "rm", "--", "-dash"], "waystone --yes threads rm -- -dash"],
+    [["checkpoints", "rm", "named", "a", "c"], "waystone checkpoints rm named a c --yes"],
     [["checkpoints", "prune", "--keep-last", "1"], "waystone checkpoints prune --keep-last 1 --yes"],
     [["cleanup", "--max-idle-hours", "0"], "waystone cleanup --max-idle-hours 0 --yes"],
   ])("%j changes nothing and says what to run", async (args, line) => {
@@ -64,6 +70,8 @@ describe("--dry-run", () => {
   it.each([
     [["sessions", "rm", "rm-1", "rm-2"], 2],
     [["threads", "rm", "long"], 1],
+    [["checkpoints", "rm", "named", "a", "c"], 1],
+    [["checkpoints", "rm", "named", "a", "b"], 2],
     [["checkpoints", "prune", "--keep-last", "2"], 2],
     [["cleanup", "--max-idle-hours", "0"], 5],
     [["cleanup"], 0],
@@ -111,6 +119,23 @@ describe("with --yes", () => {
     expect(await json("threads", "rm", "short", "-y")).toEqual({ changed: 1 });
     const { stdout } = await run("--yes", "threads", "rm", "--", "-dash");
     expect(stdout).toBe("changed\t1\n");
+  });
+
+  it("deletes checkpoints by name, of the root unless a namespace is given", async () => {
+    const { stderr } = await run("checkpoints", "rm", "named", "a", "c", "-n");
+    expect(stderr).toMatch(/^keep checkpoint a of thread named: .*\ndelete checkpoint c of thread named \(.*\n$/);
+    expect((await run("checkpoints", "rm", "named", "-y")).code).toBe(2);
+    expect(await json("checkpoints", "rm", "named", "c", "a", "c", "-y")).toEqual({
+      changed: 1,
+      removedCheckpoints: 1,
+      removedWrites: 1,
+      removedBytes: expect.any(Number),
+      keptCheckpointIds: ["a"],
+      kept: 1,
+    });
+    expect(await json("checkpoints", "rm", "named", "c", "--namespace", "sub", "-y")).toMatchObject({ changed: 1 });
+    const left = await look((storage) => storage.listCheckpoints("named"));
+    expect(left.map((checkpoint) => checkpoint.checkpointId)).toEqual(["b", "a"]);
   });
 
   it("prunes checkpoints", async () => {

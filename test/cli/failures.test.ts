@@ -45,6 +45,7 @@ const COMMANDS = [
   ["threads", "rm", "work", "--yes"],
   ["checkpoints", "ls", "work"],
   ["checkpoints", "show", "work"],
+  ["checkpoints", "rm", "work", "step-1", "--yes"],
   ["checkpoints", "prune", "--keep-last", "1", "--yes"],
   ["contexts", "ls", "trip-1"],
   ["contexts", "show", "trip-1"],
@@ -76,7 +77,7 @@ async function failsWithJson(args: readonly string[], code: number, failure: str
       code: failure,
       message: expect.any(String),
       hint: expect.stringMatching(/./),
-      docs: expect.stringMatching(new RegExp(`^docs/(cli|errors)\\.md#${failure}$`)),
+      docs: expect.stringMatching(new RegExp(`^docs/(cli|errors)\\.md#${failure.toLowerCase()}$`)),
     },
   });
 }
@@ -169,6 +170,8 @@ describe("what is not there", () => {
     ["checkpoints ls nothing", "NOT_FOUND"],
     ["checkpoints show nothing", "NOT_FOUND"],
     ["checkpoints show work --id nothing", "NOT_FOUND"],
+    ["checkpoints rm nothing step-1 --yes", "NOT_FOUND"],
+    ["checkpoints rm work step-1 nothing --yes", "NOT_FOUND"],
     ["export --session nobody", "SESSION_NOT_FOUND"],
     ["sessions show @last --tenant acme", "NOT_FOUND"],
   ])("%s ends with 3", async (line, failure) => {

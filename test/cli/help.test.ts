@@ -16,6 +16,7 @@ const COMMANDS = [
   "threads rm",
   "checkpoints ls",
   "checkpoints show",
+  "checkpoints rm",
   "checkpoints prune",
   "contexts ls",
   "contexts show",

@@ -357,6 +357,8 @@ const READERS = [
   ["checkpoints", "ls", `thread${HOSTILE}`],
   ["checkpoints", "show", `thread${HOSTILE}`, "--namespace", `space${HOSTILE}`],
   ["checkpoints", "show", "work", "--writes"],
+  ["checkpoints", "rm", "work", HOSTILE],
+  ["checkpoints", "rm", `thread${HOSTILE}`, HOSTILE, "--namespace", `space${HOSTILE}`, "--dry-run"],
   ["checkpoints", "show", "work", "--id", HOSTILE],
   ["contexts", "show", "trip-1"],
   ["items", "ls"],

@@ -81,7 +81,7 @@ describe("history --follow", () => {
     await once(child.stdout, "data");
     await inStore((storage) => storage.deleteSession("short"));
     expect(await exitCode(child)).toBe(3);
-    expect(errors.text).toContain("SESSION_NOT_FOUND");
+    expect(errors.text).toContain("errors.md#session_not_found");
   });
 
   it("stops by SIGTERM", async () => {

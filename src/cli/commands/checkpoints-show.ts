@@ -27,7 +27,7 @@ export async function checkpointsShow(
   const checkpoint = await withStore(invocation, (storage) =>
     storage.getCheckpoint(threadId, { checkpointId: id, namespace, writes, signal }),
   );
-  if (checkpoint === undefined) throw notFound(threadId, id, namespace);
+  if (checkpoint === undefined) throw noCheckpoint(threadId, id, namespace);
   await printThing(
     invocation,
     checkpointFields(checkpoint, style.now, (value) =>
@@ -37,9 +37,11 @@ export async function checkpointsShow(
   );
 }
 
-function notFound(threadId: string, id: string | undefined, namespace: string | undefined): CommandFailure {
+/** The failure of a checkpoint that is not there; without an id, of a namespace that has none. */
+export function noCheckpoint(threadId: string, id: string | undefined, namespace: string | undefined): CommandFailure {
   const what = id === undefined ? "checkpoint" : `checkpoint ${quoteIdentifier(id)}`;
-  const where = namespace === undefined ? "the root namespace" : `namespace ${quoteIdentifier(namespace)}`;
+  const where =
+    namespace === undefined || namespace === "" ? "the root namespace" : `namespace ${quoteIdentifier(namespace)}`;
   return new CommandFailure("NOT_FOUND", `thread ${quoteIdentifier(threadId)} has no ${what} in ${where}`, {
     hint: "`waystone checkpoints ls THREAD` lists the checkpoints of all its namespaces",
   });

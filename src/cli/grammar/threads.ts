@@ -24,7 +24,7 @@ export function addThreads(program: Command, start: Start): void {
 }
 
 export function addCheckpoints(program: Command, start: Start): void {
-  const checkpoints = program.command("checkpoints").description("List, show and prune checkpoints");
+  const checkpoints = program.command("checkpoints").description("List, show, delete and prune checkpoints");
   checkpoints
     .command("ls")
     .description("List the checkpoints of a thread, newest first")
@@ -44,6 +44,14 @@ export function addCheckpoints(program: Command, start: Start): void {
     .option("--writes", "with its intermediate writes")
     .option("--full", "all of the state, however long")
     .action(start(async () => (await import("../commands/checkpoints-show.js")).checkpointsShow));
+  checkpoints
+    .command("rm")
+    .description("Delete checkpoints of a thread with their writes; what others need stays")
+    .argument("<thread>", "its id")
+    .argument("<checkpoint...>", "their ids")
+    .option("--namespace <name>", "of this namespace instead of the root")
+    .addOption(dryRunOption())
+    .action(start(async () => (await import("../commands/checkpoints-rm.js")).checkpointsRm));
   checkpoints
     .command("prune")
     .description("Remove old checkpoints; heads, what kept ones need and open interrupts stay")
