@@ -3,11 +3,17 @@
  * (`etag`), it is built from here and none of it travels or is decoded. Only that answer counts, so other processes may write too.
  */
 import type { Checkpoint } from "@langchain/langgraph-checkpoint";
-import { PreparedValue } from "../../domain/codec/prepared-value.js";
+import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import type { KnownPart } from "./known-parts.js";
 
-/** A value of a channel: the elements of a list each for itself, or the whole. */
-export type KnownValue = { readonly list: readonly (KnownPart | PreparedValue)[] } | PreparedValue;
+/** A list whose elements are known, and the whole list in its encoded form. */
+export interface KnownList {
+  readonly parts: readonly (KnownPart | PreparedValue)[];
+  readonly prepared: PreparedValue;
+}
+
+/** A value of a channel. */
+export type KnownValue = KnownList | PreparedValue;
 
 /** A checkpoint without its values. */
 export type CheckpointFrame = Omit<Checkpoint, "channel_values">;
@@ -47,10 +53,11 @@ export class KnownStates {
     return entry;
   }
 
-  set(threadId: string, namespace: string, etag: string, state: KnownState): void {
+  /** `textBytes`: of the encoded state. */
+  set(threadId: string, namespace: string, etag: string, state: KnownState, textBytes: number): void {
     const key = keyOf(threadId, namespace);
     this.#drop(key);
-    const bytes = sizeOf(state);
+    const bytes = sizeOf(state, textBytes);
     if (bytes > this.#maxBytes) return;
     this.#entries.set(key, { etag, state, bytes });
     this.#bytes += bytes;
@@ -70,16 +77,8 @@ function keyOf(threadId: string, namespace: string): string {
   return JSON.stringify([threadId, namespace]);
 }
 
-/** The text twice: as it is stored, and in the strings of the snapshot. */
-function sizeOf({ values, metadata }: KnownState): number {
-  let bytes = textBytes(metadata);
-  for (const [, value] of values) {
-    if (!("list" in value)) bytes += textBytes(value);
-    else for (const part of value.list) bytes += textBytes("prepared" in part ? part.prepared : part) + ELEMENT_BYTES;
-  }
-  return 2 * bytes;
-}
-
-function textBytes(value: PreparedValue): number {
-  return PreparedValue.textsOf(value).tagged.bytes;
+/** The text twice: as it is stored, and in the strings of the snapshots. */
+function sizeOf({ values }: KnownState, textBytes: number): number {
+  const elements = values.reduce((sum, [, value]) => sum + ("parts" in value ? value.parts.length : 0), 0);
+  return 2 * textBytes + elements * ELEMENT_BYTES;
 }

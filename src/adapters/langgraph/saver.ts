@@ -107,8 +107,8 @@ export class WaystoneSaver extends BaseCheckpointSaver {
     // Nothing may be awaited before the storage has the state, unless a serialiser of the user's already has.
     const encoded = this.#codec.encodeState(frame, values, metadata);
     const { data, known } = encoded instanceof Promise ? await encoded : encoded;
-    const { etag } = await this.#storage.storeCheckpoint(threadId, id, data, options);
-    if (etag !== undefined && known !== undefined) this.#known.set(threadId, namespace, etag, known);
+    const { etag, sizeBytes } = await this.#storage.storeCheckpoint(threadId, id, data, options);
+    if (etag !== undefined && known !== undefined) this.#known.set(threadId, namespace, etag, known, sizeBytes);
     await this.#pruneGrown(threadId);
     return configOf(threadId, namespace, id);
   }

@@ -1,9 +1,9 @@
 /** States on their way into the storage and back, in parts that are known where they were encoded before. */
 import type { Checkpoint, CheckpointMetadata } from "@langchain/langgraph-checkpoint";
-import { copyOfPrepared } from "../../domain/codec/codec.js";
+import { copyOfPrepared, prepareList } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import { type KnownPart, KnownParts } from "./known-parts.js";
-import type { CheckpointFrame, KnownState, KnownValue } from "./known-states.js";
+import type { CheckpointFrame, KnownList, KnownState, KnownValue } from "./known-states.js";
 import { isPlainList } from "./snapshots.js";
 import type { ValueCodec } from "./value-codec.js";
 
@@ -48,7 +48,7 @@ export class StateParts {
     const known = values.map(([channel, value]) => [channel, this.#known(value)] as const);
     const knownMetadata = this.#parts.prepare(metadata);
     const channels = known.map(([channel, value], i) => {
-      return [channel, value === undefined ? this.#codec.encode(values[i]?.[1]) : dataOf(value)] as const;
+      return [channel, value === undefined ? this.#codec.encode(values[i]?.[1]) : preparedOf(value)] as const;
     });
     const data: StoredState = {
       v: 1,
@@ -76,18 +76,18 @@ export class StateParts {
   #known(value: unknown): KnownValue | undefined {
     if (!Array.isArray(value) || value.length === 0 || !value.every(isObject)) return this.#parts.prepare(value);
     if (!isPlainList(value)) return undefined;
-    const list: (KnownPart | PreparedValue)[] = [];
+    const parts: (KnownPart | PreparedValue)[] = [];
     for (const element of value) {
       const part = this.#parts.partOf(element) ?? this.#parts.prepare(element);
       if (part === undefined) return undefined;
-      list.push(part);
+      parts.push(part);
     }
-    return { list };
+    return { parts, prepared: prepareList(parts.map(preparedOf)) };
   }
 
   #value(value: KnownValue): unknown {
-    if (!("list" in value)) return this.#copy(value);
-    return value.list.map((part) => ("prepared" in part ? this.#parts.revive(part) : this.#copy(part)));
+    if (!("parts" in value)) return this.#copy(value);
+    return value.parts.map((part) => ("prepared" in part ? this.#parts.revive(part) : this.#copy(part)));
   }
 
   #copy(value: PreparedValue): unknown {
@@ -95,8 +95,8 @@ export class StateParts {
   }
 }
 
-function dataOf(value: KnownValue): unknown {
-  return "list" in value ? value.list.map((part) => ("prepared" in part ? part.prepared : part)) : value;
+function preparedOf(value: KnownPart | KnownList | PreparedValue): PreparedValue {
+  return "prepared" in value ? value.prepared : value;
 }
 
 function isKnown(entry: readonly [string, KnownValue | undefined]): entry is readonly [string, KnownValue] {

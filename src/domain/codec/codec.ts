@@ -70,6 +70,26 @@ export function prepareValue(value: unknown): PreparedValue {
   return new PreparedValue({ plain, tagged, levels: levelsOf(String(tagged)) });
 }
 
+/** The array of prepared values, itself prepared, in time that follows their number and not their size. */
+export function prepareList(items: readonly PreparedValue[]): PreparedValue {
+  const texts = items.map(PreparedValue.textsOf);
+  const allPlain = texts.every(({ plain }) => plain !== null);
+  const tagged = listText(texts.map((each) => each.tagged));
+  const plain = allPlain ? listText(texts.map((each) => each.plain ?? each.tagged)) : null;
+  const levels = 1 + texts.reduce((most, each) => Math.max(most, each.levels), 0);
+  return new PreparedValue({ plain, tagged, levels });
+}
+
+function listText(items: readonly EncodedText[]): EncodedText {
+  const text = new TextParts("[");
+  for (const [i, item] of items.entries()) {
+    if (i > 0) text.addLoose(",");
+    text.addPrepared(item);
+  }
+  text.addLoose("]");
+  return text.encoded();
+}
+
 /** A fresh copy of a prepared value. */
 export function copyOfPrepared(value: PreparedValue): unknown {
   const { plain, tagged } = PreparedValue.textsOf(value);

@@ -62,7 +62,7 @@ export class TextParts {
       return;
     }
     this.addLoose(first);
-    this.#parts.push(...rest);
+    for (const part of rest) this.#parts.push(part);
     this.#bytes += value.bytes - Buffer.byteLength(first);
   }
 

@@ -3,7 +3,14 @@ import { deepStrictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { SerializationError } from "../../../src/contract/errors.js";
-import { copyOfPrepared, decodeValue, encodeText, encodeValue, prepareValue } from "../../../src/domain/codec/codec.js";
+import {
+  copyOfPrepared,
+  decodeValue,
+  encodeText,
+  encodeValue,
+  prepareList,
+  prepareValue,
+} from "../../../src/domain/codec/codec.js";
 import { levelsOf } from "../../../src/domain/codec/levels.js";
 import { kept } from "./arbitraries.js";
 import { nested, thrownBy } from "./probes.js";
@@ -35,6 +42,20 @@ describe("a prepared value", () => {
         expect(text.bytes).toBe(Buffer.byteLength(whole));
       }),
     );
+  });
+
+  it("may be a list of prepared values: the text of the list, each of them a part", () => {
+    fc.assert(
+      fc.property(fc.array(kept, { maxLength: 5 }), kept, (values, other) => {
+        const list = prepareList(values.map(prepareValue));
+        expect(encodeValue({ list, other })).toBe(encodeValue({ list: values, other }));
+        expect(encodeText({ list }).bytes).toBe(Buffer.byteLength(encodeValue({ list: values })));
+      }),
+    );
+    const list = prepareList([prepareValue({ id: 1 }), prepareValue([prepareValue("a"), 2])]);
+    expect(encodeText({ list }).parts).toEqual(['{"list":[', '{"id":1}', ",[", '"a"', ",2]]}"]);
+    expect(() => encodeValue(nested(399, inArray, prepareList([prepareValue(nested(600, inArray))])))).not.toThrow();
+    expect(() => encodeValue(nested(400, inArray, prepareList([prepareValue(nested(600, inArray))])))).toThrow();
   });
 
   it("comes back as a fresh copy of its value", () => {
