@@ -1,19 +1,27 @@
 /** What a delta channel needs to be rebuilt: the writes of the ancestors since the nearest stored value, in two round trips. */
 import type { RunnableConfig } from "@langchain/core/runnables";
-import type { CheckpointPendingWrite, DeltaChannelHistory } from "@langchain/langgraph-checkpoint";
-import type { CheckpointStorage, ListedCheckpoint } from "../../contract/checkpoint-storage.js";
+import type { CheckpointMetadata, CheckpointPendingWrite, DeltaChannelHistory } from "@langchain/langgraph-checkpoint";
+import type {
+  CheckpointInfo,
+  CheckpointStorage,
+  ListCheckpointsOptions,
+  ListedCheckpoint,
+} from "../../contract/checkpoint-storage.js";
 import type { TupleReader } from "./read-tuples.js";
 import { placeOf } from "./run-config.js";
 import type { StateCodec } from "./stored-state.js";
 
-/** Ancestors read at once when the target does not say how far back a value is. */
+/** Ancestors read at once when nothing says how far back a value is. */
 const UNKNOWN_DISTANCE = 200;
+/** Newest checkpoints whose parents are looked at for branches, beside the reading of the target. */
+const SEEN_PARENTS = 300;
 /** Most that one listing takes. */
 const MAX_PAGE = 10_000;
 
 /**
- * The history of each channel. A thread without forks takes two round trips: the target, then its ancestors as far back as the
- * target's own counters say. Branches that lie between them take further pages.
+ * The history of each channel in two round trips: the target, beside it who continues whom among the newest checkpoints, then the
+ * ancestors with what lies between them. Ancestors that are further back than that are as far as the target's own counters say;
+ * only branches between those take further pages.
  */
 export async function deltaHistory(
   storage: CheckpointStorage,
@@ -42,14 +50,16 @@ async function walkAncestors(
   const open = new Set(histories.keys());
   const { threadId, namespace = "", checkpointId } = placeOf(config);
   if (threadId === undefined || open.size === 0) return;
-  const target = await storage.getCheckpoint(threadId, { namespace, checkpointId });
+  const [target, newest] = await Promise.all([
+    storage.getCheckpoint(threadId, { namespace, checkpointId }),
+    storage.listCheckpoints(threadId, { namespace, limit: SEEN_PARENTS }),
+  ]);
   if (target === undefined) return;
   const { metadata } = await codec.decodeState(target.data);
-  const distances = Object.values(metadata.counters_since_delta_snapshot ?? {}).map(([, supersteps]) => supersteps);
-  const size = distances.length === 0 ? UNKNOWN_DISTANCE : Math.min(MAX_PAGE, Math.max(...distances) + 8);
+  const size = depthOf(target, newest) ?? supposedDepth(metadata);
   let wanted = target.parentId;
   const options = { namespace, before: target.seq, data: true, writes: true };
-  for await (const page of reader.pages(threadId, options, size)) {
+  for await (const page of pagesBefore(storage, reader, threadId, options, size)) {
     for (const stored of page) {
       if (stored.checkpointId !== wanted) continue;
       await collect(stored, codec, reader, histories, open);
@@ -57,6 +67,40 @@ async function walkAncestors(
       if (open.size === 0 || wanted === undefined) return;
     }
   }
+}
+
+/** A page of the size that should be enough, then what else there is. */
+async function* pagesBefore(
+  storage: CheckpointStorage,
+  reader: TupleReader,
+  threadId: string,
+  options: ListCheckpointsOptions,
+  size: number,
+): AsyncGenerator<ListedCheckpoint[]> {
+  const first = await storage.listCheckpoints(threadId, { ...options, limit: size });
+  yield first;
+  const last = first.at(-1);
+  if (last === undefined || first.length < size) return;
+  yield* reader.pages(threadId, { ...options, before: last.seq }, UNKNOWN_DISTANCE);
+}
+
+/** How many checkpoints before the target reach back to the ancestor that needs no parent; `undefined` when that is not among these. */
+function depthOf(target: CheckpointInfo, newest: readonly CheckpointInfo[]): number | undefined {
+  const start = newest.findIndex(({ seq }) => seq < target.seq);
+  if (start === -1) return undefined;
+  let wanted = target.parentId;
+  for (const [place, each] of newest.entries()) {
+    if (place < start || each.checkpointId !== wanted) continue;
+    if (!each.needsParent || each.parentId === undefined) return place - start + 1;
+    wanted = each.parentId;
+  }
+  return undefined;
+}
+
+/** As far back as the counters of a thread without branches say. */
+function supposedDepth({ counters_since_delta_snapshot: counters = {} }: CheckpointMetadata): number {
+  const distances = Object.values(counters).map(([, supersteps]) => supersteps);
+  return distances.length === 0 ? UNKNOWN_DISTANCE : Math.min(MAX_PAGE, Math.max(...distances) + 8);
 }
 
 async function collect(

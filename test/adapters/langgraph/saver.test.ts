@@ -1,5 +1,6 @@
 // What the saver does beyond the official suite: order, filters, ownership, retention, deletion, the history of delta channels.
 import { HumanMessage } from "@langchain/core/messages";
+import type { RunnableConfig } from "@langchain/core/runnables";
 import { Annotation, DeltaChannel, START, StateGraph } from "@langchain/langgraph";
 import { type CheckpointMetadata, emptyCheckpoint, TASKS, uuid6 } from "@langchain/langgraph-checkpoint";
 import { describe, expect, it, vi } from "vitest";
@@ -324,8 +325,53 @@ describe("round trips", () => {
     expect(await during(() => saver.put(config, checkpoint(uuid6(60)), METADATA, {}))).toEqual(["storeCheckpoint"]);
     expect(await during(() => saver.getTuple(at("t")))).toEqual(["getCheckpoint"]);
     const history = () => saver.getDeltaChannelHistory({ config, channels: ["a"] });
-    expect(await during(history)).toEqual(["getCheckpoint", "listCheckpoints"]);
+    expect(await during(history)).toEqual(["getCheckpoint", "listCheckpoints", "listCheckpoints"]);
     expect((await history()).a?.seed).toBe(1);
+  });
+
+  it("are two for the history of a delta channel, in a thread of many branches and in a long one", async () => {
+    const storage = memoryStorage();
+    const saver = new WaystoneSaver(storage);
+    const put = async (from: RunnableConfig, id: number, step: number): Promise<RunnableConfig> => {
+      const metadata = { ...METADATA, counters_since_delta_snapshot: { a: [step, step] as [number, number] } };
+      const config = await saver.put(from, checkpoint(uuid6(id)), metadata, {});
+      await saver.putWrites(config, [["a", id]], "task");
+      return config;
+    };
+    const root = await saver.put(at("t"), checkpoint(uuid6(0), { a: "root" }), METADATA, { a: 1 });
+    const heads = Array.from({ length: 10 }, () => root);
+    for (let id = 1; id <= 200; id++) {
+      const branch = id % heads.length;
+      heads[branch] = await put(heads[branch] ?? root, id, Math.ceil(id / heads.length));
+    }
+    let line = await saver.put(at("long"), checkpoint(uuid6(0), { a: "root" }), METADATA, { a: 1 });
+    for (let id = 1; id <= 400; id++) line = await put(line, id, id);
+
+    const rounds: string[][] = [];
+    let running = 0;
+    for (const name of ["getCheckpoint", "listCheckpoints", "getWrites", "listThreads"] as const) {
+      const verb = storage[name].bind(storage) as (...args: unknown[]) => Promise<unknown>;
+      vi.spyOn(storage, name).mockImplementation((async (...args: unknown[]) => {
+        if (running === 0) rounds.push([]);
+        running += 1;
+        rounds.at(-1)?.push(name);
+        return verb(...args).finally(() => (running -= 1));
+      }) as never);
+    }
+    const twoRounds = [["getCheckpoint", "listCheckpoints"], ["listCheckpoints"]];
+    for (const [branch, config] of heads.entries()) {
+      rounds.length = 0;
+      const { a } = await saver.getDeltaChannelHistory({ config, channels: ["a"] });
+      expect(rounds).toEqual(twoRounds);
+      expect(a?.seed).toBe("root");
+      // Those of the ancestors alone: 19 of the 20 steps of its own branch.
+      const own = Array.from({ length: 20 }, (_, i) => (branch === 0 ? 10 : branch) + 10 * i);
+      expect(a?.writes.map(([, , value]) => value)).toEqual(own.slice(0, -1));
+    }
+    rounds.length = 0;
+    const { a } = await saver.getDeltaChannelHistory({ config: line, channels: ["a"] });
+    expect(rounds).toEqual(twoRounds);
+    expect([a?.seed, a?.writes.length]).toEqual(["root", 399]);
   });
 });
 
