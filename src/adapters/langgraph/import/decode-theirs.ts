@@ -51,10 +51,6 @@ export class TheirDecoder {
       channels === undefined
         ? await this.#value(theirs.checkpoint, "checkpoint", hold)
         : { value: JSON.parse(String(theirs.checkpoint.data)) as unknown };
-    const metadata =
-      channels === undefined || this.#serde === undefined
-        ? await this.#value(theirs.metadata, "metadata", tell)
-        : await this.#metadataBesideValues(theirs.metadata, tell);
     const frame = frameOf(checkpoint?.value);
     const problem = problemOf(frame, theirs);
     if (checkpoint !== undefined && problem !== undefined) {
@@ -62,6 +58,10 @@ export class TheirDecoder {
       return undefined;
     }
     for (const flaw of held) tell(...flaw);
+    const metadata =
+      channels === undefined || this.#serde === undefined
+        ? await this.#value(theirs.metadata, "metadata", tell)
+        : await this.#metadataBesideValues(theirs.metadata, tell);
     if (frame === undefined || metadata === undefined) return undefined;
     if (!isFields(metadata.value)) {
       tell("undecodable", "metadata", false, "they are no object");

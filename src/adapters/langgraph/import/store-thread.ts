@@ -44,6 +44,8 @@ export async function storeThread(run: ImportRun, threadId: string, done: () => 
 class ThreadWriter {
   readonly #run: ImportRun;
   readonly #threadId: string;
+  /** Why our store takes nothing of the thread, when it does not take its id. */
+  readonly #refusal: string | undefined;
   /** The newest checkpoint that our thread had at the start. */
   readonly #head: CheckpointKey | undefined;
   /** Whether theirs knows that one: if not, our thread has gone on by itself. */
@@ -53,39 +55,45 @@ class ThreadWriter {
   /** The checkpoint before: one is on its way while the next one's writes are stored. */
   #last: Promise<void> = Promise.resolve();
 
-  private constructor(run: ImportRun, threadId: string, head: CheckpointKey | undefined, headIsTheirs: boolean) {
+  private constructor(
+    run: ImportRun,
+    threadId: string,
+    head: Attempt<CheckpointKey | undefined>,
+    headIsTheirs: boolean,
+  ) {
     this.#run = run;
     this.#threadId = threadId;
-    this.#head = head;
+    this.#refusal = head.refusal;
+    this.#head = head.value;
     this.#headIsTheirs = headIsTheirs;
-    this.#beyondHead = head === undefined;
+    this.#beyondHead = head.value === undefined;
   }
 
   static async open(run: ImportRun, threadId: string): Promise<ThreadWriter> {
     const { storage, source, options } = run;
-    const [head] = await storage.listCheckpoints(threadId, { limit: 1, signal: options.signal });
-    return new ThreadWriter(run, threadId, head, head !== undefined && (await source.has(threadId, head)));
+    const newest = await attempt(storage.listCheckpoints(threadId, { limit: 1, signal: options.signal }));
+    const head = newest.value?.[0];
+    const headIsTheirs = head !== undefined && (await source.has(threadId, head));
+    return new ThreadWriter(run, threadId, { value: head, refusal: newest.refusal }, headIsTheirs);
   }
 
   /** A checkpoint with its writes; these come first, so that a checkpoint that is there is complete. */
   async store(key: CheckpointKey, parentId: string | undefined, decoded: Decoded, tell: TellPart): Promise<void> {
-    const { counts } = this.#run;
+    const { counts, storage } = this.#run;
     const isNew = this.#beyondHead;
     if (this.#head?.checkpointId === key.checkpointId && this.#head.namespace === key.namespace)
       this.#beyondHead = true;
-    if (!isNew) {
-      const there = await this.#run.storage.getCheckpoint(this.#threadId, { ...placeOf(key), writes: true });
-      if (there !== undefined) {
-        counts.present.checkpoints += 1;
-        await this.#storeMissing(key, decoded.writes, there.writes ?? [], tell);
-        return;
-      }
+    const found = isNew ? {} : await attempt(storage.getCheckpoint(this.#threadId, { ...placeOf(key), writes: true }));
+    const refusal = this.#refusal ?? found.refusal;
+    if (refusal !== undefined) return tell("refused", "checkpoint", false, refusal);
+    if (found.value !== undefined) {
+      counts.present.checkpoints += 1;
+      return await this.#storeMissing(key, decoded.writes, found.value.writes ?? [], tell);
     }
     const { state } = decoded;
     if (state !== undefined && !isNew) {
       const [kind, reason] = this.#headIsTheirs ? REMOVED : DIVERGED;
-      tell(kind, "checkpoint", false, reason);
-      return;
+      return tell(kind, "checkpoint", false, reason);
     }
     const writes = this.#storeWrites(key, decoded.writes, tell);
     await Promise.all([this.#last, writes]);
@@ -95,7 +103,7 @@ class ThreadWriter {
     // Every value is stored: the saver would pass over those that their row names no version of.
     const all = { ...channel_versions, ...Object.fromEntries(Object.keys(channel_values).map((name) => [name, 1])) };
     const storing = async (): Promise<void> => {
-      const refusal = await refused(this.#run.saver.put(config, state.checkpoint, state.metadata, all));
+      const { refusal } = await attempt(this.#run.saver.put(config, state.checkpoint, state.metadata, all));
       if (refusal === undefined) counts.imported.checkpoints += 1;
       else tell("refused", "checkpoint", false, refusal);
     };
@@ -110,8 +118,10 @@ class ThreadWriter {
   }
 
   async storeOrphans(key: CheckpointKey, writes: readonly DecodedWrite[], tell: TellPart): Promise<void> {
-    const there = await this.#run.storage.getWrites(this.#threadId, key.checkpointId, { namespace: key.namespace });
-    await this.#storeMissing(key, writes, there, tell);
+    const { namespace } = key;
+    const there = await attempt(this.#run.storage.getWrites(this.#threadId, key.checkpointId, { namespace }));
+    if (there.refusal !== undefined) return tell("refused", "writes", false, there.refusal);
+    await this.#storeMissing(key, writes, there.value ?? [], tell);
   }
 
   async #storeMissing(
@@ -150,7 +160,7 @@ class ThreadWriter {
     if (first === undefined) return;
     const values = await codec.encodeAll(group.map(({ value }) => value));
     const inputs = group.map(({ channel, index }, at): WriteInput => [channel, values[at], index]);
-    const refusal = await refused(
+    const { refusal } = await attempt(
       storage.putWrites(this.#threadId, key.checkpointId, first.taskId, inputs, {
         namespace: key.namespace,
         taskPath: first.taskPath,
@@ -174,13 +184,18 @@ function keyOfWrite({ taskId, index }: Pick<CheckpointWrite, "taskId" | "index">
   return JSON.stringify([taskId, index]);
 }
 
-/** Why our store does not take a record; `undefined` when it has it. Any other failure is thrown. */
-async function refused(storing: Promise<unknown>): Promise<string | undefined> {
+/** What a call of our store gave, or why the store does not take such a record. */
+interface Attempt<T> {
+  readonly value?: T | undefined;
+  readonly refusal?: string | undefined;
+}
+
+/** Any failure but a refusal of the record is thrown. */
+async function attempt<T>(call: Promise<T>): Promise<Attempt<T>> {
   try {
-    await storing;
-    return undefined;
+    return { value: await call };
   } catch (error) {
     if (!isStorageError(error) || (error.code !== "SERIALIZATION" && error.code !== "INVALID_ARGUMENT")) throw error;
-    return error.message;
+    return { refusal: error.message };
   }
 }
