@@ -108,7 +108,9 @@ function hintFor(error: StorageError): string {
     case "SERIALIZATION":
       return "the value has to become plain data first";
     case "CORRUPTION":
-      return "check that the URL names a store of waystone; if it does, restore a backup";
+      return error.operation === "openLangGraph"
+        ? "SQLite's own tool can save what is left: sqlite3 broken.db .recover | sqlite3 saved.db"
+        : "check that the URL names a store of waystone; if it does, restore a backup";
     case "UNSUPPORTED":
       return "this store or this version of waystone cannot do it";
     case "CLOSED":

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { InvalidArgumentError, StorageConnectionError, UnsupportedError } from "../../../contract/errors.js";
+import { CorruptionError, InvalidArgumentError, StorageConnectionError } from "../../../contract/errors.js";
 import { loadSqlite } from "../../../node-sqlite.js";
 import { isOfPython, writtenByPython } from "./python-savers.js";
 import type { CheckpointKey, LangGraphSource, SourceSize, TheirCheckpoint, TheirWrite } from "./source.js";
@@ -41,7 +41,7 @@ export function openSqliteSource(path: string): LangGraphSource {
     return new SqliteSource(db, checkTables(db), file, guard);
   } catch (error) {
     db?.close();
-    throw openingFailure(error);
+    throw failureOf(error);
   }
 }
 
@@ -102,7 +102,7 @@ class SqliteSource implements LangGraphSource {
 
   async *threadIds(): AsyncGenerator<string> {
     const all = "SELECT thread_id AS id FROM checkpoints UNION SELECT thread_id FROM writes ORDER BY 1";
-    for (const { id } of this.#db.prepare(all).iterate()) yield String(id);
+    for (const { id } of this.#rows(all)) yield String(id);
   }
 
   async hasThread(threadId: string): Promise<boolean> {
@@ -114,7 +114,7 @@ class SqliteSource implements LangGraphSource {
   async *keys(threadId: string): AsyncGenerator<CheckpointKey> {
     const sql = `SELECT checkpoint_ns AS namespace, checkpoint_id AS checkpointId FROM checkpoints WHERE thread_id = ?
       ORDER BY checkpoint_id, checkpoint_ns`;
-    for (const row of this.#db.prepare(sql).iterate(threadId)) yield keyOf(row);
+    for (const row of this.#rows(sql, threadId)) yield keyOf(row);
   }
 
   async *orphanKeys(threadId: string): AsyncGenerator<CheckpointKey> {
@@ -122,15 +122,15 @@ class SqliteSource implements LangGraphSource {
       WHERE thread_id = ? AND NOT EXISTS (SELECT 1 FROM checkpoints AS its WHERE its.thread_id = own.thread_id
         AND its.checkpoint_ns = own.checkpoint_ns AND its.checkpoint_id = own.checkpoint_id)
       ORDER BY checkpoint_id, checkpoint_ns`;
-    for (const row of this.#db.prepare(sql).iterate(threadId)) yield keyOf(row);
+    for (const row of this.#rows(sql, threadId)) yield keyOf(row);
   }
 
   async has(threadId: string, { namespace, checkpointId }: CheckpointKey): Promise<boolean> {
-    return this.#has.get(threadId, namespace, checkpointId) !== undefined;
+    return told(() => this.#has.get(threadId, namespace, checkpointId)) !== undefined;
   }
 
   async read(threadId: string, key: CheckpointKey): Promise<TheirCheckpoint | undefined> {
-    const row = this.#checkpoint.get(threadId, key.namespace, key.checkpointId);
+    const row = told(() => this.#checkpoint.get(threadId, key.namespace, key.checkpointId));
     if (row === undefined) return undefined;
     const { parentId, type, checkpoint, metadata, hasParent } = row as unknown as CheckpointRow;
     return {
@@ -146,7 +146,7 @@ class SqliteSource implements LangGraphSource {
   }
 
   async writes(threadId: string, { namespace, checkpointId }: CheckpointKey): Promise<readonly TheirWrite[]> {
-    const rows = this.#writes.all(threadId, namespace, checkpointId) as unknown as WriteRow[];
+    const rows = told(() => this.#writes.all(threadId, namespace, checkpointId)) as unknown as WriteRow[];
     return rows.map(({ type, data, ...write }) => ({ ...write, payload: { type, data } }));
   }
 
@@ -160,7 +160,16 @@ class SqliteSource implements LangGraphSource {
   }
 
   #number(sql: string, ...values: readonly string[]): number {
-    return Number(Object.values(this.#db.prepare(sql).get(...values) ?? {})[0]);
+    const row = told(() => this.#db.prepare(sql).get(...values));
+    return Number(Object.values(row ?? {})[0]);
+  }
+
+  *#rows(sql: string, ...values: readonly string[]): Generator<Record<string, unknown>> {
+    try {
+      yield* this.#db.prepare(sql).iterate(...values);
+    } catch (error) {
+      throw failureOf(error);
+    }
   }
 }
 
@@ -260,13 +269,21 @@ class Guard {
   }
 }
 
-function openingFailure(error: unknown): unknown {
-  if (error instanceof InvalidArgumentError || error instanceof UnsupportedError) return error;
-  if (error instanceof Error && "errcode" in error) {
-    return new StorageConnectionError("the database to import cannot be read", {
-      operation: "openLangGraph",
-      cause: error,
-    });
+function told<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw failureOf(error);
   }
-  return error;
 }
+
+/** A failure of SQLite as one of this package. */
+function failureOf(error: unknown): unknown {
+  if (!(error instanceof Error) || !("errcode" in error)) return error;
+  const details = { operation: "openLangGraph", cause: error };
+  return (Number(error.errcode) & 0xff) === SQLITE_CORRUPT
+    ? new CorruptionError("the database to import is damaged as a whole: SQLite cannot read on", details)
+    : new StorageConnectionError("the database to import cannot be read", details);
+}
+
+const SQLITE_CORRUPT = 11;
