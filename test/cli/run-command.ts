@@ -17,14 +17,19 @@ export interface CommandSetting {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Buffer;
+  /** The command's file, when it is not that of `dist`. */
+  readonly file?: string;
 }
 
 /** The command's answer. Its environment has none of this product's variables. */
-export function runCommand(args: readonly string[], { cwd, env, input }: CommandSetting = {}): Promise<CommandResult> {
-  if (!existsSync(commandFile)) throw new Error("dist is not built: run `npm run build` first");
+export function runCommand(
+  args: readonly string[],
+  { cwd, env, input, file = commandFile }: CommandSetting = {},
+): Promise<CommandResult> {
+  if (!existsSync(file)) throw new Error("dist is not built: run `npm run build` first");
   const { NO_COLOR: _color, ...plain } = userEnvironment;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [commandFile, ...args], { cwd, env: { ...plain, ...env } });
+    const child = spawn(process.execPath, [file, ...args], { cwd, env: { ...plain, ...env } });
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const) {
       child[name].setEncoding("utf8").on("data", (text: string) => {
