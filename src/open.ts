@@ -18,6 +18,8 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly journal?: "auto" | "rollback" | undefined;
   /** Task context versions that are kept. Default 20 (T2). */
   readonly keepVersions?: number | undefined;
+  /** SQLite: most bytes of memory for vectors of items. Default 268,435,456. */
+  readonly vectorCacheBytes?: number | undefined;
   /** Open the store and migrate its schema now, so that a wrong URL is told at once. Default `true`. */
   readonly initialize?: boolean | undefined;
   /** Further schemes, by name without the colon: your own backend beside ours. */
@@ -57,7 +59,7 @@ const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
     },
   },
   sqlite: {
-    options: { ...COMMON, durability: asText, journal: asText },
+    options: { ...COMMON, durability: asText, journal: asText, vectorCacheBytes: asNumber },
     open: async (path, options) => {
       if (path === "") throw new InvalidArgumentError("a sqlite: URL names a file: sqlite:./agent.db");
       const { sqliteStorage } = await import("./backends/sqlite/index.js");

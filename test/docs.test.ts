@@ -12,11 +12,13 @@ import { DEFAULT_TIMEOUT_MS, timeoutOption } from "../src/domain/call-options.js
 import { MAX_DELETED_IDS } from "../src/domain/checkpoint-arguments.js";
 import { DEFAULT_MAX_BYTES, MAX_DEPTH } from "../src/domain/codec/format.js";
 import { MAX_IDENTIFIER_BYTES } from "../src/domain/identifiers.js";
+import { MAX_OFFSET } from "../src/domain/item-arguments.js";
 import { MAX_ITEM_BYTES } from "../src/domain/items.js";
 import { MAX_LEASE_TTL_MS } from "../src/domain/leases.js";
 import { MAX_METADATA_BYTES, MAX_METADATA_DEPTH } from "../src/domain/metadata.js";
 import { MAX_NAMESPACE_LABELS } from "../src/domain/namespaces.js";
 import { KEEP_CONTEXT_VERSIONS } from "../src/domain/task-contexts.js";
+import { MAX_DIMENSIONS, MAX_ITEM_VECTOR_NUMBERS, MAX_ITEM_VECTORS } from "../src/domain/vectors.js";
 import { openStorage } from "../src/open.js";
 import { CLAUSE_GROUPS } from "../src/testing/clauses/index.js";
 import { checkBlocks, type PageBlock } from "./support/check-blocks.js";
@@ -162,6 +164,9 @@ describe("docs/contract.md", () => {
       "metadata, as JSON text": `${mebibytes(MAX_METADATA_BYTES)} and ${MAX_METADATA_DEPTH} levels`,
       "value of an item, as JSON text": `${mebibytes(MAX_ITEM_BYTES)} and ${MAX_METADATA_DEPTH} levels`,
       "labels of an item's namespace": count(MAX_NAMESPACE_LABELS),
+      "vectors of an item; their numbers together": `${count(MAX_ITEM_VECTORS)}; ${count(MAX_ITEM_VECTOR_NUMBERS)}`,
+      "dimensions of a vector": count(MAX_DIMENSIONS),
+      "`offset` of a search": count(MAX_OFFSET),
       "`ttlMs` of a session or an item": `${count(MAX_TTL_MS / day)} days`,
       "`ttlMs` of a lease": `${MAX_LEASE_TTL_MS / day} days`,
       "`timeoutMs`": "1 day",
@@ -186,6 +191,7 @@ describe("the pages of the backends", () => {
     path: true,
     durability: true,
     journal: true,
+    vectorCacheBytes: true,
   };
   const table = (backend: string) =>
     tableRows(`docs/backends/${backend}.md`, "option", "in the URL", "in the environment", "default", "meaning");

@@ -22,7 +22,7 @@ import { MAX_NAMESPACE_LABELS, parseNamespace } from "./namespaces.js";
 import { parseVector, parseVectors } from "./vectors.js";
 
 /** Most items that `offset` passes over: each of them is looked at for every page. */
-const MAX_OFFSET = 100_000;
+export const MAX_OFFSET = 100_000;
 
 export const PUT_FIELDS = ["ttlMs", "expectedVersion", "ifAbsent", "vectors"] as const;
 export const UPDATE_FIELDS = ["ttlMs", "expectedVersion", "ifPresent", "vectors"] as const;

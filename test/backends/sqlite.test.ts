@@ -12,7 +12,13 @@ const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 
 function factory(options: Omit<SqliteStorageOptions, "path">): StorageFactory {
   return {
-    supports: { reopen: true, secondHandle: true, clock: true, durability: options.durability ?? "crash" },
+    supports: {
+      reopen: true,
+      secondHandle: true,
+      clock: true,
+      vectors: true,
+      durability: options.durability ?? "crash",
+    },
     create: async () => {
       const directory = await mkdtemp(join(base, "waystone-sqlite-"));
       return {

@@ -14,6 +14,7 @@ import { findContext, insertContext, newestVersion, putVersion } from "./context
 import { isDuplicate } from "./errors.js";
 import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
 import { deleteItem, findItem, putItem } from "./item-rows.js";
+import { assertDimensionsFit } from "./item-vectors.js";
 import { isLocated } from "./message-ids.js";
 import { rememberRole } from "./message-roles.js";
 import { findMessage, insertMessage } from "./message-rows.js";
@@ -141,7 +142,8 @@ function* storeRow(
       return;
     }
     case "item":
-      putItem(tx, tenant, row.item);
+      if (row.vectors !== null) assertDimensionsFit(tx, tenant, row.item, row.vectors.dimensions);
+      putItem(tx, tenant, undefined, row.item, row.vectors);
       return;
     case "message": {
       const session = sessionHead(tx, tenant, idOf(subject));

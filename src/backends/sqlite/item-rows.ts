@@ -1,17 +1,25 @@
 /** Rows of items. A namespace is stored as bytes whose order and prefixes are those of its labels (M1). */
 
 import { quoteIdentifier } from "../../contract/errors.js";
-import type { StoredItem } from "../../domain/driver/stored.js";
+import type { StoredItem, StoredVectors } from "../../domain/driver/stored.js";
+import { rootOf } from "../../domain/namespaces.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
+import { declareDimensions, deleteVectors, insertVectors } from "./item-vectors.js";
 
-interface ItemRow extends Omit<StoredItem, "namespace"> {
+/** An item with the place of its row, and the number of its vectors; `null` for none. */
+export interface ItemInRow extends StoredItem {
+  readonly id: number;
+  readonly vectors: number | null;
+}
+
+interface ItemRow extends Omit<ItemInRow, "namespace"> {
   readonly namespace: Uint8Array;
   readonly checksum: number | null;
 }
 
-const COLUMNS = `namespace, key, version, created_at AS createdAt, updated_at AS updatedAt, ttl_ms AS ttlMs,
-  expires_at AS expiresAt, checksum, value`;
+const COLUMNS = `id, namespace, key, version, created_at AS createdAt, updated_at AS updatedAt, ttl_ms AS ttlMs,
+  expires_at AS expiresAt, vectors, checksum, value`;
 
 /** Each label as UTF-8, ended by a zero byte, which no label holds. */
 export function namespaceBytes(labels: readonly string[]): Uint8Array {
@@ -36,7 +44,7 @@ export function findItem(
   tenant: number,
   namespace: readonly string[],
   key: string,
-): StoredItem | undefined {
+): ItemInRow | undefined {
   const row = db.get<ItemRow>(
     `SELECT ${COLUMNS} FROM items WHERE tenant = ? AND namespace = ? AND key = ?`,
     tenant,
@@ -46,13 +54,41 @@ export function findItem(
   return row && toItem(row);
 }
 
-export function putItem(tx: Connection, tenant: number, item: StoredItem): void {
-  tx.run(
-    `INSERT INTO items (tenant, namespace, key, version, created_at, updated_at, ttl_ms, expires_at, checksum, value)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+/**
+ * Stores an item in the place of the one that is there.
+ * @param vectors take the place of its vectors; `null` for none, `keep` for those that it has
+ */
+export function putItem(
+  tx: Connection,
+  tenant: number,
+  existing: ItemInRow | undefined,
+  item: StoredItem,
+  vectors: StoredVectors | null | "keep",
+): void {
+  const before = existing?.vectors ?? null;
+  if (vectors === null || vectors === "keep") {
+    if (vectors === null && before !== null) deleteVectors(tx, before);
+    putRow(tx, tenant, item, vectors === "keep" ? before : null);
+    return;
+  }
+  declareDimensions(tx, tenant, rootOf(item), vectors.dimensions);
+  if (before !== null) deleteVectors(tx, before);
+  if (existing !== undefined) {
+    putRow(tx, tenant, item, insertVectors(tx, tenant, existing.id, vectors));
+    return;
+  }
+  const id = putRow(tx, tenant, item, null);
+  tx.run("UPDATE items SET vectors = ? WHERE id = ?", insertVectors(tx, tenant, id, vectors), id);
+}
+
+/** Returns the row's number where the item is new. */
+function putRow(tx: Connection, tenant: number, item: StoredItem, vectors: number | null): number {
+  return tx.insert(
+    `INSERT INTO items (tenant, namespace, key, version, created_at, updated_at, ttl_ms, expires_at, vectors, checksum, value)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (tenant, namespace, key) DO UPDATE SET version = excluded.version, created_at = excluded.created_at,
        updated_at = excluded.updated_at, ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
-       checksum = excluded.checksum, value = excluded.value`,
+       vectors = excluded.vectors, checksum = excluded.checksum, value = excluded.value`,
     tenant,
     namespaceBytes(item.namespace),
     item.key,
@@ -61,6 +97,7 @@ export function putItem(tx: Connection, tenant: number, item: StoredItem): void 
     item.updatedAt,
     item.ttlMs,
     item.expiresAt,
+    vectors,
     checksum(item.value),
     item.value,
   );
@@ -78,9 +115,11 @@ export interface ItemPlaceRow {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly expiresAt: number | null;
+  /** The number of its vectors; `null` for none. */
+  readonly vectors: number | null;
 }
 
-const PLACE = "id, namespace, key, created_at AS createdAt, updated_at AS updatedAt, expires_at AS expiresAt";
+const PLACE = "id, namespace, key, created_at AS createdAt, updated_at AS updatedAt, expires_at AS expiresAt, vectors";
 
 const FORWARD = `SELECT ${PLACE} FROM items INDEXED BY items_by_key
   WHERE tenant = ? AND (namespace, key) > (?, ?) AND namespace < ? ORDER BY namespace, key LIMIT ?`;
@@ -110,8 +149,12 @@ export function placesBefore(
   return db.all<ItemPlaceRow>(BACKWARD, tenant, before.namespace, before.key, start, limit);
 }
 
+export function placeAt(db: Connection, id: number): ItemPlaceRow | undefined {
+  return db.get<ItemPlaceRow>(`SELECT ${PLACE} FROM items WHERE id = ?`, id);
+}
+
 /** @throws CorruptionError */
-export function itemAt(db: Connection, id: number): StoredItem | undefined {
+export function itemAt(db: Connection, id: number): ItemInRow | undefined {
   const row = db.get<ItemRow>(`SELECT ${COLUMNS} FROM items WHERE id = ?`, id);
   return row && toItem(row);
 }
@@ -163,7 +206,7 @@ export function sweepExpiredItems(tx: Connection, tenant: number, now: number, l
 }
 
 /** @throws CorruptionError */
-function toItem({ checksum: sum, namespace, ...item }: ItemRow): StoredItem {
+function toItem({ checksum: sum, namespace, ...item }: ItemRow): ItemInRow {
   assertIntact(sum, () => `item ${quoteIdentifier(item.key)}`, item.value);
   return { ...item, namespace: namespaceLabels(namespace) };
 }

@@ -20,7 +20,7 @@ import {
 } from "./item-rows.js";
 
 /** How long a step may take, in milliseconds. */
-const STEP_MS = 3;
+export const STEP_MS = 3;
 
 /** Places read at once. */
 const PLACES_AT_ONCE = 100;
@@ -90,7 +90,7 @@ export function itemCount(tenant: number, count: ItemCount, now: number): Search
 type FoundPlace = Omit<ItemPlaceRow, "namespace"> & { readonly namespace: string[] };
 
 /** Hands on the places below a prefix, piece by piece. */
-function placeScan(
+export function placeScan(
   tenant: number,
   { prefix }: Pick<ItemListing, "prefix">,
   direction: ItemListing["direction"],

@@ -1,23 +1,26 @@
-/** Items of the SQLite backend (M1-M3). */
-import { UnsupportedError } from "../../contract/errors.js";
+/** Items of the SQLite backend (M1-M6). */
 import type { Call } from "../../domain/driver/call.js";
-import type { ItemStep, ItemStepResult } from "../../domain/driver/items.js";
+import type { ItemStep, ItemStepResult, NearestListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import { updateStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, putStored, refreshStored } from "../../domain/items.js";
 import type { Connection } from "./connection/connection.js";
 import { deleteItem, deleteSome, findItem, putItem, sweepExpiredItems } from "./item-rows.js";
-import { itemCount, itemSearch, namespaceSearch, type Search } from "./item-search.js";
+import { itemCount, itemSearch, namespaceSearch, type Search, STEP_MS } from "./item-search.js";
+import { assertDimensionsFit, forgetDimensions } from "./item-vectors.js";
+import { hasFewItems, nearestSearch } from "./nearest-search.js";
 import type { OpenFile } from "./store.js";
+import type { VectorView } from "./vector-cache.js";
 
 /** Steps carried out, or items deleted, between two looks at the time. */
 const STEPS_AT_ONCE = 20;
 
 export function itemVerbs(file: () => OpenFile): ItemDriver {
   return {
-    runItemSteps(call, steps) {
+    async runItemSteps(call, steps) {
       const writes = steps.filter((step) => !isRead(step));
-      if (writes.length === 0) return readSteps(file(), call, steps);
+      const view = await viewFor(file(), call, steps);
+      if (writes.length === 0) return readSteps(file(), call, steps, view);
       // A search may take long: it must not hold up those who share a transaction.
       const searches = steps.some((step) => SEARCHES.has(step.kind));
       const rows = searches ? Number.POSITIVE_INFINITY : steps.length;
@@ -27,7 +30,7 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
         const now = file().now();
         const results: ItemStepResult[] = [];
         for (const step of steps) {
-          results.push(yield* runStep(tx, tenant, step, now));
+          results.push(yield* runStep(tx, tenant, step, now, view));
           if (results.length % STEPS_AT_ONCE === 0) yield;
         }
         return results;
@@ -35,6 +38,11 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
     },
 
     searchItems: (call, listing) => readSearch(file(), call, (tenant) => itemSearch(tenant, listing, file().now())),
+
+    async searchNearest(call, listing) {
+      const view = await viewFor(file(), call, [{ kind: "nearest", listing }]);
+      return readSearch(file(), call, (tenant) => nearestSearch(tenant, listing, file().now(), view(listing)));
+    },
 
     countItems: (call, count) => readSearch(file(), call, (tenant) => itemCount(tenant, count, file().now())),
 
@@ -48,9 +56,12 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
         for (;;) {
           const deleted = deleteSome(tx, tenant, prefix, STEPS_AT_ONCE);
           live += deleted.filter((expiresAt) => !isItemExpired({ expiresAt }, now)).length;
-          if (deleted.length < STEPS_AT_ONCE) return live;
+          if (deleted.length < STEPS_AT_ONCE) break;
           yield;
         }
+        const [root] = prefix;
+        if (root !== undefined && prefix.length === 1) forgetDimensions(tx, tenant, root);
+        return live;
       });
       if (count > 0) file().maintenance.wake();
       return count;
@@ -64,18 +75,31 @@ function isRead(step: ItemStep): boolean {
   return SEARCHES.has(step.kind) || (step.kind === "get" && !step.refreshTtl);
 }
 
-function* runStep(tx: Connection, tenant: number, step: ItemStep, now: number): Generator<void, ItemStepResult, void> {
+function* runStep(
+  tx: Connection,
+  tenant: number,
+  step: ItemStep,
+  now: number,
+  view: ViewOf,
+): Generator<void, ItemStepResult, void> {
   switch (step.kind) {
     case "put": {
-      const item = putStored(findItem(tx, tenant, step.namespace, step.key), step, now);
-      putItem(tx, tenant, item);
+      if (step.vectors !== null) assertDimensionsFit(tx, tenant, step, step.vectors.dimensions);
+      const stored = findItem(tx, tenant, step.namespace, step.key);
+      const item = putStored(stored, step, now);
+      putItem(tx, tenant, stored, item, step.vectors);
       // Each item that will expire takes two that have expired with it: they never become many.
       if (item.ttlMs !== null) sweepExpiredItems(tx, tenant, now, 2);
       return { kind: "put", item };
     }
     case "update": {
-      const item = updateStored(findItem(tx, tenant, step.namespace, step.key), step, now);
-      putItem(tx, tenant, item);
+      const { vectors } = step;
+      if (vectors !== null && vectors !== "keep") assertDimensionsFit(tx, tenant, step, vectors.dimensions);
+      const stored = findItem(tx, tenant, step.namespace, step.key);
+      const item = updateStored(stored, step, now);
+      // An expired item leaves nothing to the one that begins in its place.
+      const isGone = stored !== undefined && isItemExpired(stored, now);
+      putItem(tx, tenant, stored, item, vectors === "keep" && isGone ? null : vectors);
       if (item.ttlMs !== null) sweepExpiredItems(tx, tenant, now, 2);
       return { kind: "update", item };
     }
@@ -83,7 +107,7 @@ function* runStep(tx: Connection, tenant: number, step: ItemStep, now: number): 
       const stored = findItem(tx, tenant, step.namespace, step.key);
       if (stored === undefined || isItemExpired(stored, now)) return { kind: "get", item: undefined };
       const item = step.refreshTtl ? refreshStored(stored, now) : stored;
-      if (item !== stored) putItem(tx, tenant, item);
+      if (item !== stored) putItem(tx, tenant, stored, item, "keep");
       return { kind: "get", item };
     }
     case "delete": {
@@ -96,10 +120,39 @@ function* runStep(tx: Connection, tenant: number, step: ItemStep, now: number): 
     case "count":
       return { kind: "count", count: yield* runSearch(tx, itemCount(tenant, step.count, now)) };
     case "nearest":
-      throw new UnsupportedError("the SQLite backend does not compare vectors");
+      return {
+        kind: "nearest",
+        rows: yield* runSearch(tx, nearestSearch(tenant, step.listing, now, view(step.listing))),
+      };
     case "namespaces":
       return { kind: "namespaces", rows: yield* runSearch(tx, namespaceSearch(tenant, step.listing, now)) };
   }
+}
+
+/** What the cache of vectors had of a prefix before the steps began; `null` where it is not needed, or too small. */
+type ViewOf = (listing: NearestListing) => VectorView | null;
+
+/** Reads vectors into the cache for searches by similarity, unless they are about few items. */
+async function viewFor(file: OpenFile, call: Call, steps: readonly ItemStep[]): Promise<ViewOf> {
+  const listings = steps.flatMap((step) => (step.kind === "nearest" ? [step.listing] : []));
+  if (listings.length === 0) return () => null;
+  const cached = await file.read(call, (db, tenant) => {
+    if (listings.every(({ prefix }) => hasFewItems(db, tenant, prefix))) return null;
+    return { tenant, all: file.vectors.read(db, tenant, performance.now() + STEP_MS) };
+  });
+  if (cached === null) return () => null;
+  let { all } = cached;
+  if (all === false) {
+    all = await file.scan(call, async (read, tenant) => {
+      for (;;) {
+        const done = await read((db) => file.vectors.read(db, tenant, performance.now() + STEP_MS));
+        if (done !== false) return done;
+      }
+    });
+  }
+  if (all === null) return () => null;
+  const views = new Map(listings.map((listing) => [listing, file.vectors.view(cached.tenant, listing.prefix)]));
+  return (listing) => views.get(listing) ?? null;
 }
 
 function* runSearch<Page>(db: Connection, search: Search<Page>): Generator<void, Page, void> {
@@ -108,7 +161,12 @@ function* runSearch<Page>(db: Connection, search: Search<Page>): Generator<void,
 }
 
 /** Steps that change nothing; each is a short read by itself. */
-async function readSteps(file: OpenFile, call: Call, steps: readonly ItemStep[]): Promise<ItemStepResult[]> {
+async function readSteps(
+  file: OpenFile,
+  call: Call,
+  steps: readonly ItemStep[],
+  view: ViewOf,
+): Promise<ItemStepResult[]> {
   const [only] = steps;
   const now = file.now();
   if (steps.length === 1 && only?.kind === "get") {
@@ -123,7 +181,7 @@ async function readSteps(file: OpenFile, call: Call, steps: readonly ItemStep[])
       let piece: IteratorResult<void, ItemStepResult>;
       do {
         piece = await read((db) => {
-          pieces ??= runStep(db, tenant, step, now);
+          pieces ??= runStep(db, tenant, step, now, view);
           return pieces.next();
         });
       } while (!piece.done);

@@ -1,7 +1,7 @@
 /** Options of the SQLite backend. */
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "../../contract/errors.js";
-import { knownFields, oneOf, string } from "../../domain/arguments.js";
+import { integer, knownFields, oneOf, string } from "../../domain/arguments.js";
 import type { StorageBackendOptions } from "../../domain/backend/storage-backend.js";
 import type { Clock } from "../../domain/clock.js";
 import { systemClock } from "../../domain/clock.js";
@@ -24,6 +24,11 @@ export interface SqliteStorageOptions extends StorageBackendOptions {
   readonly journal?: "auto" | "rollback" | undefined;
   /** Task context versions that are kept (T2). Default 20. */
   readonly keepVersions?: number | undefined;
+  /**
+   * Most bytes of memory for vectors of items, at least 0, about. Searches by similarity keep the vectors that they compare there;
+   * a tenant's that do not fit are read from the file by each search. Default 268,435,456 (256 MiB).
+   */
+  readonly vectorCacheBytes?: number | undefined;
 }
 
 /** Options with every default filled in. */
@@ -34,19 +39,34 @@ export interface ResolvedOptions {
   readonly journal: "auto" | "rollback";
   readonly clock: Clock;
   readonly keepVersions: number;
+  readonly vectorCacheBytes: number;
 }
 
-const FIELDS = ["path", "durability", "journal", "clock", "timeoutMs", "keepVersions", "tenant"] as const;
+/** 100,000 vectors of 384 dimensions, and half as many again. */
+const VECTOR_CACHE_BYTES = 256 * 1024 * 1024;
+
+const FIELDS = [
+  "path",
+  "durability",
+  "journal",
+  "clock",
+  "timeoutMs",
+  "keepVersions",
+  "vectorCacheBytes",
+  "tenant",
+] as const;
 
 /** @throws InvalidArgumentError */
 export function resolveOptions(options: SqliteStorageOptions): ResolvedOptions {
-  const { path, durability, journal, clock, keepVersions } = knownFields(options, "options", FIELDS);
+  const { path, durability, journal, clock, keepVersions, vectorCacheBytes } = knownFields(options, "options", FIELDS);
   return {
     path: resolve(filePath(path)),
     durability: durability === undefined ? "crash" : oneOf(durability, "durability", ["crash", "process"]),
     journal: journal === undefined ? "auto" : oneOf(journal, "journal", ["auto", "rollback"]),
     clock: clock ?? systemClock,
     keepVersions: keepVersionsOption(keepVersions),
+    vectorCacheBytes:
+      vectorCacheBytes === undefined ? VECTOR_CACHE_BYTES : integer(vectorCacheBytes, "vectorCacheBytes", { min: 0 }),
   };
 }
 

@@ -22,6 +22,7 @@ import type { Connection } from "./connection/connection.js";
 import type { ReadStep } from "./connection/snapshots.js";
 import { contextName, contextsById, selectVersionAfter } from "./context-rows.js";
 import { bytesBeyond, itemAt, namespaceBytes, placesAfter } from "./item-rows.js";
+import { findVectors } from "./item-vectors.js";
 import { selectWindow } from "./message-rows.js";
 import { liveSession, type SessionRow, sessionsById, sessionsOfContext } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
@@ -182,8 +183,11 @@ async function* recordsOfItems({ read, tenant, now }: Source): AsyncGenerator<St
   );
   for await (const place of places) {
     if (isItemExpired(place, now)) continue;
-    const item = await read((db) => itemAt(db, place.id));
-    if (item !== undefined) yield itemRecord(item, null);
+    const record = await read((db) => {
+      const item = itemAt(db, place.id);
+      return item && itemRecord(item, (item.vectors !== null && findVectors(db, item.vectors)) || null);
+    });
+    if (record !== undefined) yield record;
   }
 }
 

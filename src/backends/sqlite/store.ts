@@ -17,6 +17,7 @@ import { Maintenance, needsMaintenance } from "./maintenance.js";
 import type { ResolvedOptions } from "./options.js";
 import { migrate, schemaVersion } from "./schema/migrate.js";
 import { Tenants } from "./tenants.js";
+import { VectorCache } from "./vector-cache.js";
 import { Writer } from "./writer.js";
 
 /** Encoded characters from which on a write is done in a transaction of its own, which syncs without holding the event loop. */
@@ -29,6 +30,7 @@ export class OpenFile {
   readonly options: ResolvedOptions;
   readonly journal: Journal;
   readonly maintenance: Maintenance;
+  readonly vectors: VectorCache;
   readonly #connection: Connection;
   readonly #log: WriteAheadLog | undefined;
   readonly #commits: CommitLog | undefined;
@@ -59,6 +61,7 @@ export class OpenFile {
   private constructor(options: ResolvedOptions, journal: Journal, connection: Connection) {
     this.options = options;
     this.journal = journal;
+    this.vectors = new VectorCache(options.vectorCacheBytes);
     this.#connection = connection;
     this.#log = journal === "wal" ? new WriteAheadLog(connection, options.path) : undefined;
     this.#commits = journal === "wal" ? new CommitLog(connection, options.path, options.durability) : undefined;

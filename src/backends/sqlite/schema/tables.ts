@@ -174,11 +174,36 @@ CREATE TABLE items (
   updated_at INTEGER NOT NULL,
   ttl_ms INTEGER,
   expires_at INTEGER,
+  -- the row of its vectors
+  vectors INTEGER,
   checksum INTEGER,
   value TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX items_by_key ON items (tenant, namespace, key);
 CREATE INDEX items_by_expiry ON items (tenant, expires_at) WHERE expires_at IS NOT NULL;
+
+-- all vectors of an item; another row whenever they change, with a number that is never given twice
+CREATE TABLE item_vectors (
+  change INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant INTEGER NOT NULL,
+  item INTEGER NOT NULL,
+  dimensions INTEGER NOT NULL,
+  checksum INTEGER,
+  -- 32-bit floats, little-endian, one vector after the other
+  data BLOB NOT NULL
+) STRICT;
+CREATE INDEX item_vectors_by_tenant ON item_vectors (tenant);
+CREATE TRIGGER items_leave_no_vectors AFTER DELETE ON items WHEN old.vectors IS NOT NULL BEGIN
+  DELETE FROM item_vectors WHERE change = old.vectors;
+END;
+
+-- of the vectors below a first label
+CREATE TABLE item_dimensions (
+  tenant INTEGER NOT NULL,
+  label TEXT NOT NULL,
+  dimensions INTEGER NOT NULL,
+  PRIMARY KEY (tenant, label)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE leases (
   id INTEGER PRIMARY KEY,
