@@ -1,38 +1,9 @@
 // No call holds the event loop for as long as all of its work takes, however much it is about.
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
-import { expect, it } from "vitest";
+import { it } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { expectShortSteps } from "../../support/event-loop.js";
 import { newPath } from "./folder.js";
-
-/** Far above what a slice takes on a busy machine, far below what the whole takes; `npm run bench sqlite` tells the true delay. */
-const LIMIT_MS = 250;
-
-/** The longest delay of the event loop while the call ran, in milliseconds. */
-async function delayDuring(call: () => Promise<unknown>): Promise<number> {
-  const delay = monitorEventLoopDelay({ resolution: 1 });
-  await sleep(30);
-  delay.enable();
-  await call();
-  await sleep(3);
-  delay.disable();
-  return delay.max / 1e6;
-}
-
-/** Other programs on the machine only ever add to a delay: the shortest of a few tries is the call's own. */
-async function expectShortDelays(
-  prepare: () => Promise<unknown>,
-  call: () => Promise<unknown>,
-  tries = 4,
-): Promise<void> {
-  const delays: number[] = [];
-  while (delays.length < tries && !delays.some((delay) => delay < LIMIT_MS)) {
-    await prepare();
-    delays.push(await delayDuring(call));
-  }
-  expect(Math.min(...delays)).toBeLessThan(LIMIT_MS);
-}
 
 async function append(storage: StorageBackend, sessionId: string, count: number): Promise<void> {
   const message = { role: "user", content: "x".repeat(1_000) };
@@ -49,7 +20,8 @@ const patient = { timeoutMs: 120_000 };
 it("while a conversation of 200,000 messages is deleted", { timeout: 600_000 }, async () => {
   await using storage = sqliteStorage({ path: newPath(), durability: "process" });
   await storage.createSession("s", "u");
-  await expectShortDelays(
+  await expectShortSteps(
+    "deleteConversationMessages",
     () => append(storage, "s", 200_000),
     () => storage.deleteConversationMessages("s", "all", patient),
   );
@@ -57,7 +29,8 @@ it("while a conversation of 200,000 messages is deleted", { timeout: 600_000 }, 
 
 it("while a session with 200,000 messages is deleted", { timeout: 600_000 }, async () => {
   await using storage = sqliteStorage({ path: newPath(), durability: "process" });
-  await expectShortDelays(
+  await expectShortSteps(
+    "deleteSession",
     async () => {
       await storage.createSession("s", "u");
       await append(storage, "s", 200_000);
@@ -91,9 +64,40 @@ it("while long histories, listings, searches and counts are read and a large sta
       () => Promise.all(Array.from({ length: 2_000 }, () => storage.getConversationHistory("s0:0", { limit: 10 }))),
     ],
   ];
-  for (const [name, call] of calls) {
-    await expectShortDelays(async () => undefined, call).catch((error: unknown) => {
-      throw new Error(`${name} holds the event loop`, { cause: error });
-    });
+  for (const [name, call] of calls) await expectShortSteps(name, async () => undefined, call);
+});
+
+it("while 50,000 items are deleted, and a thread of 20,000 checkpoints is copied, listed, pruned and deleted", {
+  timeout: 600_000,
+}, async () => {
+  await using storage = sqliteStorage({ path: newPath(), durability: "process" });
+  const nothing = async (): Promise<void> => undefined;
+  const putItems = async (): Promise<void> => {
+    for (let i = 0; i < 50; i++) {
+      await storage.batchItems(
+        Array.from({ length: 1_000 }, (_, k) => ({ put: { namespace: ["a", `${k}`], key: `${i}`, value: { k } } })),
+        patient,
+      );
+    }
+  };
+  await expectShortSteps("deleteItems", putItems, () => storage.deleteItems(["a"], patient));
+  for (let i = 0; i < 20_000; i += 500) {
+    await Promise.all(Array.from({ length: 500 }, (_, k) => storage.storeCheckpoint("t", `c${i + k}`, i + k)));
   }
+  let copies = 0;
+  const copy = (): Promise<boolean> => {
+    copies += 1;
+    return storage.copyThread("t", `copy ${copies}`, patient);
+  };
+  await expectShortSteps("copyThread", nothing, copy);
+  await expectShortSteps("listCheckpoints", nothing, () =>
+    storage.listCheckpoints("t", { limit: 10_000, data: true, ...patient }),
+  );
+  await expectShortSteps("counting what pruning removes", nothing, () =>
+    storage.pruneCheckpoints({ threadId: "t", keepLast: 1 }, { dryRun: true, ...patient }),
+  );
+  await expectShortSteps("pruneCheckpoints", copy, () =>
+    storage.pruneCheckpoints({ threadId: `copy ${copies}`, keepLast: 1 }, patient),
+  );
+  await expectShortSteps("deleteThread", copy, () => storage.deleteThread(`copy ${copies}`, patient));
 });
