@@ -1,10 +1,15 @@
 // How do the checkpointers of LangGraph grow: the time of a turn and of `getState`, and the bytes stored, over a long conversation of the default graph.
 // Options: --savers NAME,…  --turns N  --peer-turns N (turns of the others' savers)  --full (as many as ours)  --directory FOLDER
-import { mkdtempSync, rmSync } from "node:fs";
+// --conversations N (recorded ones that are replayed, from the file that WAYSTONE_TEST_RECORDING names, or that lies beside the repository)
+// --picture FILE.svg  --keep FILE.json (what was measured)  --from FILE.json (report and draw that, measure nothing)
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { measure } from "./langgraph-growth/measure.ts";
+import { recordedConversations } from "../test/support/recorded-graph.ts";
+import { type Measured, measure } from "./langgraph-growth/measure.ts";
+import { drawGrowth } from "./langgraph-growth/picture.ts";
+import { replayRecording } from "./langgraph-growth/recording.ts";
 import { reportAims, reportTable } from "./langgraph-growth/report.ts";
 import { openSubjects, SAVER_NAMES, type SaverName } from "./langgraph-growth/savers.ts";
 
@@ -15,6 +20,10 @@ const { values: options } = parseArgs({
     "peer-turns": { type: "string", default: "320" },
     full: { type: "boolean", default: false },
     directory: { type: "string", default: tmpdir() },
+    conversations: { type: "string", default: "50" },
+    picture: { type: "string" },
+    keep: { type: "string" },
+    from: { type: "string" },
   },
 });
 const turns = Number(options.turns);
@@ -25,24 +34,27 @@ const names = options.savers.split(",").map((name): SaverName => {
   return known;
 });
 
-const directory = mkdtempSync(join(options.directory, "waystone-bench-"));
-try {
+const all = options.from === undefined ? await run() : (JSON.parse(readFileSync(options.from, "utf8")) as Measured[]);
+console.log(["", ...reportTable(all), "", ...reportAims(all)].join("\n"));
+if (options.keep !== undefined) writeFileSync(options.keep, JSON.stringify(all));
+if (options.picture !== undefined) writeFileSync(options.picture, await drawGrowth(all));
+
+async function run(): Promise<Measured[]> {
   console.log(`Node.js ${process.version}, ${cpus().length} x ${cpus()[0]?.model}, ${options.directory}`);
+  const directory = mkdtempSync(join(options.directory, "waystone-bench-"));
   const { subjects, absent, close } = await openSubjects(names, directory);
-  for (const line of absent) console.log(line);
-  if (subjects.some(({ isPeer }) => isPeer) && peerTurns < turns) {
-    console.log(`MemorySaver, SqliteSaver and PostgresSaver stop after turn ${peerTurns} (--full lets them go on)`);
-  }
   try {
-    const all = await measure(
-      subjects,
-      ({ isPeer }) => (isPeer ? peerTurns : turns),
-      (line) => console.error(line),
-    );
-    console.log(["", ...reportTable(all), "", ...reportAims(all)].join("\n"));
+    for (const line of absent) console.log(line);
+    if (subjects.some(({ isPeer }) => isPeer) && peerTurns < turns) {
+      console.log(`MemorySaver, SqliteSaver and PostgresSaver stop after turn ${peerTurns} (--full lets them go on)`);
+    }
+    const all = await measure(subjects, ({ isPeer }) => (isPeer ? peerTurns : turns), console.error);
+    const conversations = recordedConversations().slice(0, Number(options.conversations));
+    if (conversations.length > 0) console.log(["", ...(await replayRecording(subjects, conversations))].join("\n"));
+    else console.log("no recorded conversations are replayed: WAYSTONE_TEST_RECORDING names a JSON Lines file of them");
+    return all;
   } finally {
     await close();
+    rmSync(directory, { recursive: true });
   }
-} finally {
-  rmSync(directory, { recursive: true });
 }

@@ -75,10 +75,10 @@ export async function measure(
   return runs.map(({ measured }) => measured);
 }
 
-/** Median of the turns around this one, in milliseconds; absent where the run ended before. */
+/** Median of the turns around this one, in milliseconds; absent where the run ended before the last of them. */
 export function turnMsAround({ turnMs }: Measured, turn: number): number | undefined {
-  if (turn > turnMs.length) return undefined;
   const width = Math.min(WINDOW, Math.floor(turn / 2));
+  if (turn + width > turnMs.length) return undefined;
   return median(turnMs.slice(turn - 1 - width, turn + width));
 }
 

@@ -81,6 +81,6 @@ function bytesOverText(all: readonly Measured[], name: SaverName): number | unde
   return mark && mark.bytes / (mark.turn * TURN_BYTES);
 }
 
-function inUnits(bytes: number): string {
+export function inUnits(bytes: number): string {
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(0)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

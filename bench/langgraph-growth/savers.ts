@@ -69,7 +69,7 @@ const TITLES: { readonly [name in SaverName]: string } = {
   postgres: "PostgresSaver",
   "ours-memory": "Waystone, memory",
   "ours-sqlite": "Waystone, SQLite",
-  floor: "references only",
+  floor: "LangGraph alone",
 };
 
 const OPENERS: { readonly [name in Exclude<SaverName, "postgres">]: (path: string) => Promise<OpenSaver> } = {
@@ -96,6 +96,8 @@ function postgresOpener(url: string): Subject["open"] {
     const { PostgresSaver } = (await importPeer("@langchain/langgraph-checkpoint-postgres")) as PostgresPeer;
     const { Pool } = ((await importPeer("pg")) as PgPeer).default;
     const pool = new Pool({ connectionString: url });
+    // A server that stops because the run failed breaks idle connections; what failed is told, not that.
+    pool.on("error", () => undefined);
     await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
     const saver = new PostgresSaver(pool, undefined, { schema });
     await saver.setup();
@@ -149,6 +151,7 @@ interface PostgresPeer {
 }
 
 interface PgPool {
+  on(event: "error", listener: () => void): void;
   query(text: string): Promise<{ rows: { readonly bytes?: number }[] }>;
   end(): Promise<void>;
 }
