@@ -186,6 +186,30 @@ describe.each(STORAGES)("on %s", (_name, storages) => {
     expect((await chat(await open()).getState(history[0]?.config ?? {})).values.messages).toHaveLength(4);
   });
 
+  it("time travel: from a question in the past another answer grows, and the first one stays", async () => {
+    const open = storages();
+    const build = (checkpointer: WaystoneSaver) =>
+      new StateGraph(Log)
+        .addNode("before", () => ({ log: ["before"] }))
+        .addNode("ask", () => ({ log: [`said ${interrupt("well?")}`] }))
+        .addNode("after", () => ({ log: ["after"] }))
+        .addEdge(START, "before")
+        .addEdge("before", "ask")
+        .addEdge("ask", "after")
+        .compile({ checkpointer });
+    await build(await open()).invoke({}, thread("t"));
+    const question = await build(await open()).getState(thread("t"));
+    const first = await build(await open()).invoke(new Command({ resume: "yes" }), thread("t"));
+    expect(first.log).toEqual(["before", "said yes", "after"]);
+    const end = await build(await open()).getState(thread("t"));
+    const again: unknown = await build(await open()).invoke(null, question.config);
+    expect(isInterrupted(again) && again[INTERRUPT][0]?.value).toBe("well?");
+    const second = await build(await open()).invoke(new Command({ resume: "no" }), thread("t"));
+    expect(second.log).toEqual(["before", "said no", "after"]);
+    expect((await build(await open()).getState(thread("t"))).values).toEqual(second);
+    expect((await build(await open()).getState(end.config)).values).toEqual(first);
+  });
+
   it("a checkpoint is copied, also the first one, which has no parent", async () => {
     const open = storages();
     await turns(open, ["a"]);
