@@ -11,6 +11,8 @@ const REASONS: { readonly [Need in ClauseNeed]: string } = {
   secondHandle: "the factory declares that the store takes one handle at a time",
   clock: "the factory declares that the store's time cannot be set",
   vectors: "the factory declares that the store keeps no vectors",
+  storedBytes: "the factory does not declare that the metrics say how many bytes are stored",
+  freedBytes: "the factory does not declare that the bytes of the metrics fall when something is removed",
   durability: "the factory declares no durability level",
 };
 

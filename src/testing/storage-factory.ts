@@ -15,6 +15,10 @@ export interface StorageSupport {
   readonly clock: boolean;
   /** Items have vectors, and are searched by similarity (M4, M5). Default: the store must refuse them, and their clauses are skipped. */
   readonly vectors?: boolean | undefined;
+  /** `getMetrics` gives `sizeBytes`, and it grows with what is stored. Default `false`. */
+  readonly storedBytes?: boolean | undefined;
+  /** `sizeBytes` also falls within some seconds when much is removed. Default `false`. */
+  readonly freedBytes?: boolean | undefined;
   /** The level that `healthCheck` must report (F5). Default: the clause is skipped. */
   readonly durability?: DurabilityLevel | undefined;
 }

@@ -17,6 +17,8 @@ function factory(options: Omit<SqliteStorageOptions, "path">): StorageFactory {
       secondHandle: true,
       clock: true,
       vectors: true,
+      storedBytes: true,
+      freedBytes: true,
       durability: options.durability ?? "crash",
     },
     create: async () => {

@@ -1,5 +1,6 @@
 // The kit proves itself: a store with one mistake does not pass it, and the same store without one does.
 import { afterAll, describe, expect, it } from "vitest";
+import { storedBytesClauses } from "../../src/testing/clauses/stored-bytes.js";
 import { runClauses } from "../../src/testing/run-clauses.js";
 import { CHECKPOINT_DELETION_FAULTS } from "./faults/checkpoint-deletion-faults.js";
 import { CHECKPOINT_FAULTS } from "./faults/checkpoint-faults.js";
@@ -12,6 +13,7 @@ import { LEASE_FAULTS } from "./faults/lease-faults.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { PIECES_WITHOUT_FAULT, SHARED_STATE_FAULTS } from "./faults/shared-state-faults.js";
 import { STORE_FAULTS } from "./faults/store-faults.js";
+import { SQLITE_WITHOUT_FAULT, STORED_BYTES_FAULTS } from "./faults/stored-bytes-faults.js";
 import { TASK_CONTEXT_FAULTS } from "./faults/task-context-faults.js";
 import { VECTOR_FAULTS } from "./faults/vector-faults.js";
 
@@ -38,6 +40,9 @@ function promiseOf(clause: string): string {
   return clause.split(" ", 1)[0] ?? "";
 }
 
+/** Clauses that look at bytes. */
+const ABOUT_BYTES = new Set(storedBytesClauses.clauses.map(({ name }) => name));
+
 describe("seeded faults", () => {
   const caught: string[] = [];
 
@@ -49,6 +54,21 @@ describe("seeded faults", () => {
       caught.push(`${name}  <-  ${failed[0]?.name}`);
     });
   }
+
+  for (const { name, promises, factory } of STORED_BYTES_FAULTS) {
+    it(`${name}: ${promises.join(" or ")} catches it`, { timeout: 60_000 }, async () => {
+      const filter = (clause: string): boolean => ABOUT_BYTES.has(clause) && promises.includes(promiseOf(clause));
+      const { failed } = await runClauses(factory, { filter, bail: true });
+      expect(failed.length).toBeGreaterThan(0);
+      caught.push(`${name}  <-  ${failed[0]?.name}`);
+    });
+  }
+
+  it("what tells its bytes passes without a fault", { timeout: 60_000 }, async () => {
+    const { failed, passed } = await runClauses(SQLITE_WITHOUT_FAULT, { filter: (clause) => ABOUT_BYTES.has(clause) });
+    expect(failed).toEqual([]);
+    expect(passed.length).toBe(ABOUT_BYTES.size);
+  });
 
   it("without a fault the same clauses pass", { timeout: 120_000 }, async () => {
     const promises = new Set(FAULTS.flatMap((fault) => fault.promises));
@@ -73,6 +93,8 @@ describe("seeded faults", () => {
   });
 
   afterAll(() => {
-    console.log(`${caught.length} of ${FAULTS.length} seeded faults are caught:\n${caught.join("\n")}`);
+    console.log(
+      `${caught.length} of ${FAULTS.length + STORED_BYTES_FAULTS.length} seeded faults are caught:\n${caught.join("\n")}`,
+    );
   });
 });

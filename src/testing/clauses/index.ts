@@ -47,6 +47,7 @@ import { sessionListingClauses } from "./session-listing.js";
 import { sessionMetadataClauses } from "./session-metadata.js";
 import { sessionClauses } from "./sessions.js";
 import { sharedStateClauses } from "./shared-states.js";
+import { storedBytesClauses } from "./stored-bytes.js";
 import { taskContextClauses } from "./task-contexts.js";
 import { tenantClauses } from "./tenants.js";
 import { threadClauses } from "./threads.js";
@@ -103,5 +104,6 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   concurrencyClauses,
   largeStepClauses,
   growthClauses,
+  storedBytesClauses,
   largeExportClauses,
 ];
