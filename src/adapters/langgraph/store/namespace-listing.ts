@@ -1,9 +1,10 @@
 /** Listings of namespaces: what the storage matches, and what of LangGraph's conditions is left to match here. */
-import { type ListNamespacesOperation, type MatchCondition, validateNamespace } from "@langchain/langgraph-checkpoint";
+import type { ListNamespacesOperation, MatchCondition } from "@langchain/langgraph-checkpoint";
 import { InvalidArgumentError } from "../../../contract/errors.js";
 import type { NamespaceQuery } from "../../../contract/item-storage.js";
 import { CACHE_ROOT } from "../cache-root.js";
 import { MAX_PAGE, wholeNumber } from "./arguments.js";
+import { checkNamespace } from "./namespaces.js";
 
 /** Most labels of a namespace: a cut beyond it cuts nothing. */
 const MAX_LABELS = 32;
@@ -51,7 +52,7 @@ function checkedCondition(condition: MatchCondition): MatchCondition {
     throw new InvalidArgumentError("matchType must be prefix or suffix");
   }
   if (!Array.isArray(path)) throw new InvalidArgumentError("path of a match condition must be an array");
-  validateNamespace(path, { allowEmpty: true, allowReservedRoot: true });
+  checkNamespace(path, "prefix");
   return { matchType, path: [...path] };
 }
 

@@ -1,13 +1,13 @@
 /** The operations of a batch, told apart and checked as LangGraph does it. */
-import {
-  type GetOperation,
-  type ListNamespacesOperation,
-  type Operation,
-  type PutOperation,
-  type SearchOperation,
-  validateNamespace,
+import type {
+  GetOperation,
+  ListNamespacesOperation,
+  Operation,
+  PutOperation,
+  SearchOperation,
 } from "@langchain/langgraph-checkpoint";
 import { InvalidArgumentError } from "../../../contract/errors.js";
+import { checkNamespace } from "./namespaces.js";
 
 /** LangGraph's put, and what `PostgresStore` adds to it. */
 export interface PutOperationWithTtl extends PutOperation {
@@ -29,23 +29,17 @@ export function knownOperation(operation: Operation, position: number): KnownOpe
     throw new InvalidArgumentError(`operations[${position}] must be an object`);
   }
   if ("namespacePrefix" in operation) {
-    checkNamespace(operation.namespacePrefix, { allowEmpty: true });
+    checkNamespace(operation.namespacePrefix, "prefix");
     return { kind: "search", operation };
   }
   if ("namespace" in operation) {
-    checkNamespace(operation.namespace);
+    checkNamespace(operation.namespace, "any");
     return "value" in operation ? { kind: "put", operation } : { kind: "get", operation };
   }
   if (["matchConditions", "maxDepth", "limit", "offset"].some((field) => field in operation)) {
     return { kind: "list", operation };
   }
   throw new InvalidArgumentError(`operations[${position}] must be a get, a put, a search or a listing of namespaces`);
-}
-
-/** @throws InvalidNamespaceError, InvalidArgumentError */
-export function checkNamespace(namespace: unknown, options: { allowEmpty?: boolean } = {}): void {
-  if (!Array.isArray(namespace)) throw new InvalidArgumentError("namespace must be an array of labels");
-  validateNamespace(namespace, { ...options, allowReservedRoot: true });
 }
 
 /** The puts of a batch, the last of each key. */

@@ -1,5 +1,5 @@
 /** LangGraph's long-term memory over any storage. */
-import { BaseStore, type Operation, type OperationResults, validateNamespace } from "@langchain/langgraph-checkpoint";
+import { BaseStore, type Operation, type OperationResults } from "@langchain/langgraph-checkpoint";
 import type { CallOptions, Page } from "../../../contract/call.js";
 import { ConflictError, InvalidArgumentError } from "../../../contract/errors.js";
 import type {
@@ -15,8 +15,8 @@ import type { JsonObject } from "../../../contract/json.js";
 import { minutes } from "./arguments.js";
 import { gatherItems, gatherNamespaces } from "./gather-pages.js";
 import { namespaceListingOf } from "./namespace-listing.js";
+import { checkNamespace } from "./namespaces.js";
 import {
-  checkNamespace,
   type KnownOperation,
   knownOperation,
   lastPuts,
@@ -133,7 +133,7 @@ export class WaystoneStore extends BaseStore {
     index?: false | string[],
     options?: { readonly ttl?: number | undefined },
   ): Promise<void> {
-    checkOwnNamespace(namespace);
+    checkNamespace(namespace, "own");
     const put: PutOperationWithTtl = { namespace, key, value, ...(index === undefined ? {} : { index }), options };
     await this.batch([put]);
   }
@@ -143,7 +143,7 @@ export class WaystoneStore extends BaseStore {
    * @throws ConflictError, InvalidNamespaceError, InvalidArgumentError
    */
   async putItem(namespace: string[], key: string, value: JsonObject, options: PutStoreItemOptions = {}): Promise<Item> {
-    checkOwnNamespace(namespace);
+    checkNamespace(namespace, "own");
     const { ttl, index, ...rest } = options;
     const ttlMs = ttlMsOf(ttl, this.#settings);
     const fields = checkedFields(index);
@@ -164,7 +164,7 @@ export class WaystoneStore extends BaseStore {
     change: ItemChange,
     options: UpdateStoreItemOptions = {},
   ): Promise<Item> {
-    checkOwnNamespace(namespace);
+    checkNamespace(namespace, "own");
     const { ttl, index, ...rest } = options;
     const ttlMs = ttl === undefined ? undefined : minutes(ttl, "ttl");
     const fields = checkedFields(index);
@@ -189,14 +189,14 @@ export class WaystoneStore extends BaseStore {
 
   /** How many items below a prefix match. @throws InvalidNamespaceError, InvalidArgumentError */
   async countItems(namespacePrefix: string[], options: CountStoreItemsOptions = {}): Promise<number> {
-    checkNamespace(namespacePrefix, { allowEmpty: true });
+    checkNamespace(namespacePrefix, "prefix");
     const filter = visibleBelow(namespacePrefix, itemFilterOf(options.filter));
     return this.#storage.countItems(namespacePrefix, { ...options, filter });
   }
 
   /** One page of a search; its cursor goes on where the page ends, whatever is put meanwhile. @throws InvalidNamespaceError, InvalidArgumentError */
   async searchPage(namespacePrefix: string[], query: StoreSearchPageQuery = {}): Promise<Page<Item>> {
-    checkNamespace(namespacePrefix, { allowEmpty: true });
+    checkNamespace(namespacePrefix, "prefix");
     const { query: text, ...rest } = query;
     const asked = queryOf(text);
     const filter = visibleBelow(namespacePrefix, itemFilterOf(query.filter));
@@ -209,7 +209,7 @@ export class WaystoneStore extends BaseStore {
 
   /** Deletes every item below a prefix and returns how many. An empty prefix is refused. @throws InvalidNamespaceError */
   async deleteItems(namespacePrefix: string[], options?: CallOptions): Promise<number> {
-    checkNamespace(namespacePrefix);
+    checkNamespace(namespacePrefix, "any");
     return this.#storage.deleteItems(namespacePrefix, options);
   }
 
@@ -300,10 +300,4 @@ export class WaystoneStore extends BaseStore {
 function vectorsOfTexts(texts: readonly string[], vectors: Embedded["documents"]): readonly Vector[] | undefined {
   const found = texts.map((text) => vectors.get(text)).filter((vector) => vector !== undefined);
   return found.length > 0 ? found : undefined;
-}
-
-/** A namespace that may be written to by name: not empty, and not LangGraph's own. */
-function checkOwnNamespace(namespace: unknown): void {
-  checkNamespace(namespace);
-  validateNamespace(namespace as string[]);
 }

@@ -1,7 +1,9 @@
 // What a store refuses: a typed error, and nothing is written.
-import { InvalidNamespaceError, type Operation } from "@langchain/langgraph-checkpoint";
+import { InvalidNamespaceError, type Operation, validateNamespace } from "@langchain/langgraph-checkpoint";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type StoreIndex, WaystoneStore } from "../../../../src/adapters/langgraph/index.js";
+import { checkNamespace } from "../../../../src/adapters/langgraph/store/namespaces.js";
 import { memoryStorage } from "../../../../src/backends/memory/index.js";
 import { InvalidArgumentError } from "../../../../src/contract/errors.js";
 import { BACKENDS } from "../backends.js";
@@ -208,6 +210,28 @@ describe.each(BACKENDS)("with an index on %s", (_name, open) => {
   });
 });
 
+it("a namespace is refused where LangGraph refuses it, and only there", () => {
+  const label = fc.oneof(
+    fc.constantFrom("a", "langgraph", "", ".", ":", "a.b", "a:b", "\0", "*", " ", 1, null, undefined),
+    fc.string({ unit: "grapheme", maxLength: 3 }),
+  );
+  const uses = [
+    ["own", {}],
+    ["any", { allowReservedRoot: true }],
+    ["prefix", { allowReservedRoot: true, allowEmpty: true }],
+  ] as const;
+  fc.assert(
+    fc.property(fc.array(label, { maxLength: 3 }), (namespace) => {
+      for (const [use, options] of uses) {
+        const theirs = thrownBy(() => validateNamespace(namespace as string[], options));
+        const ours = thrownBy(() => checkNamespace(namespace, use));
+        expect((ours as Error | undefined)?.constructor).toBe((theirs as Error | undefined)?.constructor);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 it("options that are wrong", () => {
   for (const ttl of [{ defaultTtl: 0 }, { defaultTtl: -1 }, { defaultTtl: Number.NaN }]) {
     expect(() => new WaystoneStore(memoryStorage(), { ttl })).toThrow(InvalidArgumentError);
@@ -242,6 +266,15 @@ function loose(store: WaystoneStore) {
     list: bound(store.listNamespaces),
     deleteItems: bound(store.deleteItems),
   };
+}
+
+function thrownBy(call: () => void): unknown {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
 }
 
 async function expectInvalid(refused: readonly Promise<unknown>[]): Promise<void> {
