@@ -25,9 +25,6 @@ const SQLITE: Backend = [
 
 export const BACKENDS: readonly Backend[] = [MEMORY, SQLITE];
 
-/** Those that keep vectors; the others refuse them. */
-export const BACKENDS_WITH_VECTORS: readonly Backend[] = [MEMORY];
-
 function closedAfterTest(storage: StorageBackend, after: () => void = () => {}): StorageBackend {
   onTestFinished(async () => {
     await storage.close();
