@@ -119,6 +119,7 @@ export function* removeCheckpoints(
     entry?.seqs.delete(checkpointId);
     entry?.writes.delete(checkpointId);
     yield* thread.blocks.releasing(data);
+    yield;
   }
 }
 

@@ -242,7 +242,12 @@ export interface CheckpointDriver {
     target: { readonly namespace: string; readonly checkpointIds: readonly string[] },
     fence: FencingToken | null,
   ): Promise<DeletionCounts>;
-  /** One atomic step a thread; `planPrune` in `domain/pruning.ts` decides. */
+  /**
+   * `planPrune` in `domain/pruning.ts` decides, or `planPruneInSteps`, which holds the event loop for no long thread. A thread may
+   * be pruned in several atomic steps, each of which decides for the thread as it is then and removes the newest of what goes. At
+   * every moment what is kept is there and loads, as does what is still to go; a prune that is given up or dies between two steps
+   * leaves such a thread, which the next one prunes further.
+   */
   pruneCheckpoints(
     call: Call,
     prune: {
