@@ -237,6 +237,22 @@ describe("long work lets others run", () => {
     expect(turns).toBeGreaterThan(50);
   });
 
+  it("in deleting checkpoints of a long thread: others come before or after all of it (K9)", async () => {
+    const driver = memoryDriver();
+    for (let i = 0; i < 100; i++) await driver.storeCheckpoint(call, "t", checkpoint(i), null);
+    const listing = { namespace: null, limit: 1_000, before: null, metadata: [], data: true, writes: true } as const;
+    const checkpointIds = (await driver.listCheckpoints(call, "t", listing)).map(({ checkpointId }) => checkpointId);
+    let list: Promise<unknown[]> = Promise.resolve([]);
+    const turns = await turnsDuring(async () => {
+      const deleting = driver.deleteCheckpoints(call, "t", { namespace: "", checkpointIds }, null);
+      await setImmediate();
+      list = driver.listCheckpoints(call, "t", listing);
+      expect(await deleting).toMatchObject({ removedCheckpoints: 100, kept: [] });
+    });
+    expect(await list).toEqual([]);
+    expect(turns).toBeGreaterThan(50);
+  });
+
   it("in a copy that is given up on its way: there is no copy (K7)", async () => {
     const driver = memoryDriver();
     for (let i = 0; i < 100; i++) await driver.storeCheckpoint(call, "t", checkpoint(i), null);

@@ -99,5 +99,7 @@ it("while 50,000 items are deleted, and a thread of 20,000 checkpoints is copied
   await expectShortSteps("pruneCheckpoints", copy, () =>
     storage.pruneCheckpoints({ threadId: `copy ${copies}`, keepLast: 1 }, patient),
   );
+  const ids = Array.from({ length: 1_000 }, (_, i) => `c${i * 20}`);
+  await expectShortSteps("deleteCheckpoints", copy, () => storage.deleteCheckpoints(`copy ${copies}`, ids, patient));
   await expectShortSteps("deleteThread", copy, () => storage.deleteThread(`copy ${copies}`, patient));
 });
