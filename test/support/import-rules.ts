@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: ["contract", "domain/arguments", "domain/identifiers", "domain/message-content", "domain/clock", "runtime"],
   operations: ["contract"],
   testing: ["contract", "domain", "runtime"],
-  adapters: ["contract", "domain/codec/codec", "domain/codec/prepared-value", "runtime"],
+  adapters: ["contract", "domain/codec/codec", "domain/codec/prepared-value", "domain/items", "runtime"],
   server: ["contract", "operations", "runtime"],
   open: ["contract", "domain", "backends", "layers", "runtime"],
   driver: ["contract", "domain", "runtime"],
