@@ -74,7 +74,9 @@ function isPlainObject(object: object, depth: number): boolean {
   // has own keys only.
   for (const key in object) {
     workLeft -= key.length + PROPERTY_WORK;
-    if (!isPlain(object[key as keyof typeof object], depth)) return false;
+    const value: unknown = object[key as keyof typeof object];
+    if (typeof value === "string") workLeft -= (value as string).length;
+    else if (!isPlain(value, depth)) return false;
   }
   return Object.getOwnPropertySymbols(object).length === 0;
 }
