@@ -1,6 +1,6 @@
 // `waystone import-langgraph` as a user runs it: reports, exit codes, wrong names, a kill in the middle.
 import { spawn } from "node:child_process";
-import { cpSync, existsSync } from "node:fs";
+import { cpSync, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -124,6 +124,30 @@ describe("import-langgraph", { timeout: 60_000 }, () => {
     expect(stderr).toContain("npm install @langchain/core @langchain/langgraph-checkpoint");
     expect(existsSync(join(folder, "x.db"))).toBe(false);
   });
+});
+
+it("needs memory for a few checkpoints, not for the database", { timeout: 120_000 }, async () => {
+  const path = `${temporaryFolder()}/large.db`;
+  const saver = SqliteSaver.fromConnString(path);
+  const config = { configurable: { thread_id: "t", checkpoint_ns: "" } };
+  const log = Array.from(
+    { length: 2000 },
+    (_, at) => `entry ${at} of a state of two hundred thousand bytes ${"x".repeat(50)}`,
+  );
+  const checkpoint: Checkpoint = {
+    ...{ v: 4, id: "id-", ts: new Date(0).toISOString(), versions_seen: {} },
+    channel_values: { log },
+    channel_versions: { log: 1 },
+  };
+  await saver.put(config, checkpoint, { source: "loop", step: 0, parents: {} });
+  saver.db.exec(`INSERT INTO checkpoints WITH RECURSIVE step(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM step WHERE n < 250)
+    SELECT thread_id, checkpoint_ns, 'id-' || n, NULL, type,
+      CAST(replace(CAST(checkpoint AS TEXT), '"id":"id-"', '"id":"id-' || n || '"') AS BLOB), metadata FROM checkpoints, step`);
+  saver.db.close();
+  expect(statSync(path).size).toBeGreaterThan(20e6);
+  const words = ["import-langgraph", `sqlite:${path}`, `sqlite:${temporaryFolder()}/ours.db`, "--no-verify", "--quiet"];
+  const report = await runJson(words, { env: { NODE_OPTIONS: "--max-old-space-size=64" } });
+  expect(report).toMatchObject({ importedCheckpoints: 251, found: 0 });
 });
 
 describe("an import that is killed", () => {
