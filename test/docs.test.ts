@@ -284,7 +284,7 @@ describe("docs/records.md", () => {
     await storage.addConversationMessage("s", "user", "hi");
     await storage.storeCheckpoint("t", "c", {}, { sessionId: "s", parentId: "p", needsParent: true });
     await storage.putWrites("t", "c", "task", [["channel", 1]]);
-    await storage.putItem(["n"], "k", {}, { ttlMs: 60_000 });
+    await storage.putItem(["n"], "k", {}, { ttlMs: 60_000, vectors: [[1]] });
     const given = (await exported(storage)).map(({ kind, ...fields }) => [kind, Object.keys(fields).sort()]);
     const listed = tableRows("docs/records.md", "kind").map(([kind, always, optional]) => [
       names(kind)[0],

@@ -85,7 +85,8 @@ export class Ranking<Each extends Candidate> {
   }
 
   #heapOfAll(): Uint32Array {
-    const heap = Uint32Array.from(this.#scores.keys());
+    const heap = new Uint32Array(this.#scores.length);
+    for (let i = 0; i < heap.length; i++) heap[i] = i;
     this.#left = heap.length;
     for (let i = (heap.length >>> 1) - 1; i >= 0; i--) this.#sink(heap, i);
     return heap;
@@ -152,14 +153,17 @@ function scoreOfOne(query: Float64Array, length: number, distance: VectorDistanc
 
 function lengthOf(values: Float32Array, from: number, dimensions: number): number {
   let sum = 0;
-  for (let i = from; i < from + dimensions; i++) sum += (values[i] as number) ** 2;
+  for (let i = from; i < from + dimensions; i++) sum += (values[i] as number) * (values[i] as number);
   return Math.sqrt(sum);
 }
 
 /** Several sums: an addition need not wait for the one before. One kind of array each: the loop is compiled for it alone. */
 function dotProduct(query: Float64Array, values: Float32Array, from: number): number {
   const { length } = query;
-  let [a, b, c, d] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   let i = 0;
   for (; i + 3 < length; i += 4) {
     const place = from + i;
@@ -174,7 +178,8 @@ function dotProduct(query: Float64Array, values: Float32Array, from: number): nu
 
 function squaredDistance(query: Float64Array, values: Float32Array, from: number): number {
   const { length } = query;
-  let [a, b] = [0, 0];
+  let a = 0;
+  let b = 0;
   let i = 0;
   for (; i + 1 < length; i += 2) {
     const first = (query[i] as number) - (values[from + i] as number);
