@@ -22,7 +22,8 @@ export class Blocks {
     const { manifest, root, newBlocks } = splitState(text);
     const added: KeptBlock[] = [];
     for (const { name, data, children } of newBlocks((stored) => this.#kept.has(stored))) {
-      const block = { data, children, uses: 0 };
+      // A copy: what comes is a piece of a pool, which a single kept block would hold whole, 64 KiB.
+      const block = { data: new Uint8Array(data), children, uses: 0 };
       this.#kept.set(name, block);
       added.push(block);
     }
