@@ -1,5 +1,6 @@
 // How do the checkpointers of LangGraph grow: the time of a turn and of `getState`, and the bytes stored, over a long conversation of the default graph.
 // Options: --savers NAME,…  --turns N  --peer-turns N (turns of the others' savers)  --full (as many as ours)  --directory FOLDER
+// --cpu (times are what this process computes, for a machine with other work: not what disks and servers take)
 // --conversations N (recorded ones that are replayed, from the file that WAYSTONE_TEST_RECORDING names, or that lies beside the repository)
 // --picture FILE.svg  --keep FILE.json (what was measured)  --from FILE.json (report and draw that, measure nothing)
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,7 +8,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { recordedConversations } from "../test/support/recorded-graph.ts";
-import { type Measured, measure } from "./langgraph-growth/measure.ts";
+import { cpuMs, type Measured, measure } from "./langgraph-growth/measure.ts";
 import { drawGrowth } from "./langgraph-growth/picture.ts";
 import { replayRecording } from "./langgraph-growth/recording.ts";
 import { reportAims, reportTable } from "./langgraph-growth/report.ts";
@@ -19,6 +20,7 @@ const { values: options } = parseArgs({
     turns: { type: "string", default: "1020" },
     "peer-turns": { type: "string", default: "320" },
     full: { type: "boolean", default: false },
+    cpu: { type: "boolean", default: false },
     directory: { type: "string", default: tmpdir() },
     conversations: { type: "string", default: "50" },
     picture: { type: "string" },
@@ -45,10 +47,16 @@ async function run(): Promise<Measured[]> {
   const { subjects, absent, close } = await openSubjects(names, directory);
   try {
     for (const line of absent) console.log(line);
+    if (options.cpu) console.log("times are of this process alone: what it computes, not what disks and servers take");
     if (subjects.some(({ isPeer }) => isPeer) && peerTurns < turns) {
       console.log(`MemorySaver, SqliteSaver and PostgresSaver stop after turn ${peerTurns} (--full lets them go on)`);
     }
-    const all = await measure(subjects, ({ isPeer }) => (isPeer ? peerTurns : turns), console.error);
+    const all = await measure(
+      subjects,
+      ({ isPeer }) => (isPeer ? peerTurns : turns),
+      console.error,
+      options.cpu ? cpuMs : undefined,
+    );
     const conversations = recordedConversations().slice(0, Number(options.conversations));
     if (conversations.length > 0) console.log(["", ...(await replayRecording(subjects, conversations))].join("\n"));
     else console.log("no recorded conversations are replayed: WAYSTONE_TEST_RECORDING names a JSON Lines file of them");

@@ -43,6 +43,7 @@ export async function measure(
   subjects: readonly Subject[],
   turnsOf: (subject: Subject) => number,
   tell: (line: string) => void,
+  now: () => number = () => performance.now(),
 ): Promise<Measured[]> {
   for (const subject of subjects) await warmUp(subject);
   const runs = [];
@@ -61,11 +62,11 @@ export async function measure(
       const { measured, graph, open } = run;
       const before = await heapBytes();
       for (; measured.turns < end; measured.turns++) {
-        const start = performance.now();
+        const start = now();
         await graph.turn();
-        measured.turnMs.push(performance.now() - start);
+        measured.turnMs.push(now() - start);
       }
-      const getStateMs = await medianGetState(graph.messages, 2 * end);
+      const getStateMs = await medianGetState(graph.messages, 2 * end, now);
       run.heap += (await heapBytes()) - before;
       measured.marks.push({ turn: end, getStateMs, bytes: (await open.bytes?.()) ?? run.heap });
     }
@@ -73,6 +74,12 @@ export async function measure(
   }
   for (const { open } of runs) await open.close();
   return runs.map(({ measured }) => measured);
+}
+
+/** Milliseconds that this process has computed, on all of its threads; other work on the machine hardly counts. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 /** Median of the turns around this one, in milliseconds; absent where the run ended before the last of them. */
@@ -94,12 +101,16 @@ async function warmUp(subject: Subject): Promise<void> {
   await close();
 }
 
-async function medianGetState(messages: () => Promise<BaseMessage[]>, expected: number): Promise<number> {
+async function medianGetState(
+  messages: () => Promise<BaseMessage[]>,
+  expected: number,
+  now: () => number,
+): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < GET_STATES; i++) {
-    const start = performance.now();
+    const start = now();
     const found = await messages();
-    times.push(performance.now() - start);
+    times.push(now() - start);
     if (found.length !== expected || !(found.at(-1) instanceof AIMessage)) {
       throw new Error(`getState gave ${found.length} messages of ${expected}`);
     }
