@@ -73,3 +73,10 @@ export async function mapInSlices<Row, T>(call: Call, rows: readonly Row[], map:
   await inSlices(call, rows, (row) => results.push(map(row)) > 0);
   return results;
 }
+
+/** Runs work that could pause without a pause. */
+export function runAtOnce<T>(work: Generator<void, T, void>): T {
+  let step = work.next();
+  while (!step.done) step = work.next();
+  return step.value;
+}

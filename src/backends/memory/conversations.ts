@@ -1,13 +1,17 @@
 /** Conversations of the memory backend (C1-C6). */
-import type { ConversationDriver, HistoryWindow } from "../../domain/driver/storage-driver.js";
+import type { ConversationDriver, HistoryWindow, NewStoredMessage } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import { touchedAt } from "../../domain/sessions.js";
-import { Slices } from "../../domain/slices.js";
+import { runAtOnce, Slices } from "../../domain/slices.js";
+import { alone } from "./alone.js";
 import { checkFence } from "./leases.js";
 import { SeqList } from "./seq-list.js";
 import { setSession } from "./session-entries.js";
-import type { Conversation, MemoryStore, SessionEntry } from "./state.js";
+import type { Conversation, MemoryStore, SessionEntry, Tenant } from "./state.js";
 import { enter, existingSession, liveSession } from "./state.js";
+
+/** Messages from which on adding them may pause. */
+const MANY_MESSAGES = 200;
 
 export function conversationVerbs(store: MemoryStore): ConversationDriver {
   return {
@@ -15,21 +19,10 @@ export function conversationVerbs(store: MemoryStore): ConversationDriver {
       const { tenant, now } = enter(store, call);
       const session = existingSession(tenant, sessionId, now);
       checkFence(tenant, fence, now);
-      let { lastSeq, messageCount } = session.row;
-      const result = messages.map(({ keyed, messageId, role, content, metadata, timestamp }) => {
-        const stored = keyed ? findMessage(session, messageId) : undefined;
-        if (stored !== undefined) return stored;
-        lastSeq += 1;
-        messageCount += 1;
-        const added = { seq: lastSeq, messageId, role, content, metadata, timestamp: timestamp ?? now };
-        keepMessage(session, added);
-        return added;
-      });
-      if (lastSeq > session.row.lastSeq) {
-        const updatedAt = touchedAt(session.row.updatedAt, now);
-        setSession(tenant, session, { ...session.row, updatedAt, messageCount, lastSeq });
-      }
-      return result;
+      const appending = appendAll(tenant, session, messages, now);
+      return messages.length > MANY_MESSAGES
+        ? alone(tenant, () => new Slices(call).finish(appending))
+        : runAtOnce(appending);
     },
 
     async getHistory(call, sessionId, window) {
@@ -54,6 +47,33 @@ export function conversationVerbs(store: MemoryStore): ConversationDriver {
       return removed.length;
     },
   };
+}
+
+/** Messages that are added in steps; the session's row says so with the last one. */
+function* appendAll(
+  tenant: Tenant,
+  session: SessionEntry,
+  messages: readonly NewStoredMessage[],
+  now: number,
+): Generator<void, StoredMessage[], void> {
+  let { lastSeq, messageCount } = session.row;
+  const result: StoredMessage[] = [];
+  for (const { keyed, messageId, role, content, metadata, timestamp } of messages) {
+    let message = keyed ? findMessage(session, messageId) : undefined;
+    if (message === undefined) {
+      lastSeq += 1;
+      messageCount += 1;
+      message = { seq: lastSeq, messageId, role, content, metadata, timestamp: timestamp ?? now };
+      keepMessage(session, message);
+    }
+    result.push(message);
+    yield;
+  }
+  if (lastSeq > session.row.lastSeq) {
+    const updatedAt = touchedAt(session.row.updatedAt, now);
+    setSession(tenant, session, { ...session.row, updatedAt, messageCount, lastSeq });
+  }
+  return result;
 }
 
 /** Adds a message with a `seq` that the conversation does not have. */

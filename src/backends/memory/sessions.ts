@@ -11,13 +11,16 @@ import {
   isExpired,
   newSession,
 } from "../../domain/sessions.js";
-import { inSlices, Slices } from "../../domain/slices.js";
+import { inSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import { alone } from "./alone.js";
 import { checkFence } from "./leases.js";
 import { FirstRows } from "./pages.js";
 import { insertSession, removeExpiredSession, removeSession, removingSession, setSession } from "./session-entries.js";
 import type { MemoryStore, RememberedUpdate, SessionEntry, Tenant } from "./state.js";
 import { enter, existingSession, liveSession } from "./state.js";
+
+/** Sessions from which on creating them may pause. */
+const MANY_SESSIONS = 200;
 
 /** Threads from which on removing their session may pause. */
 const MANY_THREADS = 100;
@@ -35,7 +38,12 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
       const { tenant, now } = enter(store, call);
       const existing = sessions.find(({ sessionId }) => liveSession(tenant, sessionId, now) !== undefined);
       if (existing !== undefined) return { exists: existing.sessionId };
-      return { sessions: sessions.map((session) => create(tenant, session, now)) };
+      const creating = createAll(tenant, sessions, now);
+      const created =
+        sessions.length > MANY_SESSIONS
+          ? await alone(tenant, () => new Slices(call).finish(creating))
+          : runAtOnce(creating);
+      return { sessions: created };
     },
 
     async getSessions(call, sessionIds) {
@@ -109,6 +117,19 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
       return count;
     },
   };
+}
+
+function* createAll(
+  tenant: Tenant,
+  sessions: readonly NewStoredSession[],
+  now: number,
+): Generator<void, StoredSession[], void> {
+  const created: StoredSession[] = [];
+  for (const session of sessions) {
+    created.push(create(tenant, session, now));
+    yield;
+  }
+  return created;
 }
 
 function create(tenant: Tenant, session: NewStoredSession, now: number): StoredSession {

@@ -1,9 +1,9 @@
 /** Checkpoints and writes of the SQLite backend (K1-K3, K5, K8). */
 
-import { assertExpectedHead } from "../../domain/checkpoints.js";
+import { assertExpectedHead, compareWrites } from "../../domain/checkpoints.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, CheckpointListing } from "../../domain/driver/storage-driver.js";
-import type { StoredCheckpoint } from "../../domain/driver/stored.js";
+import type { StoredCheckpoint, StoredWrite } from "../../domain/driver/stored.js";
 import { matchesMetadata } from "../../domain/metadata-filter.js";
 import { splitState } from "../../domain/segments/split.js";
 import {
@@ -17,7 +17,7 @@ import {
   withParts,
 } from "./checkpoint-rows.js";
 import { putState } from "./checkpoint-states.js";
-import { putWrite, selectWrites } from "./checkpoint-writes.js";
+import { FIRST_PLACE, type NamedWrite, putWrite, selectWritesAfter, type WritePlace } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { assertFence } from "./leases.js";
 import { existingHead } from "./session-rows.js";
@@ -31,6 +31,9 @@ type CheckpointVerbs = Pick<
 
 /** Checkpoints read in one step: with states, which may be large, and without. */
 const READ_AT_ONCE = { withData: 4, withoutData: 100 };
+
+/** Writes read in one step. */
+const WRITES_AT_ONCE = 200;
 
 /** Writes stored between two looks at the time. */
 const WRITTEN_AT_ONCE = 50;
@@ -109,12 +112,38 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
       });
     },
 
-    getWrites: (call, threadId, { namespace, checkpointId }) =>
-      file().read(call, (db, tenant) => {
-        const thread = liveThread(db, tenant, threadId, file().now());
-        return thread === undefined ? [] : selectWrites(db, thread.id, namespace, checkpointId);
-      }),
+    getWrites: (call, threadId, target) => getWrites(file(), call, threadId, target),
   };
+}
+
+/** A few hundred writes a step; most checkpoints have fewer. */
+async function getWrites(
+  file: OpenFile,
+  call: Call,
+  threadId: string,
+  { namespace, checkpointId }: Parameters<CheckpointDriver["getWrites"]>[2],
+): Promise<StoredWrite[]> {
+  const first = { ...FIRST_PLACE, namespace, checkpointId };
+  const some = (db: Connection, tenant: number, after: WritePlace): NamedWrite[] => {
+    const thread = liveThread(db, tenant, threadId, file.now());
+    const rows = thread === undefined ? [] : selectWritesAfter(db, thread.id, after, WRITES_AT_ONCE);
+    return rows.filter((row) => row.namespace === namespace && row.checkpointId === checkpointId);
+  };
+  const few = await file.read(call, (db, tenant) => some(db, tenant, first));
+  if (few.length < WRITES_AT_ONCE) return inOrder(few);
+  return file.scan(call, async (read, tenant) => {
+    const all: NamedWrite[] = [];
+    for (let more = true; more; ) {
+      const rows = await read((db) => some(db, tenant, all.at(-1) ?? first));
+      all.push(...rows);
+      more = rows.length === WRITES_AT_ONCE;
+    }
+    return inOrder(all);
+  });
+}
+
+function inOrder(writes: readonly NamedWrite[]): StoredWrite[] {
+  return writes.map(({ namespace: _namespace, checkpointId: _id, ...write }) => write).sort(compareWrites);
 }
 
 /** Long listings, and those whose filter may pass many by, in short steps. */
