@@ -162,6 +162,30 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
     expect(near(await store.search(["u"], { query: "violin" })).at(-1)).toBe("work");
   });
 
+  it("of two changes at once the later one sees to the vectors", async () => {
+    const later = Promise.withResolvers<void>();
+    let calls = 0;
+    const store = new WaystoneStore(open(), {
+      index: {
+        dims: DIMS,
+        fields: ["a", "b"],
+        embed: async (texts) => {
+          calls += 1;
+          if (calls === 1) await later.promise;
+          return texts.map(embedText);
+        },
+      },
+    });
+    const first = store.updateItem(["n"], "k", { merge: { a: "violin" } });
+    while (calls === 0) await new Promise(setImmediate);
+    await store.updateItem(["n"], "k", { merge: { b: "swims" } });
+    later.resolve();
+    expect((await first).value).toEqual({ a: "violin" });
+    for (const query of ["violin", "swims"]) {
+      expect((await store.search(["n"], { query }))[0]?.score).toBeCloseTo(1, 5);
+    }
+  });
+
   it("compares by dot product and by distance too", async () => {
     const vectors: Record<string, number[]> = { long: [10, 10], near: [1, 0], query: [1, 0.1] };
     for (const [distance, order] of [
