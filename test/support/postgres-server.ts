@@ -1,7 +1,7 @@
 // Starts real PostgreSQL servers for tests: a temporary cluster each, in a folder of its own, on a free port of this machine.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, globSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, globSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -42,6 +42,8 @@ export interface PostgresServerOptions {
   readonly settings?: Readonly<Record<string, string | number>> | undefined;
   /** Lines for `pg_hba.conf`, before those that trust every local connection. */
   readonly access?: readonly string[] | undefined;
+  /** Hold the cluster in memory where the system has a file system there: quick to sync, gone with the machine. Default `false`. */
+  readonly inMemory?: boolean | undefined;
   /** A folder that is a cluster already, such as the copy of another server; else one is made. */
   readonly copyInto?: ((dataFolder: string) => Promise<void>) | undefined;
 }
@@ -53,7 +55,8 @@ export interface PostgresServerOptions {
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = await postgresBinaries();
   // A short name: the path of a unix socket may have a hundred bytes.
-  const folder = mkdtempSync(join(tmpdir(), "wspg-"));
+  const base = options.inMemory === true && existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const folder = mkdtempSync(join(base, "wspg-"));
   const user = await serverUser();
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const identity = user ?? {};

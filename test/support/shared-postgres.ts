@@ -54,7 +54,8 @@ async function takeTurn(folder: string): Promise<boolean> {
 async function startShared(folder: string): Promise<Started> {
   let started: Started;
   try {
-    const server = await startPostgres();
+    // Tests share it to look at meaning, thousands of times, and not at the disk.
+    const server = await startPostgres({ inMemory: true });
     const { url, socketFolder, pid, dataFolder } = server;
     started = { address: { url, socketFolder }, pid, folder: dirname(dataFolder) };
     stopWithRun(started);
