@@ -71,6 +71,7 @@ class SqliteSource implements LangGraphSource {
   readonly #checkpoint: StatementSync;
   readonly #writes: StatementSync;
   readonly #has: StatementSync;
+  readonly #iterated = new Set<StatementSync>();
 
   constructor(db: DatabaseSync, taskPath: string, file: string, guard: Guard | undefined) {
     this.#db = db;
@@ -165,10 +166,15 @@ class SqliteSource implements LangGraphSource {
   }
 
   *#rows(sql: string, ...values: readonly string[]): Generator<Record<string, unknown>> {
+    const statement = this.#db.prepare(sql);
+    // In older releases of Node.js an iterator does not keep its statement from being collected.
+    this.#iterated.add(statement);
     try {
-      yield* this.#db.prepare(sql).iterate(...values);
+      yield* statement.iterate(...values);
     } catch (error) {
       throw failureOf(error);
+    } finally {
+      this.#iterated.delete(statement);
     }
   }
 }
