@@ -48,7 +48,9 @@ const sqlite = sqliteStorage({ path: join(directory, "vectors.db"), durability: 
 try {
   for (const storage of [memory, sqlite]) await fill(storage);
   const cold = await timed(() => search(sqlite, []));
-  console.log(`the first search in the file, which reads all vectors: ${cold.processor.toFixed(0)} ms of the processor`);
+  console.log(
+    `the first search in the file, which reads all vectors: ${cold.processor.toFixed(0)} ms of the processor`,
+  );
   await compare();
 } finally {
   await memory.close();

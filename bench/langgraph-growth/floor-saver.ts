@@ -13,10 +13,10 @@ import {
 export class FloorSaver extends BaseCheckpointSaver {
   readonly #tuples = new Map<string, CheckpointTuple & { readonly pendingWrites: CheckpointPendingWrite[] }>();
   readonly #writes = new Map<string, CheckpointPendingWrite[]>();
-  #latest = "";
+  readonly #latest = new Map<string, string>();
 
   override async getTuple({ configurable }: RunnableConfig): Promise<CheckpointTuple | undefined> {
-    return this.#tuples.get(configurable?.checkpoint_id ?? this.#latest);
+    return this.#tuples.get(configurable?.checkpoint_id ?? this.#latest.get(configurable?.thread_id) ?? "");
   }
 
   override async *list(): AsyncGenerator<CheckpointTuple> {
@@ -32,7 +32,7 @@ export class FloorSaver extends BaseCheckpointSaver {
     const { id } = checkpoint;
     const config = { configurable: { thread_id, checkpoint_ns, checkpoint_id: id } };
     this.#tuples.set(id, { config, checkpoint, metadata, parentConfig, pendingWrites: this.#writesOf(id) });
-    this.#latest = id;
+    this.#latest.set(thread_id, id);
     return config;
   }
 
@@ -44,6 +44,7 @@ export class FloorSaver extends BaseCheckpointSaver {
   override async deleteThread(): Promise<void> {
     this.#tuples.clear();
     this.#writes.clear();
+    this.#latest.clear();
   }
 
   #writesOf(id: string): CheckpointPendingWrite[] {
