@@ -1,6 +1,6 @@
 // How long does each call hold the event loop, at the largest that it is about? A probe that runs whenever the loop is free
 // tells the longest time between two of its turns: by the clock, and by the processor time of the thread, which does not count
-// what other programs on the machine take. Rows of one thing (a value, the arguments of a call) are not cut: see the docs.
+// what other programs on the machine take. One value is not cut, nor are the arguments of a call: see docs/backends.
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
