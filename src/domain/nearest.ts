@@ -4,6 +4,7 @@ import type { NearestListing } from "./driver/items.js";
 import type { StoredVectors } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
 import { compareNamespaces } from "./namespaces.js";
+import type { VectorPart } from "./vector-blocks.js";
 
 /** Vectors of an item, with what every comparison needs to know of them. */
 export interface ComparableVectors extends StoredVectors {
@@ -34,7 +35,7 @@ const NO_SCORE = Number.NEGATIVE_INFINITY;
  */
 export class Ranking<Each extends Candidate> {
   readonly #listing: Pick<NearestListing, "after" | "minScore" | "unscored">;
-  readonly #score: (vectors: ComparableVectors) => number;
+  readonly #scoreOfRow: ScoreOfOne;
   readonly #dimensions: number;
   readonly #candidates: Each[] = [];
   readonly #scores: number[] = [];
@@ -44,19 +45,31 @@ export class Ranking<Each extends Candidate> {
 
   constructor(listing: Pick<NearestListing, "vector" | "distance" | "after" | "minScore" | "unscored">) {
     this.#listing = listing;
-    this.#score = scoreOf(listing);
+    // Numbers of 64 bits need no conversion in the loop.
+    const query = Float64Array.from(listing.vector);
+    this.#scoreOfRow = scoreOfOne(query, lengthOf(listing.vector, 0, query.length), listing.distance);
     this.#dimensions = listing.vector.length;
   }
 
   /** `null` for an item without vectors. Vectors of another dimension are not compared. */
   add(candidate: Each, vectors: ComparableVectors | null): void {
     if (vectors === null ? !this.#listing.unscored : vectors.dimensions !== this.#dimensions) return;
-    this.addScored(candidate, vectors === null ? null : this.#score(vectors));
+    this.addScored(candidate, vectors === null ? null : this.#bestOf(vectors));
   }
 
-  /** The best score of an item's vectors, which have the dimension of the search. */
-  score(vectors: ComparableVectors): number {
-    return this.#score(vectors);
+  /** Adds the owners of rows up to about `end`, each with all of its rows; returns the row to go on with. */
+  addRows({ dimensions, values, lengths, owners, rows }: VectorPart<Each>, from: number, end: number): number {
+    if (dimensions !== this.#dimensions) return rows;
+    let row = from;
+    while (row < rows && row < end) {
+      const owner = owners[row] as Each;
+      let best = this.#scoreOfRow(values, row * dimensions, lengths[row] as number);
+      for (row += 1; row < rows && owners[row] === owner; row++) {
+        best = Math.max(best, this.#scoreOfRow(values, row * dimensions, lengths[row] as number));
+      }
+      this.addScored(owner, best === 0 ? 0 : best);
+    }
+    return row;
   }
 
   /** `null` for an item without vectors. */
@@ -82,6 +95,14 @@ export class Ranking<Each extends Candidate> {
     this.#sink(this.#heap, 0);
     const score = this.#scores[best] as number;
     return { candidate: this.#candidates[best] as Each, score: score === NO_SCORE ? null : score };
+  }
+
+  #bestOf({ dimensions, values, lengths }: ComparableVectors): number {
+    let best = this.#scoreOfRow(values, 0, lengths[0] as number);
+    for (let i = 1; i < lengths.length; i++) {
+      best = Math.max(best, this.#scoreOfRow(values, i * dimensions, lengths[i] as number));
+    }
+    return best === 0 ? 0 : best;
   }
 
   #heapOfAll(): Uint32Array {
@@ -116,23 +137,6 @@ export class Ranking<Each extends Candidate> {
 
 function comparePlaces(a: Candidate, b: Candidate): number {
   return compareNamespaces(a.namespace, b.namespace) || compareCodePoints(a.key, b.key);
-}
-
-function scoreOf({
-  vector,
-  distance,
-}: Pick<NearestListing, "vector" | "distance">): (vectors: ComparableVectors) => number {
-  // Numbers of 64 bits need no conversion in the loop.
-  const query = Float64Array.from(vector);
-  const one = scoreOfOne(query, lengthOf(vector, 0, vector.length), distance);
-  const dimensions = query.length;
-  return ({ values, lengths }) => {
-    let best = one(values, 0, lengths[0] as number);
-    for (let i = 1; i < lengths.length; i++) {
-      best = Math.max(best, one(values, i * dimensions, lengths[i] as number));
-    }
-    return best === 0 ? 0 : best;
-  };
 }
 
 type ScoreOfOne = (values: Float32Array, from: number, length: number) => number;

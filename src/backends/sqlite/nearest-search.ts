@@ -16,7 +16,7 @@ import {
 } from "./item-rows.js";
 import { placeScan, type Search, STEP_MS } from "./item-search.js";
 import { assertDimensionsFit, findVectors, toVectors, vectorsAfter } from "./item-vectors.js";
-import type { VectorEntry, VectorView } from "./vector-cache.js";
+import type { VectorView } from "./vector-cache.js";
 
 /** Items below a prefix up to which their vectors are read from the file for each search. */
 const FEW_ITEMS = 256;
@@ -110,17 +110,15 @@ function readNew(tenant: number, { prefix }: NearestListing, ranking: Ranking<Fo
   };
 }
 
-function compareAll(ranking: Ranking<Found>, { groups }: VectorView): Part {
-  let group = 0;
-  let next = 0;
+function compareAll(ranking: Ranking<Found>, { parts }: VectorView): Part {
+  let part = 0;
+  let row = 0;
   return (_db, end) => {
-    for (; group < groups.length; group++, next = 0) {
-      const { entries, length } = groups[group] as VectorView["groups"][number];
-      while (next < length) {
-        const entry = entries[next] as VectorEntry;
-        ranking.add(entry, entry.vectors);
-        next += 1;
-        if (next % VECTORS_PER_LOOK === 0 && performance.now() >= end) return false;
+    for (; part < parts.length; part++, row = 0) {
+      const vectors = parts[part] as VectorView["parts"][number];
+      while (row < vectors.rows) {
+        row = ranking.addRows(vectors, row, row + VECTORS_PER_LOOK);
+        if (performance.now() >= end) return false;
       }
     }
     return true;

@@ -3,7 +3,8 @@
  * numbers of their rows, which only grow: what is new is read, and what a search finds is compared with its row once more. So a
  * vector that was replaced or deleted may stay here for a while, and is never found.
  */
-import type { Candidate, ComparableVectors } from "../../domain/nearest.js";
+import type { Candidate } from "../../domain/nearest.js";
+import { VectorBlocks, type VectorPart } from "../../domain/vector-blocks.js";
 import type { Connection } from "./connection/connection.js";
 import { namespaceBytes, namespaceLabels } from "./item-rows.js";
 import { countVectors, type ItemVectorRow, toVectors, vectorsAfter } from "./item-vectors.js";
@@ -12,14 +13,13 @@ import { countVectors, type ItemVectorRow, toVectors, vectorsAfter } from "./ite
 export interface VectorEntry extends Candidate {
   readonly item: number;
   readonly change: number;
-  readonly vectors: ComparableVectors;
 }
 
 /** What the cache held at one instant: later changes do not reach it. */
 export interface VectorView {
   /** Vectors up to this change are here, those after it are to be read. */
   readonly upTo: number;
-  readonly groups: readonly { readonly entries: readonly VectorEntry[]; readonly length: number }[];
+  readonly parts: readonly VectorPart<VectorEntry>[];
 }
 
 /** Rows read at once. */
@@ -36,7 +36,8 @@ const TOO_LARGE_MS = 60_000;
 
 interface Group {
   readonly namespace: readonly string[];
-  entries: VectorEntry[];
+  blocks: VectorBlocks<VectorEntry>;
+  /** Rows of vectors that others have replaced. */
   replaced: number;
 }
 
@@ -47,7 +48,7 @@ class TenantVectors {
   /** By the bytes of their namespace. */
   readonly groups = new Map<string, Group>();
   /** The newest of each item. */
-  readonly byItem = new Map<number, VectorEntry>();
+  readonly byItem = new Map<number, { readonly entry: VectorEntry; readonly bytes: number; readonly rows: number }>();
 }
 
 export class VectorCache {
@@ -79,12 +80,12 @@ export class VectorCache {
   /** The vectors below a prefix, as far as they have been read. */
   view(tenant: number, prefix: readonly string[]): VectorView {
     const vectors = this.#tenants.get(tenant);
-    if (vectors === undefined) return { upTo: 0, groups: [] };
+    if (vectors === undefined) return { upTo: 0, parts: [] };
     const start = groupName(namespaceBytes(prefix));
     const groups = [...vectors.groups].filter(([name]) => name.startsWith(start));
     return {
       upTo: vectors.upTo,
-      groups: groups.map(([, { entries }]) => ({ entries, length: entries.length })),
+      parts: groups.flatMap(([, { blocks }]) => blocks.parts()),
     };
   }
 
@@ -129,35 +130,31 @@ function add(tenant: TenantVectors, row: ItemVectorRow): void {
   const name = groupName(row.namespace);
   let group = tenant.groups.get(name);
   if (group === undefined) {
-    group = { namespace: namespaceLabels(row.namespace), entries: [], replaced: 0 };
+    group = { namespace: namespaceLabels(row.namespace), blocks: new VectorBlocks(), replaced: 0 };
     tenant.groups.set(name, group);
   }
   const { change, item, key } = row;
-  const entry: VectorEntry = { change, item, key, namespace: group.namespace, vectors: toVectors(row) };
+  const entry: VectorEntry = { change, item, key, namespace: group.namespace };
+  const vectors = toVectors(row);
   const before = tenant.byItem.get(item);
-  if (before !== undefined) forget(tenant, before);
-  group.entries.push(entry);
-  tenant.byItem.set(item, entry);
-  tenant.bytes += sizeOf(entry);
+  const bytes = vectors.values.byteLength + vectors.lengths.byteLength + ENTRY_BYTES;
+  tenant.byItem.set(item, { entry, bytes, rows: vectors.lengths.length });
+  group.blocks.add(entry, vectors);
+  tenant.bytes += bytes;
   tenant.upTo = change;
+  if (before === undefined) return;
+  tenant.bytes -= before.bytes;
+  forget(tenant, before.entry, before.rows);
 }
 
-/** Views hold the list of entries as it was: it grows, and shrinks only by becoming another one. */
-function forget(tenant: TenantVectors, entry: VectorEntry): void {
-  const group = tenant.groups.get(groupName(namespaceBytes(entry.namespace)));
+/** Views hold the blocks as they were: they grow, and shrink only by becoming others. */
+function forget(tenant: TenantVectors, { namespace }: VectorEntry, rows: number): void {
+  const group = tenant.groups.get(groupName(namespaceBytes(namespace)));
   if (group === undefined) return;
-  group.replaced += 1;
-  if (group.replaced < 32 || group.replaced * 4 < group.entries.length) return;
-  tenant.byItem.delete(entry.item);
-  const kept = group.entries.filter((each) => tenant.byItem.get(each.item) === each);
-  for (const each of group.entries) tenant.bytes -= sizeOf(each);
-  for (const each of kept) tenant.bytes += sizeOf(each);
-  group.entries = kept;
+  group.replaced += rows;
+  if (group.replaced * 2 < group.blocks.rows) return;
+  group.blocks = group.blocks.only((entry) => tenant.byItem.get(entry.item)?.entry === entry);
   group.replaced = 0;
-}
-
-function sizeOf({ vectors }: VectorEntry): number {
-  return vectors.values.byteLength + vectors.lengths.byteLength + ENTRY_BYTES;
 }
 
 function groupName(namespace: Uint8Array): string {
