@@ -35,7 +35,8 @@ const NO_SCORE = Number.NEGATIVE_INFINITY;
  */
 export class Ranking<Each extends Candidate> {
   readonly #listing: Pick<NearestListing, "after" | "minScore" | "unscored">;
-  readonly #scoreOfRow: ScoreOfOne;
+  readonly #query: Query;
+  #scratch = new Float64Array(64);
   readonly #dimensions: number;
   readonly #candidates: Each[] = [];
   readonly #scores: number[] = [];
@@ -45,9 +46,8 @@ export class Ranking<Each extends Candidate> {
 
   constructor(listing: Pick<NearestListing, "vector" | "distance" | "after" | "minScore" | "unscored">) {
     this.#listing = listing;
-    // Numbers of 64 bits need no conversion in the loop.
-    const query = Float64Array.from(listing.vector);
-    this.#scoreOfRow = scoreOfOne(query, lengthOf(listing.vector, 0, query.length), listing.distance);
+    const { vector, distance } = listing;
+    this.#query = { numbers: Float64Array.from(vector), length: lengthOf(vector, 0, vector.length), distance };
     this.#dimensions = listing.vector.length;
   }
 
@@ -60,16 +60,18 @@ export class Ranking<Each extends Candidate> {
   /** Adds the owners of rows up to about `end`, each with all of its rows; returns the row to go on with. */
   addRows({ dimensions, values, lengths, owners, rows }: VectorPart<Each>, from: number, end: number): number {
     if (dimensions !== this.#dimensions) return rows;
-    let row = from;
-    while (row < rows && row < end) {
+    let beyond = Math.min(rows, end);
+    while (beyond < rows && owners[beyond] === owners[beyond - 1]) beyond += 1;
+    const scores = this.#scoresOf(values, lengths, from, beyond);
+    for (let row = from; row < beyond; ) {
       const owner = owners[row] as Each;
-      let best = this.#scoreOfRow(values, row * dimensions, lengths[row] as number);
-      for (row += 1; row < rows && owners[row] === owner; row++) {
-        best = Math.max(best, this.#scoreOfRow(values, row * dimensions, lengths[row] as number));
+      let best = scores[row - from] as number;
+      for (row += 1; row < beyond && owners[row] === owner; row++) {
+        best = Math.max(best, scores[row - from] as number);
       }
-      this.addScored(owner, best === 0 ? 0 : best);
+      this.addScored(owner, best);
     }
-    return row;
+    return beyond;
   }
 
   /** `null` for an item without vectors. */
@@ -97,12 +99,18 @@ export class Ranking<Each extends Candidate> {
     return { candidate: this.#candidates[best] as Each, score: score === NO_SCORE ? null : score };
   }
 
-  #bestOf({ dimensions, values, lengths }: ComparableVectors): number {
-    let best = this.#scoreOfRow(values, 0, lengths[0] as number);
-    for (let i = 1; i < lengths.length; i++) {
-      best = Math.max(best, this.#scoreOfRow(values, i * dimensions, lengths[i] as number));
-    }
-    return best === 0 ? 0 : best;
+  #bestOf({ values, lengths }: ComparableVectors): number {
+    const scores = this.#scoresOf(values, lengths, 0, lengths.length);
+    let best = scores[0] as number;
+    for (let i = 1; i < lengths.length; i++) best = Math.max(best, scores[i] as number);
+    return best;
+  }
+
+  /** Of some rows, the first one first; the numbers are good until the next call. */
+  #scoresOf(values: Float32Array, lengths: Float64Array, from: number, end: number): Float64Array {
+    if (this.#scratch.length < end - from) this.#scratch = new Float64Array(end - from);
+    scoreRows(this.#query, { values, lengths, from, end }, this.#scratch);
+    return this.#scratch;
   }
 
   #heapOfAll(): Uint32Array {
@@ -139,19 +147,38 @@ function comparePlaces(a: Candidate, b: Candidate): number {
   return compareNamespaces(a.namespace, b.namespace) || compareCodePoints(a.key, b.key);
 }
 
-type ScoreOfOne = (values: Float32Array, from: number, length: number) => number;
+interface Query {
+  /** Of 64 bits, which need no conversion in the loop. */
+  readonly numbers: Float64Array;
+  readonly length: number;
+  readonly distance: VectorDistance;
+}
 
-function scoreOfOne(query: Float64Array, length: number, distance: VectorDistance): ScoreOfOne {
-  switch (distance) {
-    case "cosine":
-      return (values, from, other) => {
-        if (length === 0 || other === 0) return 0;
-        return Math.max(-1, Math.min(1, dotProduct(query, values, from) / (length * other)));
-      };
-    case "dot":
-      return (values, from) => dotProduct(query, values, from);
-    case "euclidean":
-      return (values, from) => -Math.sqrt(squaredDistance(query, values, from));
+interface RowRange {
+  readonly values: Float32Array;
+  readonly lengths: Float64Array;
+  readonly from: number;
+  readonly end: number;
+}
+
+function scoreRows(
+  { numbers, length, distance }: Query,
+  { values, lengths, from, end }: RowRange,
+  scores: Float64Array,
+): void {
+  const count = end - from;
+  if (distance === "euclidean") squaredDistances(numbers, values, from, count, scores);
+  else dotProducts(numbers, values, from, count, scores);
+  for (let i = 0; i < count; i++) {
+    const raw = scores[i] as number;
+    let score = raw;
+    if (distance === "euclidean") score = -Math.sqrt(raw);
+    if (distance === "cosine") {
+      const lengthsTogether = length * (lengths[from + i] as number);
+      score = lengthsTogether === 0 ? 0 : Math.max(-1, Math.min(1, raw / lengthsTogether));
+    }
+    // `-0` is no score of its own.
+    scores[i] = score === 0 ? 0 : score;
   }
 }
 
@@ -161,39 +188,51 @@ function lengthOf(values: Float32Array, from: number, dimensions: number): numbe
   return Math.sqrt(sum);
 }
 
-/** Several sums: an addition need not wait for the one before. One kind of array each: the loop is compiled for it alone. */
-function dotProduct(query: Float64Array, values: Float32Array, from: number): number {
+/** Several sums: an addition need not wait for the one before. All rows in one call, and one kind of array for each argument. */
+function dotProducts(query: Float64Array, values: Float32Array, from: number, count: number, sums: Float64Array): void {
   const { length } = query;
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  let i = 0;
-  for (; i + 3 < length; i += 4) {
-    const place = from + i;
-    a += (query[i] as number) * (values[place] as number);
-    b += (query[i + 1] as number) * (values[place + 1] as number);
-    c += (query[i + 2] as number) * (values[place + 2] as number);
-    d += (query[i + 3] as number) * (values[place + 3] as number);
+  for (let row = 0; row < count; row++) {
+    const start = (from + row) * length;
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    let i = 0;
+    for (; i + 3 < length; i += 4) {
+      const place = start + i;
+      a += (query[i] as number) * (values[place] as number);
+      b += (query[i + 1] as number) * (values[place + 1] as number);
+      c += (query[i + 2] as number) * (values[place + 2] as number);
+      d += (query[i + 3] as number) * (values[place + 3] as number);
+    }
+    for (; i < length; i++) a += (query[i] as number) * (values[start + i] as number);
+    sums[row] = a + b + c + d;
   }
-  for (; i < length; i++) a += (query[i] as number) * (values[from + i] as number);
-  return a + b + c + d;
 }
 
-function squaredDistance(query: Float64Array, values: Float32Array, from: number): number {
+function squaredDistances(
+  query: Float64Array,
+  values: Float32Array,
+  from: number,
+  count: number,
+  sums: Float64Array,
+): void {
   const { length } = query;
-  let a = 0;
-  let b = 0;
-  let i = 0;
-  for (; i + 1 < length; i += 2) {
-    const first = (query[i] as number) - (values[from + i] as number);
-    const second = (query[i + 1] as number) - (values[from + i + 1] as number);
-    a += first * first;
-    b += second * second;
+  for (let row = 0; row < count; row++) {
+    const start = (from + row) * length;
+    let a = 0;
+    let b = 0;
+    let i = 0;
+    for (; i + 1 < length; i += 2) {
+      const first = (query[i] as number) - (values[start + i] as number);
+      const second = (query[i + 1] as number) - (values[start + i + 1] as number);
+      a += first * first;
+      b += second * second;
+    }
+    if (i < length) {
+      const last = (query[i] as number) - (values[start + i] as number);
+      a += last * last;
+    }
+    sums[row] = a + b;
   }
-  if (i < length) {
-    const last = (query[i] as number) - (values[from + i] as number);
-    a += last * last;
-  }
-  return a + b;
 }
