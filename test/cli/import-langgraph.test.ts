@@ -47,8 +47,6 @@ describe("import-langgraph", { timeout: 60_000 }, () => {
     expect(report).not.toHaveProperty("verifiedCheckpoints");
     expect(await runText(["threads", "ls", "--url", ours])).toEqual([]);
     expect(await runText(["threads", "ls", "--url", ours, "--tenant", "acme"])).toHaveLength(2);
-    const { code, stderr } = await runCommand([...words, "--thread", "nobody", "--json"]);
-    expect({ code, error: JSON.parse(stderr) }).toEqual({ code: 2, error: failure("INVALID_ARGUMENT") });
   });
 
   it("plans with --dry-run, and creates no store", async () => {
@@ -100,6 +98,7 @@ describe("import-langgraph", { timeout: 60_000 }, () => {
     };
     expect(await said(`sqlite:${folder}/none.db`, ours)).toEqual({ code: 3, ...failure("NOT_FOUND") });
     expect(await said(`sqlite:${folder}`, ours)).toEqual({ code: 2, ...failure("USAGE") });
+    expect(await said(theirs.url, ours, "--thread", "chat")).toEqual({ code: 3, ...failure("NOT_FOUND") });
     expect(await said("redis://localhost", ours)).toEqual({ code: 2, ...failure("INVALID_ARGUMENT") });
     expect(await said("postgres://u:secret@127.0.0.1:1/d", ours)).toEqual({ code: 7, ...failure("CONNECTION") });
     expect(await said(theirs.url, theirs.url)).toEqual({ code: 2, ...failure("USAGE") });

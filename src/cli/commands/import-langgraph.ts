@@ -1,6 +1,7 @@
 /** `waystone import-langgraph`: the threads of LangGraph's own savers, stored as ours would have stored them. */
 import { statSync } from "node:fs";
 import type { ImportFinding, ImportLangGraphReport, LangGraphSource } from "../../adapters/langgraph/index.js";
+import { quoteIdentifier } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { DEFAULT_URL, parseUrl } from "../../open.js";
 import { CommandFailure, fileFailure } from "../command-failure.js";
@@ -41,6 +42,7 @@ export async function importFromLangGraph(
   const source = await openLangGraph(theirs, { schema });
   let outcome: Outcome;
   try {
+    await checkThreads(source, thread ?? []);
     outcome = await withStore(
       { ...invocation, url },
       (storage) =>
@@ -126,6 +128,13 @@ function checkFiles(theirs: string, ours: string): void {
   throw new CommandFailure("USAGE", "the database to import and the store are the same file", {
     hint: "name another file for the store; theirs is only read",
   });
+}
+
+async function checkThreads(source: LangGraphSource, threads: readonly string[]): Promise<void> {
+  for (const thread of threads) {
+    if (await source.hasThread(thread)) continue;
+    throw new CommandFailure("NOT_FOUND", `the database to import has no thread ${quoteIdentifier(thread)}`);
+  }
 }
 
 function fileOf(url: string): string | undefined {
