@@ -1,6 +1,7 @@
 // How do checkpoints grow: bytes stored, and time of a put and a get, turn by turn, for states stored whole and for shared blocks.
 // A turn adds a question of 0.5 KB and an answer of 1 KB to a state of the usual shape of an agent graph. Both take turns in one
-// process on one disk. "Whole" is the least that can be done: one row with the encoded state, in the same kind of transaction.
+// process on one disk. "In parts": the messages are prepared once, so that each state is known in the parts that the one before had.
+// "Whole" is the least that can be done: one row with the encoded state, in the same kind of transaction.
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { parseArgs } from "node:util";
 import { memoryStorage } from "#dist/backends/memory/index.js";
 import { sqliteStorage } from "#dist/backends/sqlite/index.js";
 import type { StorageBackend } from "#dist/contract/storage-backend.js";
-import { decodeValue, encodeValue } from "#dist/domain/codec/codec.js";
+import { decodeValue, encodeValue, prepareValue } from "#dist/domain/codec/codec.js";
 
 const { values: options } = parseArgs({
   options: { turns: { type: "string", default: "1000" }, directory: { type: "string", default: tmpdir() } },
@@ -41,12 +42,16 @@ function prose(length: number): string {
 
 interface Store {
   readonly name: string;
+  /** Whether it is given prepared messages. */
+  readonly inParts: boolean;
   put(turn: number, data: unknown): Promise<void>;
   get(): Promise<unknown>;
+  /** A read by one who has the state. */
+  getAgain?(): Promise<unknown>;
   bytes(): number | null;
   close(): Promise<void>;
   readonly puts: number[];
-  readonly rows: Map<number, { put: number; get: number; bytes: number | null }>;
+  readonly rows: Map<number, { put: number; get: number; again: number | null; bytes: number | null }>;
 }
 
 const directory = mkdtempSync(join(options.directory, "waystone-bench-"));
@@ -55,7 +60,9 @@ try {
   const stores = [
     wholeStore(),
     storeOf("SQLite, blocks", sqliteStorage(join(directory, "blocks.db")), "blocks.db"),
+    storeOf("SQLite, in parts", sqliteStorage(join(directory, "parts.db")), "parts.db", true),
     storeOf("memory, blocks", memoryStorage()),
+    storeOf("memory, in parts", memoryStorage(), undefined, true),
   ];
   await run(stores);
   report(stores);
@@ -66,39 +73,53 @@ try {
 
 async function run(stores: readonly Store[]): Promise<void> {
   const messages: unknown[] = [];
+  const prepared: unknown[] = [];
   for (let turn = 1; turn <= turns; turn++) {
-    messages.push(
+    const added = [
       { type: "human", id: `q${turn}`, content: prose(512) },
       { type: "ai", id: `a${turn}`, content: prose(1_024) },
-    );
-    const data = {
+    ];
+    messages.push(...added);
+    prepared.push(...added.map((message) => prepareValue(message)));
+    const stateOf = (list: unknown[]): unknown => ({
       v: 4,
       id: `checkpoint-${turn}`,
       ts: new Date(1_900_000_000_000 + turn * 60_000).toISOString(),
-      channel_values: { messages, step: turn },
+      channel_values: { messages: list, step: turn },
       channel_versions: { messages: turn, step: turn },
       versions_seen: { agent: { messages: turn } },
-    };
+    });
     for (const store of stores) {
+      const data = stateOf(store.inParts ? prepared : messages);
       const start = performance.now();
       await store.put(turn, data);
       store.puts.push(performance.now() - start);
       if (!REPORTED.includes(turn)) continue;
-      const gets: number[] = [];
-      for (let i = 0; i < SAMPLES; i++) {
-        const before = performance.now();
-        await store.get();
-        gets.push(performance.now() - before);
-      }
-      store.rows.set(turn, { put: median(store.puts.slice(-SAMPLES)), get: median(gets), bytes: store.bytes() });
+      const { getAgain } = store;
+      store.rows.set(turn, {
+        put: median(store.puts.slice(-SAMPLES)),
+        get: await timed(store.get),
+        again: getAgain === undefined ? null : await timed(getAgain),
+        bytes: store.bytes(),
+      });
     }
   }
 }
 
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < SAMPLES; i++) {
+    const start = performance.now();
+    await work();
+    times.push(performance.now() - start);
+  }
+  return median(times);
+}
+
 function report(stores: readonly Store[]): void {
   const [whole] = stores;
-  console.log("| turn | store | put ms | get ms | bytes stored | x text | whole / this |");
-  console.log("| ---: | --- | ---: | ---: | ---: | ---: | ---: |");
+  console.log("| turn | store | put ms | get ms | get again ms | bytes stored | x text | whole / this |");
+  console.log("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |");
   for (const turn of REPORTED) {
     for (const store of stores) {
       const row = store.rows.get(turn);
@@ -107,7 +128,7 @@ function report(stores: readonly Store[]): void {
       const ratio = row.bytes === null ? "" : (row.bytes / (turn * TURN_BYTES)).toFixed(1);
       const saved = row.bytes === null ? "" : ((base?.bytes ?? 0) / row.bytes).toFixed(1);
       console.log(
-        `| ${turn} | ${store.name} | ${row.put.toFixed(2)} | ${row.get.toFixed(2)} | ${row.bytes ?? ""} | ${ratio} | ${saved} |`,
+        `| ${turn} | ${store.name} | ${row.put.toFixed(2)} | ${row.get.toFixed(2)} | ${row.again?.toFixed(2) ?? ""} | ${row.bytes ?? ""} | ${ratio} | ${saved} |`,
       );
     }
   }
@@ -124,6 +145,7 @@ function wholeStore(): Store {
   const latest = db.prepare("SELECT data FROM states ORDER BY turn DESC LIMIT 1");
   return {
     name: "SQLite, whole",
+    inParts: false,
     put: async (turn, data) => void insert.run(turn, encodeValue(data)),
     get: async () => decodeValue(latest.get()?.data as string),
     bytes: () => {
@@ -136,11 +158,16 @@ function wholeStore(): Store {
   };
 }
 
-function storeOf(name: string, storage: StorageBackend, file?: string): Store {
+function storeOf(name: string, storage: StorageBackend, file?: string, inParts = false): Store {
   return {
     name,
+    inParts,
     put: async (turn, data) => void (await storage.storeCheckpoint("t", `c${turn}`, data)),
     get: async () => (await storage.getCheckpoint("t"))?.data,
+    getAgain: async () => {
+      const [head] = await storage.listCheckpoints("t", { limit: 1 });
+      return storage.getCheckpoint("t", { ifNoneMatch: head?.etag });
+    },
     bytes: () => {
       if (file === undefined) return null;
       const db = new DatabaseSync(join(directory, file));

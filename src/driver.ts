@@ -81,7 +81,9 @@ export {
   threadRecord,
   writeRecord,
 } from "./domain/records/to-records.js";
-export { markBlocks, type ReadBlock, restoreState } from "./domain/segments/restore.js";
+export type { Outline } from "./domain/segments/outline.js";
+export { RecentOutlines } from "./domain/segments/recent-outlines.js";
+export { markBlocks, type ReadBlocks, restoreState } from "./domain/segments/restore.js";
 export { type NewBlock, type SplitState, splitState } from "./domain/segments/split.js";
 export { isListed } from "./domain/session-listing.js";
 export {

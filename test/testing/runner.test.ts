@@ -15,7 +15,9 @@ describe("describeStorage", () => {
       `group ${group.name}`,
       ...group.clauses.map((clause) => `test ${clause.name}`),
     ]);
-    expect(lines).toEqual(["group memory", ...expected]);
+    // What the memory backend does not declare is registered too, as skipped.
+    const registered = lines.map((line) => line.replace(/^skip (.*): the factory .*$/, "test $1"));
+    expect(registered).toEqual(["group memory", ...expected]);
   });
 
   it("registers what is not supported as skipped", () => {

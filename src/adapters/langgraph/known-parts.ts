@@ -5,6 +5,7 @@
 import { SerializationError } from "../../contract/errors.js";
 import { prepareValue } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
+import { type Marks, marks } from "./known-marks.js";
 import { isUnchanged, NONE, revived, type Snapshot, snapshotOf } from "./snapshots.js";
 import type { ValueCodec } from "./value-codec.js";
 
@@ -16,7 +17,7 @@ export interface KnownPart {
 
 export class KnownParts {
   readonly #codec: ValueCodec;
-  readonly #parts = new WeakMap<object, KnownPart>();
+  readonly #parts: Marks<KnownPart> = marks();
 
   constructor(codec: ValueCodec) {
     this.#codec = codec;

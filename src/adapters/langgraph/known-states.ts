@@ -3,13 +3,13 @@
  * (`etag`), it is built from here and none of it travels or is decoded. Only that answer counts, so other processes may write too.
  */
 import type { Checkpoint } from "@langchain/langgraph-checkpoint";
+import type { PreparedList } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import type { KnownPart } from "./known-parts.js";
 
-/** A list whose elements are known, and the whole list in its encoded form. */
-export interface KnownList {
+/** A list whose elements are known, and its encoded form. */
+export interface KnownList extends PreparedList {
   readonly parts: readonly (KnownPart | PreparedValue)[];
-  readonly prepared: PreparedValue;
 }
 
 /** A value of a channel. */

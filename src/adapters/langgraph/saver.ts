@@ -105,7 +105,8 @@ export class WaystoneSaver extends BaseCheckpointSaver {
     const frame = frameOf(checkpoint);
     const options = this.#storeOptions(config, checkpoint, metadata, parentId);
     // Nothing may be awaited before the storage has the state, unless a serialiser of the user's already has.
-    const encoded = this.#codec.encodeState(frame, values, metadata);
+    const before = this.#known.get(threadId, namespace)?.state;
+    const encoded = this.#codec.encodeState(frame, values, metadata, before);
     const { data, known } = encoded instanceof Promise ? await encoded : encoded;
     const { etag, sizeBytes } = await this.#storage.storeCheckpoint(threadId, id, data, options);
     if (etag !== undefined && known !== undefined) this.#known.set(threadId, namespace, etag, known, sizeBytes);

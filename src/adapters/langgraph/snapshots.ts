@@ -55,7 +55,7 @@ function takeList(list: readonly unknown[], budget: Budget): ListShape | typeof 
     if (taken === NONE) return NONE;
     items.push(taken);
   }
-  return new ListShape(items);
+  return items.length === 0 ? EMPTY_LIST : new ListShape(items);
 }
 
 function takeObject(object: Fields, budget: Budget): ObjectShape | typeof NONE {
@@ -67,7 +67,7 @@ function takeObject(object: Fields, budget: Budget): ObjectShape | typeof NONE {
     if (taken === NONE) return NONE;
     values.push(taken);
   }
-  return new ObjectShape(keys, values);
+  return keys.length === 0 ? EMPTY_OBJECT : new ObjectShape(keys, values);
 }
 
 function takeMessage(
@@ -120,7 +120,7 @@ class ObjectShape {
   readonly #values: readonly Snapshot[];
 
   constructor(keys: readonly string[], values: readonly Snapshot[]) {
-    this.#keys = keys;
+    this.#keys = fieldNames(keys).names;
     this.#values = values;
   }
 
@@ -143,43 +143,64 @@ class ObjectShape {
   }
 }
 
+/** Names of fields in their order. Most objects have one of few lists of them, and share it. */
+interface FieldNames {
+  readonly names: readonly string[];
+  /** Which of them the constructor of a message sets by itself. */
+  readonly derived: readonly boolean[];
+}
+
+const MAX_SHARED = 1_000;
+const shared = new Map<string, FieldNames>();
+
+function fieldNames(names: readonly string[]): FieldNames {
+  const key = JSON.stringify(names);
+  const known = shared.get(key);
+  if (known !== undefined) return known;
+  const made = { names, derived: names.map(isDerivedField) };
+  if (shared.size < MAX_SHARED) shared.set(key, made);
+  return made;
+}
+
 class MessageShape {
   readonly #prototype: unknown;
   readonly #className: string;
-  readonly #keys: readonly string[];
+  readonly #fields: FieldNames;
   readonly #values: readonly Snapshot[];
-  readonly #derived: readonly boolean[];
 
   constructor(prototype: unknown, className: string, keys: readonly string[], values: readonly Snapshot[]) {
     this.#prototype = prototype;
     this.#className = className;
-    this.#keys = keys;
+    this.#fields = fieldNames(keys);
     this.#values = values;
-    this.#derived = keys.map(isDerivedField);
   }
 
   /** What the constructor sets by itself is not compared: it is not stored either. */
   matches(value: object): boolean {
     if (Object.getPrototypeOf(value) !== this.#prototype) return false;
-    const keys = this.#keys;
+    const { names, derived } = this.#fields;
+    const values = this.#values;
     let i = 0;
     for (const key in value) {
-      if (key !== keys[i]) return false;
-      if (this.#derived[i] !== true && !isUnchanged((value as Fields)[key], this.#values[i])) return false;
+      if (key !== names[i]) return false;
+      if (derived[i] !== true && !isUnchanged((value as Fields)[key], values[i])) return false;
       i += 1;
     }
-    return i === keys.length;
+    return i === names.length;
   }
 
   revive(): object {
     const fields: Fields = {};
-    const keys = this.#keys;
-    for (let i = 0; i < keys.length; i++) {
+    const { names } = this.#fields;
+    for (let i = 0; i < names.length; i++) {
       const value = this.#values[i];
-      if (value !== undefined) fields[keys[i] as string] = revived(value);
+      if (value !== undefined) fields[names[i] as string] = revived(value);
     }
     const message = makeMessage(this.#className, fields);
     if (message === undefined) throw new TypeError(`the table has no class ${this.#className}`);
     return message;
   }
 }
+
+const EMPTY_OBJECT = new ObjectShape([], []);
+const EMPTY_LIST = new ListShape([]);

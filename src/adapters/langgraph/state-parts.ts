@@ -43,9 +43,18 @@ export class StateParts {
     return this.#parts.encode(value);
   }
 
-  /** A part that cannot be stored is handed over as it is, and the storage refuses it with its path. */
-  encode(frame: CheckpointFrame, values: ChannelValues, metadata: CheckpointMetadata): EncodedState {
-    const known = values.map(([channel, value]) => [channel, this.#known(value)] as const);
+  /**
+   * A part that cannot be stored is handed over as it is, and the storage refuses it with its path. Lists that go on from one of the
+   * state `before` take it over.
+   */
+  encode(
+    frame: CheckpointFrame,
+    values: ChannelValues,
+    metadata: CheckpointMetadata,
+    before: KnownState | undefined,
+  ): EncodedState {
+    const lists = new Map(before?.values);
+    const known = values.map(([channel, value]) => [channel, this.#known(value, lists.get(channel))] as const);
     const knownMetadata = this.#parts.prepare(metadata);
     const channels = known.map(([channel, value], i) => {
       return [channel, value === undefined ? this.#codec.encode(values[i]?.[1]) : preparedOf(value)] as const;
@@ -73,16 +82,21 @@ export class StateParts {
     };
   }
 
-  #known(value: unknown): KnownValue | undefined {
-    if (!Array.isArray(value) || value.length === 0 || !value.every(isObject)) return this.#parts.prepare(value);
+  #known(value: unknown, before: KnownValue | undefined): KnownValue | undefined {
+    if (!Array.isArray(value) || value.length === 0 || !isObject(value[0])) return this.#parts.prepare(value);
     if (!isPlainList(value)) return undefined;
     const parts: (KnownPart | PreparedValue)[] = [];
     for (const element of value) {
-      const part = this.#parts.partOf(element) ?? this.#parts.prepare(element);
+      const part = (isObject(element) ? this.#parts.partOf(element) : undefined) ?? this.#parts.prepare(element);
       if (part === undefined) return undefined;
       parts.push(part);
     }
-    return { parts, prepared: prepareList(parts.map(preparedOf)) };
+    const items = parts.map(preparedOf);
+    return {
+      parts,
+      items,
+      prepared: prepareList(items, before !== undefined && "items" in before ? before : undefined),
+    };
   }
 
   #value(value: KnownValue): unknown {

@@ -29,13 +29,14 @@ export class StateCodec {
     this.#serde = serde;
   }
 
-  /** The data to store of a checkpoint, and what to remember of it. There at once, like `encodeAll`. */
+  /** The data to store of a checkpoint, and what to remember of it; `before` is what was remembered. There at once, like `encodeAll`. */
   encodeState(
     frame: CheckpointFrame,
     values: ChannelValues,
     metadata: CheckpointMetadata,
+    before: KnownState | undefined,
   ): EncodedState | Promise<EncodedState> {
-    if (this.#serde === undefined) return this.#parts.encode(frame, values, metadata);
+    if (this.#serde === undefined) return this.#parts.encode(frame, values, metadata, before);
     return this.#encodeBySerde(frame, values, metadata);
   }
 

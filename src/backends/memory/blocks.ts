@@ -1,5 +1,8 @@
 /** The blocks of a thread's states (K4). Each is kept once, counts what needs it, and goes with the last of those (K6). */
+
+import type { EncodedText } from "../../domain/codec/encoded-text.js";
 import { rootOf } from "../../domain/segments/manifest.js";
+import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { restoreState } from "../../domain/segments/restore.js";
 import { splitState } from "../../domain/segments/split.js";
 
@@ -12,14 +15,21 @@ interface KeptBlock {
 
 export class Blocks {
   readonly #kept = new Map<string, KeptBlock>();
+  readonly #recent: RecentOutlines<object>;
+
+  /** `recent` may be that of many threads. */
+  constructor(recent: RecentOutlines<object> = new RecentOutlines()) {
+    this.#recent = recent;
+  }
 
   get size(): number {
     return this.#kept.size;
   }
 
-  /** Keeps a state for a checkpoint; returns the manifest to read and to release it by. */
-  add(text: string): string {
-    const { manifest, root, newBlocks } = splitState(text);
+  /** Keeps a state for a checkpoint of a namespace; returns the manifest to read and to release it by. */
+  add(text: string | EncodedText, namespace = ""): string {
+    const { manifest, root, outline, newBlocks } = splitState(text, this.#recent.get(this, namespace));
+    this.#recent.keep(this, namespace, outline);
     const added: KeptBlock[] = [];
     for (const { name, data, children } of newBlocks((stored) => this.#kept.has(stored))) {
       // A copy: what comes is a piece of a pool, which a single kept block would hold whole, 64 KiB.
@@ -34,7 +44,7 @@ export class Blocks {
 
   /** The state of a manifest. @throws CorruptionError (K5) */
   read(manifest: string): string {
-    return restoreState(manifest, (name) => this.#kept.get(name)?.data);
+    return restoreState(manifest, (names) => names.map((name) => this.#kept.get(name)?.data));
   }
 
   /** Lets go of the state of a checkpoint. */
@@ -55,6 +65,11 @@ export class Blocks {
       this.#kept.delete(name);
       waiting.push(...block.children);
     }
+  }
+
+  /** No other state of the thread will come. */
+  end(): void {
+    this.#recent.forget(this);
   }
 
   /** The same blocks for another thread, counted for itself (K7), in steps. */

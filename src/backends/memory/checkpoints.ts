@@ -33,7 +33,6 @@ export function checkpointVerbs(store: MemoryStore): CheckpointVerbs {
       const seq = earlier?.seq ?? thread.lastSeq + 1;
       const stored = {
         ...checkpoint,
-        data: String(checkpoint.data),
         seq,
         createdAt: earlier?.createdAt ?? now,
         writes: null,

@@ -6,6 +6,7 @@ import { systemClock } from "../../domain/clock.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ImportBatch } from "../../domain/driver/imports.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
+import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { keepVersionsOption } from "../../domain/task-contexts.js";
 import { inTurn } from "./alone.js";
 import { checkpointVerbs } from "./checkpoints.js";
@@ -39,6 +40,7 @@ export function memoryDriver(options: MemoryStorageOptions = {}): StorageDriver 
     clock: options.clock ?? systemClock,
     keepVersions: keepVersionsOption(options.keepVersions),
     tenants: new Map(),
+    outlines: new RecentOutlines(),
   };
   return {
     kind: "memory",
@@ -54,7 +56,10 @@ export function memoryDriver(options: MemoryStorageOptions = {}): StorageDriver 
       importBatch: (call: Call, batch: ImportBatch) => importBatch(store, call, batch),
     }),
     open: async () => {},
-    close: async () => store.tenants.clear(),
+    close: async () => {
+      store.tenants.clear();
+      store.outlines.clear();
+    },
     health: async () => ({
       durability: "memory",
       checks: [{ name: "memory", status: "ok", message: "held in the memory of this process" }],

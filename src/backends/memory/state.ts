@@ -18,6 +18,7 @@ import type {
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { compareNamespaces } from "../../domain/namespaces.js";
 import type { ComparableVectors } from "../../domain/nearest.js";
+import type { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { isExpired } from "../../domain/sessions.js";
 import type { Blocks } from "./blocks.js";
 import { LazyIndex } from "./lazy-index.js";
@@ -30,6 +31,8 @@ export interface MemoryStore {
   /** How many of a task context's newest versions are kept (T2). */
   readonly keepVersions: number;
   readonly tenants: Map<string, Tenant>;
+  /** What is remembered of the states that were stored last, by the blocks of their threads. */
+  readonly outlines: RecentOutlines<object>;
 }
 
 /** Each tenant has a state of its own, so that no lookup can reach another's (I2). */
@@ -54,6 +57,8 @@ export interface Tenant {
   readonly leases: { readonly session: Map<string, StoredLease>; readonly thread: Map<string, StoredLease> };
   /** The fencing token given last; deletions do not lower it (L1). */
   lastToken: number;
+  /** Those of the store: one bound for all tenants. */
+  readonly outlines: RecentOutlines<object>;
   /** Settles when the call is done that has the tenant for itself; `null` when none has. */
   taken: Promise<void> | null;
 }
@@ -149,8 +154,9 @@ const byUpdated = (a: Updated<unknown>, b: Updated<unknown>): number => a.update
 const byItem = (a: ItemKey, b: ItemKey): number =>
   compareNamespaces(a.namespace, b.namespace) || compareCodePoints(a.key, b.key);
 
-function emptyTenant(): Tenant {
+function emptyTenant({ outlines }: MemoryStore): Tenant {
   return {
+    outlines,
     sessions: new Map(),
     sessionsByCreated: new OrderedIndex((a, b) => byCreated(a, b) || bySession(a, b)),
     sessionsByUpdated: new LazyIndex((a, b) => byUpdated(a, b) || bySession(a, b)),
@@ -179,7 +185,7 @@ export function enter(store: MemoryStore, call: Call): { readonly tenant: Tenant
   call.sent = true;
   let tenant = store.tenants.get(call.tenant);
   if (tenant === undefined) {
-    tenant = emptyTenant();
+    tenant = emptyTenant(store);
     store.tenants.set(call.tenant, tenant);
   }
   return { tenant, now: store.clock.now() };

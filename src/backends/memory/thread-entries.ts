@@ -1,13 +1,19 @@
 /** Threads as they are kept: each change goes to the map, to the indexes and to the session that the thread is linked to. */
+import type { EncodedText } from "../../domain/codec/encoded-text.js";
 import type { StoredThread, StoredWrite } from "../../domain/driver/stored.js";
 import { Blocks } from "./blocks.js";
 import { SeqList } from "./seq-list.js";
 import type { KeptCheckpoint, NamespaceEntry, Tenant, ThreadEntry } from "./state.js";
 
 /** A thread without a checkpoint, which nobody finds yet. */
-export function emptyThread(row: StoredThread): ThreadEntry {
+export function emptyThread(tenant: Tenant, row: StoredThread): ThreadEntry {
   const { threadId, createdAt } = row;
-  const parts = { lastSeq: 0, checkpoints: new SeqList<KeptCheckpoint>(), blocks: new Blocks(), namespaces: new Map() };
+  const parts = {
+    lastSeq: 0,
+    checkpoints: new SeqList<KeptCheckpoint>(),
+    blocks: new Blocks(tenant.outlines),
+    namespaces: new Map(),
+  };
   return { threadId, createdAt, row, ...parts };
 }
 
@@ -21,7 +27,7 @@ export function addThread(tenant: Tenant, thread: ThreadEntry): ThreadEntry {
 }
 
 export function insertThread(tenant: Tenant, row: StoredThread): ThreadEntry {
-  return addThread(tenant, emptyThread(row));
+  return addThread(tenant, emptyThread(tenant, row));
 }
 
 export function setThread(tenant: Tenant, thread: ThreadEntry, row: StoredThread): void {
@@ -40,6 +46,7 @@ export function removeThread(tenant: Tenant, thread: ThreadEntry): void {
   tenant.threadsByCreated.delete(thread);
   tenant.threadsByUpdated.delete(threadId, row);
   tenant.leases.thread.delete(threadId);
+  thread.blocks.end();
   unlink(tenant, row);
 }
 
@@ -52,11 +59,13 @@ export function namespaceOf(thread: ThreadEntry, namespace: string): NamespaceEn
   return entry;
 }
 
+type NewCheckpoint = Omit<KeptCheckpoint, "data"> & { readonly data: string | EncodedText };
+
 /** Adds a checkpoint with its whole state as `data`, or replaces the one of its `seq`; returns it as it is kept. */
-export function keepCheckpoint(thread: ThreadEntry, checkpoint: KeptCheckpoint): KeptCheckpoint {
+export function keepCheckpoint(thread: ThreadEntry, checkpoint: NewCheckpoint): KeptCheckpoint {
   const earlier = thread.checkpoints.get(checkpoint.seq);
   // First the new state, then the old one goes: what both need stays.
-  const kept = { ...checkpoint, data: thread.blocks.add(checkpoint.data) };
+  const kept = { ...checkpoint, data: thread.blocks.add(checkpoint.data, checkpoint.namespace) };
   if (earlier !== undefined) thread.blocks.release(earlier.data);
   keepRow(thread, kept);
   return kept;

@@ -50,7 +50,7 @@ export function threadVerbs(store: MemoryStore): ThreadVerbs {
         const source = liveThread(tenant, fromThreadId, now);
         if (source === undefined) return "absent";
         if (liveThread(tenant, toThreadId, now) !== undefined) return "exists";
-        const copy = emptyThread({ ...source.row, threadId: toThreadId, sessionId: null });
+        const copy = emptyThread(tenant, { ...source.row, threadId: toThreadId, sessionId: null });
         await new Slices(call).run(copyCheckpoints(source, copy));
         call.sent = true;
         removeExpiredThread(tenant, toThreadId, now);

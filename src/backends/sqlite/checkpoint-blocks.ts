@@ -1,6 +1,6 @@
 /** Blocks that the states of a thread are made of (K4): stored once a thread, swept when no state needs them (K6). */
 import { CorruptionError, UnsupportedError } from "../../contract/errors.js";
-import { markBlocks, type ReadBlock } from "../../domain/segments/restore.js";
+import { markBlocks, type ReadBlocks } from "../../domain/segments/restore.js";
 import type { SplitState } from "../../domain/segments/split.js";
 import type { Connection } from "./connection/connection.js";
 
@@ -25,14 +25,25 @@ export function* putBlocks(tx: Connection, thread: number, state: SplitState): G
   return count;
 }
 
+/** Names up to which blocks are asked for one by one. */
+const FEW = 4;
+
+const ONE = "SELECT data FROM checkpoint_blocks WHERE thread = ? AND name = ?";
+
+/** A statement for each block would take longer than reading it. */
+const MANY = `SELECT lower(hex(b.name)) AS name, b.data FROM json_each(?) n
+  CROSS JOIN checkpoint_blocks b ON b.thread = ? AND b.name = unhex(n.value)`;
+
 /** Reads blocks of a thread. */
-export function blocksOf(db: Connection, thread: number): ReadBlock {
-  return (name) =>
-    db.get<{ data: Uint8Array }>(
-      "SELECT data FROM checkpoint_blocks WHERE thread = ? AND name = ?",
-      thread,
-      nameBytes(name),
-    )?.data;
+export function blocksOf(db: Connection, thread: number): ReadBlocks {
+  return (names) => {
+    if (names.length <= FEW) {
+      return names.map((name) => db.get<{ data: Uint8Array }>(ONE, thread, nameBytes(name))?.data);
+    }
+    const rows = db.all<{ name: string; data: Uint8Array }>(MANY, JSON.stringify(names), thread);
+    const found = new Map(rows.map(({ name, data }) => [name, data]));
+    return names.map((name) => found.get(name));
+  };
 }
 
 /** Copies all blocks of a thread to another one, which has none. */

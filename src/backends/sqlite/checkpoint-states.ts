@@ -10,6 +10,11 @@ export interface StateOwner {
   readonly id: number;
 }
 
+/** What stands for a thread where outlines of its states are remembered. */
+export function outlineKey(tenant: string, threadId: string): string {
+  return `${tenant}\0${threadId}`;
+}
+
 /** Stores the state of a checkpoint, in place of the one that it had. */
 export function* putState(
   tx: Connection,

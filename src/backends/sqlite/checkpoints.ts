@@ -16,7 +16,7 @@ import {
   replaceCheckpoint,
   withParts,
 } from "./checkpoint-rows.js";
-import { putState } from "./checkpoint-states.js";
+import { outlineKey, putState } from "./checkpoint-states.js";
 import { FIRST_PLACE, type NamedWrite, putWrite, selectWritesAfter, type WritePlace } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { assertFence } from "./leases.js";
@@ -41,9 +41,12 @@ const WRITTEN_AT_ONCE = 50;
 export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
   return {
     storeCheckpoint(call, threadId, { expectedHead, data, ...checkpoint }, fence) {
+      const { outlines } = file();
+      const key = outlineKey(call.tenant, threadId);
       // Before the transaction: others need not wait for it.
-      const state = splitState(String(data));
-      return file().writeSized(call, { rows: 1, characters: data.bytes }, function* (tx, tenant) {
+      const state = splitState(data, outlines.get(key, checkpoint.namespace));
+      outlines.keep(key, checkpoint.namespace, state.outline);
+      return file().writeSized(call, { rows: 1, characters: state.newBytes }, function* (tx, tenant) {
         const now = file().now();
         const { namespace, checkpointId, sessionId } = checkpoint;
         const link = sessionId === null ? null : existingHead(tx, tenant, sessionId, now);

@@ -2,6 +2,7 @@
 
 import { UnsupportedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
+import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { untilFree } from "./connection/back-off.js";
 import { CommitLog } from "./connection/commit-log.js";
 import { Connection } from "./connection/connection.js";
@@ -31,6 +32,8 @@ export class OpenFile {
   readonly journal: Journal;
   readonly maintenance: Maintenance;
   readonly vectors: VectorCache;
+  /** Of states that were stored with this open file: a hint, as other processes write too. By `outlineKey`. */
+  readonly outlines: RecentOutlines<string> = new RecentOutlines();
   readonly #connection: Connection;
   readonly #log: WriteAheadLog | undefined;
   readonly #commits: CommitLog | undefined;

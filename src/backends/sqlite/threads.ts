@@ -6,7 +6,7 @@ import type { Rows, StoredThread } from "../../domain/driver/stored.js";
 import { copyBlocks } from "./checkpoint-blocks.js";
 import { deleteCheckpoints } from "./checkpoint-deletion.js";
 import { insertCheckpoint, oldestCheckpoints } from "./checkpoint-rows.js";
-import { copyState } from "./checkpoint-states.js";
+import { copyState, outlineKey } from "./checkpoint-states.js";
 import { copyWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { deleteLease, discardThread, newBatch, sweepStep } from "./garbage.js";
@@ -58,6 +58,7 @@ export function threadVerbs(file: () => OpenFile): ThreadVerbs {
 
 /** The thread goes at once; its checkpoints are swept before the call ends, few ones in the same transaction. */
 async function deleteThread(file: OpenFile, call: Call, threadId: string): Promise<boolean> {
+  file.outlines.forget(outlineKey(call.tenant, threadId));
   const { wasThere, batch } = await file.write(call, (tx, tenant) => {
     const thread = findThread(tx, tenant, threadId);
     if (thread === undefined) {

@@ -70,20 +70,49 @@ export function prepareValue(value: unknown): PreparedValue {
   return new PreparedValue({ plain, tagged, levels: levelsOf(String(tagged)) });
 }
 
-/** The array of prepared values, itself prepared, in time that follows their number and not their size. */
-export function prepareList(items: readonly PreparedValue[]): PreparedValue {
-  const texts = items.map(PreparedValue.textsOf);
-  const allPlain = texts.every(({ plain }) => plain !== null);
-  const tagged = listText(texts.map((each) => each.tagged));
-  const plain = allPlain ? listText(texts.map((each) => each.plain ?? each.tagged)) : null;
-  const levels = 1 + texts.reduce((most, each) => Math.max(most, each.levels), 0);
+/** A list of prepared values, and the whole of it prepared. */
+export interface PreparedList {
+  readonly items: readonly PreparedValue[];
+  readonly prepared: PreparedValue;
+}
+
+/**
+ * The array of prepared values, itself prepared, in time that follows their number and not their size; with an earlier list that it
+ * begins with, in time that follows what was added.
+ */
+export function prepareList(items: readonly PreparedValue[], before?: PreparedList): PreparedValue {
+  const known = before !== undefined && beginsWith(items, before.items) ? before : undefined;
+  if (known !== undefined && known.items.length === items.length) return known.prepared;
+  const added = items.slice(known?.items.length ?? 0).map(PreparedValue.textsOf);
+  const earlier = known === undefined || known.items.length === 0 ? undefined : PreparedValue.textsOf(known.prepared);
+  const tagged = listText(
+    earlier?.tagged,
+    added.map((each) => each.tagged),
+  );
+  const isPlain = earlier?.plain !== null && added.every((each) => each.plain !== null);
+  const isSame = isPlain && earlier?.plain === earlier?.tagged && added.every((each) => each.plain === each.tagged);
+  const plain = isSame
+    ? tagged
+    : isPlain
+      ? listText(
+          earlier?.plain,
+          added.map((each) => each.plain ?? each.tagged),
+        )
+      : null;
+  const levels = added.reduce((most, each) => Math.max(most, 1 + each.levels), earlier?.levels ?? 1);
   return new PreparedValue({ plain, tagged, levels });
 }
 
-function listText(items: readonly EncodedText[]): EncodedText {
-  const text = new TextParts("[");
-  for (const [i, item] of items.entries()) {
-    if (i > 0) text.addLoose(",");
+function beginsWith(items: readonly PreparedValue[], first: readonly PreparedValue[]): boolean {
+  if (first.length > items.length) return false;
+  for (let i = 0; i < first.length; i++) if (items[i] !== first[i]) return false;
+  return true;
+}
+
+function listText(before: EncodedText | null | undefined, added: readonly EncodedText[]): EncodedText {
+  const text = before ? TextParts.of(before.slice(0, 1)) : new TextParts("[");
+  for (const [i, item] of added.entries()) {
+    if (before || i > 0) text.addLoose(",");
     text.addPrepared(item);
   }
   text.addLoose("]");

@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
  * growing state of a thread, gives the same strings for what is the same: these are compared at once, without a look at each letter.
  */
 export class EncodedText {
-  /** One behind the other they are the text. Those at odd positions are prepared values, each whole. */
+  /** One behind the other they are the text; none ends inside a character. Those at odd positions are prepared values, each whole. */
   readonly parts: readonly string[];
   /** UTF-8 bytes of the text. */
   readonly bytes: number;
@@ -46,6 +46,13 @@ export class TextParts {
     this.#bytes = Buffer.byteLength(loose);
   }
 
+  /** Goes on behind a text. */
+  static of(text: EncodedText): TextParts {
+    const parts = new TextParts("");
+    parts.addPrepared(text);
+    return parts;
+  }
+
   addLoose(text: string): void {
     const last = this.#parts.length - 1;
     const before = this.#parts[last] as string;
@@ -55,15 +62,16 @@ export class TextParts {
 
   /** A prepared value that holds others goes in as what it is made of. */
   addPrepared(value: EncodedText): void {
-    const [first = "", ...rest] = value.parts;
-    if (rest.length === 0) {
+    const { parts, bytes } = value;
+    const first = parts[0] as string;
+    if (parts.length === 1) {
       this.#parts.push(first, "");
-      this.#bytes += value.bytes;
+      this.#bytes += bytes;
       return;
     }
     this.addLoose(first);
-    for (const part of rest) this.#parts.push(part);
-    this.#bytes += value.bytes - Buffer.byteLength(first);
+    for (let i = 1; i < parts.length; i++) this.#parts.push(parts[i] as string);
+    this.#bytes += bytes - Buffer.byteLength(first);
   }
 
   encoded(): EncodedText {

@@ -2,6 +2,7 @@
 import type { MemoryStore, Tenant } from "../../../src/backends/memory/state.js";
 import { enter } from "../../../src/backends/memory/state.js";
 import type { Call } from "../../../src/domain/driver/call.js";
+import { RecentOutlines } from "../../../src/domain/segments/recent-outlines.js";
 import { type ManualClock, manualClock } from "../../../src/testing/manual-clock.js";
 
 /** A call that nobody gives up, unless the test sets `cancelled`. */
@@ -17,7 +18,7 @@ export function driverCall(tenant = "default"): Call & { cancelled: boolean } {
 }
 
 export function emptyStore(clock: ManualClock = manualClock()): MemoryStore & { readonly clock: ManualClock } {
-  return { clock, keepVersions: 20, tenants: new Map() };
+  return { clock, keepVersions: 20, tenants: new Map(), outlines: new RecentOutlines() };
 }
 
 /** How much of everything the tenant holds, indexes included. */

@@ -12,6 +12,7 @@ import {
   prepareValue,
 } from "../../../src/domain/codec/codec.js";
 import { levelsOf } from "../../../src/domain/codec/levels.js";
+import { PreparedValue } from "../../../src/domain/codec/prepared-value.js";
 import { kept } from "./arbitraries.js";
 import { nested, thrownBy } from "./probes.js";
 import { plainValues, taggedValues } from "./values.js";
@@ -51,6 +52,25 @@ describe("a prepared value", () => {
         expect(encodeValue({ list, other })).toBe(encodeValue({ list: values, other }));
         expect(encodeText({ list }).bytes).toBe(Buffer.byteLength(encodeValue({ list: values })));
       }),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(kept, { maxLength: 5 }),
+        fc.nat(5),
+        fc.array(kept, { maxLength: 2 }),
+        (values, count, more) => {
+          const items = values.map(prepareValue);
+          const first = items.slice(0, count);
+          const before = { items: first, prepared: prepareList(first) };
+          for (const list of [items, [...first, ...more.map(prepareValue)], items.toReversed(), first]) {
+            const [goesOn, alone] = [prepareList(list, before), prepareList(list)];
+            expect(encodeText({ goesOn }).parts).toEqual(encodeText({ goesOn: alone }).parts);
+            expect(encodeText({ goesOn }).bytes).toBe(encodeText({ goesOn: alone }).bytes);
+            expect(encodeValue([goesOn, new Date(0)])).toBe(encodeValue([alone, new Date(0)]));
+            expect(PreparedValue.textsOf(goesOn).levels).toBe(PreparedValue.textsOf(alone).levels);
+          }
+        },
+      ),
     );
     const list = prepareList([prepareValue({ id: 1 }), prepareValue([prepareValue("a"), 2])]);
     expect(encodeText({ list }).parts).toEqual(['{"list":[', '{"id":1}', ",[", '"a"', ",2]]}"]);

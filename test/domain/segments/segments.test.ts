@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CorruptionError, UnsupportedError } from "../../../src/contract/errors.js";
 import { decodeValue, encodeValue } from "../../../src/domain/codec/codec.js";
-import { markBlocks, restoreState } from "../../../src/domain/segments/restore.js";
+import { markBlocks, type ReadBlocks, restoreState } from "../../../src/domain/segments/restore.js";
 import { splitState } from "../../../src/domain/segments/split.js";
 import { prose } from "./prose.js";
 
@@ -25,7 +25,7 @@ class Store {
   }
 
   read(manifest: string): string {
-    return restoreState(manifest, (name) => this.blocks.get(name));
+    return restoreState(manifest, (names) => names.map((name) => this.blocks.get(name)));
   }
 }
 
@@ -120,7 +120,7 @@ describe("any history of edits", () => {
   it("small states stay in the row", () => {
     const encoded = encodeValue({ plan: ["search", "book"] });
     expect(splitState(encoded)).toMatchObject({ manifest: encoded, root: null });
-    expect(restoreState(encoded, () => undefined)).toBe(encoded);
+    expect(restoreState(encoded, () => [])).toBe(encoded);
   });
 });
 
@@ -191,7 +191,7 @@ describe("damage (K5)", () => {
   const manifest = store.add(encodeValue({ messages: Array.from({ length: 60 }, (_, i) => message(i)) }));
   const names = [...store.blocks.keys()];
   const reading = (change: (name: string, data: Uint8Array) => Uint8Array | undefined) => () =>
-    restoreState(manifest, (name) => change(name, store.blocks.get(name) as Uint8Array));
+    restoreState(manifest, (all) => all.map((name) => change(name, store.blocks.get(name) as Uint8Array)));
 
   it("of any block is told, wherever it is", () => {
     for (const victim of names) {
@@ -209,17 +209,16 @@ describe("damage (K5)", () => {
   });
 
   it("of a manifest is told", () => {
-    const read = (name: string): Uint8Array | undefined => store.blocks.get(name);
-    const [version, level, bytes, name] = manifest.slice(1).split(" ");
+    const read: ReadBlocks = (names) => names.map((name) => store.blocks.get(name));
+    const [version, bytes, name] = manifest.slice(1).split(" ");
     for (const damaged of [
       "@",
       manifest.slice(0, -1),
-      `@0 ${level} ${bytes} ${name}`,
-      `@${version} ${Number(level) - 1} ${bytes} ${name}`,
-      `@${version} ${Number(level) + 1} ${bytes} ${name}`,
-      `@${version} ${level} ${Number(bytes) - 1} ${name}`,
-      `@${version} ${level} ${Number(bytes) + 1} ${name}`,
-      `@${version} 99 ${bytes} ${name}`,
+      `@0 ${bytes} ${name}`,
+      `@${version} ${Number(bytes) - 1} ${name}`,
+      `@${version} ${Number(bytes) + 1} ${name}`,
+      `@${version} 0 ${bytes} ${name}`,
+      `@${version} ${bytes} ${names.at(-1)}`,
     ]) {
       expect(() => restoreState(damaged, read), damaged).toThrow(CorruptionError);
     }
@@ -228,7 +227,7 @@ describe("damage (K5)", () => {
   it("is not claimed of what a newer version has written", () => {
     const newer = reading((_name, data) => Uint8Array.of(200, ...data.subarray(1)));
     expect(newer).toThrow(UnsupportedError);
-    expect(() => restoreState(manifest.replace("@1", "@2"), () => undefined)).toThrow(UnsupportedError);
+    expect(() => restoreState(manifest.replace("@1", "@2"), () => [])).toThrow(UnsupportedError);
   });
 });
 
@@ -242,9 +241,9 @@ describe("marking", () => {
     for (const manifest of manifests) {
       markBlocks(
         manifest,
-        (name) => {
-          read += 1;
-          return store.blocks.get(name);
+        (names) => {
+          read += names.length;
+          return names.map((name) => store.blocks.get(name));
         },
         needed,
       );
