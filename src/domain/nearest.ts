@@ -5,6 +5,7 @@ import type { StoredVectors } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
 import { compareNamespaces } from "./namespaces.js";
 import type { VectorPart } from "./vector-blocks.js";
+import { sumRows } from "./vector-sums.js";
 
 /** Vectors of an item, with what every comparison needs to know of them. */
 export interface ComparableVectors extends StoredVectors {
@@ -167,8 +168,7 @@ function scoreRows(
   scores: Float64Array,
 ): void {
   const count = end - from;
-  if (distance === "euclidean") squaredDistances(numbers, values, from, count, scores);
-  else dotProducts(numbers, values, from, count, scores);
+  sumRows(distance === "euclidean" ? "squares" : "products", numbers, { values, from, count }, scores);
   for (let i = 0; i < count; i++) {
     const raw = scores[i] as number;
     let score = raw;
@@ -186,53 +186,4 @@ function lengthOf(values: Float32Array, from: number, dimensions: number): numbe
   let sum = 0;
   for (let i = from; i < from + dimensions; i++) sum += (values[i] as number) * (values[i] as number);
   return Math.sqrt(sum);
-}
-
-/** Several sums: an addition need not wait for the one before. All rows in one call, and one kind of array for each argument. */
-function dotProducts(query: Float64Array, values: Float32Array, from: number, count: number, sums: Float64Array): void {
-  const { length } = query;
-  for (let row = 0; row < count; row++) {
-    const start = (from + row) * length;
-    let a = 0;
-    let b = 0;
-    let c = 0;
-    let d = 0;
-    let i = 0;
-    for (; i + 3 < length; i += 4) {
-      const place = start + i;
-      a += (query[i] as number) * (values[place] as number);
-      b += (query[i + 1] as number) * (values[place + 1] as number);
-      c += (query[i + 2] as number) * (values[place + 2] as number);
-      d += (query[i + 3] as number) * (values[place + 3] as number);
-    }
-    for (; i < length; i++) a += (query[i] as number) * (values[start + i] as number);
-    sums[row] = a + b + c + d;
-  }
-}
-
-function squaredDistances(
-  query: Float64Array,
-  values: Float32Array,
-  from: number,
-  count: number,
-  sums: Float64Array,
-): void {
-  const { length } = query;
-  for (let row = 0; row < count; row++) {
-    const start = (from + row) * length;
-    let a = 0;
-    let b = 0;
-    let i = 0;
-    for (; i + 1 < length; i += 2) {
-      const first = (query[i] as number) - (values[start + i] as number);
-      const second = (query[i + 1] as number) - (values[start + i + 1] as number);
-      a += first * first;
-      b += second * second;
-    }
-    if (i < length) {
-      const last = (query[i] as number) - (values[start + i] as number);
-      a += last * last;
-    }
-    sums[row] = a + b;
-  }
 }

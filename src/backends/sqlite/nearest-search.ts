@@ -25,7 +25,7 @@ const FEW_ITEMS = 256;
 const ROWS_AT_ONCE = 50;
 
 /** Vectors compared between two looks at the time. */
-const VECTORS_PER_LOOK = 64;
+const VECTORS_PER_LOOK = 256;
 
 /** The prefix has so few items that a search needs no cache. */
 export function hasFewItems(db: Connection, tenant: number, prefix: readonly string[]): boolean {
