@@ -27,6 +27,9 @@ export interface Candidate {
   readonly key: string;
 }
 
+/** Scores that a ranking begins with room for. */
+const FIRST_SCORES = 256;
+
 /** Below every score: the place of items that have none. */
 const NO_SCORE = Number.NEGATIVE_INFINITY;
 
@@ -40,7 +43,8 @@ export class Ranking<Each extends Candidate> {
   #scratch = new Float64Array(64);
   readonly #dimensions: number;
   readonly #candidates: Each[] = [];
-  readonly #scores: number[] = [];
+  /** Of the candidates; beyond them it is filled with what comes. */
+  #scores = new Float64Array(FIRST_SCORES);
   /** Places in the two lists above; a heap from the first `next` on, the best at its top. */
   #heap: Uint32Array | undefined;
   #left = 0;
@@ -64,13 +68,15 @@ export class Ranking<Each extends Candidate> {
     let beyond = Math.min(rows, end);
     while (beyond < rows && owners[beyond] === owners[beyond - 1]) beyond += 1;
     const scores = this.#scoresOf(values, lengths, from, beyond);
+    const isListed = this.#listing.after === null && this.#listing.minScore === null;
     for (let row = from; row < beyond; ) {
       const owner = owners[row] as Each;
       let best = scores[row - from] as number;
       for (row += 1; row < beyond && owners[row] === owner; row++) {
         best = Math.max(best, scores[row - from] as number);
       }
-      this.addScored(owner, best);
+      if (isListed) this.#push(owner, best);
+      else this.addScored(owner, best);
     }
     return beyond;
   }
@@ -84,8 +90,17 @@ export class Ranking<Each extends Candidate> {
       const last = after.score ?? NO_SCORE;
       if (rank > last || (rank === last && comparePlaces(candidate, after) <= 0)) return;
     }
-    this.#candidates.push(candidate);
-    this.#scores.push(rank);
+    this.#push(candidate, rank);
+  }
+
+  #push(candidate: Each, rank: number): void {
+    const place = this.#candidates.push(candidate) - 1;
+    if (place === this.#scores.length) {
+      const scores = new Float64Array(2 * place);
+      scores.set(this.#scores);
+      this.#scores = scores;
+    }
+    this.#scores[place] = rank;
   }
 
   /** The best of those that are left. */
@@ -115,7 +130,7 @@ export class Ranking<Each extends Candidate> {
   }
 
   #heapOfAll(): Uint32Array {
-    const heap = new Uint32Array(this.#scores.length);
+    const heap = new Uint32Array(this.#candidates.length);
     for (let i = 0; i < heap.length; i++) heap[i] = i;
     this.#left = heap.length;
     for (let i = (heap.length >>> 1) - 1; i >= 0; i--) this.#sink(heap, i);
