@@ -1,6 +1,7 @@
 /** Intermediate writes of checkpoints. They are kept by the checkpoint's name: they may come before it (K3). */
 import { quoteIdentifier } from "../../contract/errors.js";
 import { compareWrites } from "../../domain/checkpoints.js";
+import { compactText, HEADER_BYTES, plainText, textBytes } from "../../domain/compact-text.js";
 import type { StoredWrite } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
@@ -25,15 +26,22 @@ export interface NamedWrite extends StoredWrite {
   readonly checkpointId: string;
 }
 
-interface WriteRow extends StoredWrite {
+/** A write as its row holds it: a long value is compacted. */
+export interface CompactWrite extends Omit<StoredWrite, "value"> {
   readonly checksum: number | null;
+  readonly value: string | Uint8Array;
+}
+
+/** Ready to be stored. The checksum is of the text. */
+export function compactWrite(write: StoredWrite): CompactWrite {
+  return { ...write, checksum: checksum(write.value), value: compactText(write.value) };
 }
 
 export function putWrite(
   tx: Connection,
   thread: number,
   target: { readonly namespace: string; readonly checkpointId: string; readonly overwrite: boolean },
-  write: StoredWrite,
+  write: CompactWrite,
 ): void {
   tx.run(
     target.overwrite ? OVERWRITE : KEEP_FIRST,
@@ -44,14 +52,14 @@ export function putWrite(
     write.index,
     write.taskPath,
     write.channel,
-    checksum(write.value),
+    write.checksum,
     write.value,
   );
 }
 
 /** In the order of K3. @throws CorruptionError */
 export function selectWrites(db: Connection, thread: number, namespace: string, checkpointId: string): StoredWrite[] {
-  const rows = db.all<WriteRow>(BY_CHECKPOINT, thread, namespace, checkpointId);
+  const rows = db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId);
   return rows.map((row) => intact(row, checkpointId)).sort(compareWrites);
 }
 
@@ -68,7 +76,17 @@ export const FIRST_PLACE: WritePlace = {
 
 /** Writes of a thread after a place, place by place. @throws CorruptionError */
 export function selectWritesAfter(db: Connection, thread: number, after: WritePlace, limit: number): NamedWrite[] {
-  const rows = db.all<WriteRow & NamedWrite>(
+  const rows = selectCompactAfter(db, thread, after, limit);
+  return rows.map((row) => intact(row, row.checkpointId));
+}
+
+function selectCompactAfter(
+  db: Connection,
+  thread: number,
+  after: WritePlace,
+  limit: number,
+): (CompactWrite & WritePlace)[] {
+  return db.all(
     `SELECT namespace, checkpoint_id AS checkpointId, ${COLUMNS}
      FROM checkpoint_writes INDEXED BY checkpoint_writes_by_task
      WHERE thread = ? AND (namespace, checkpoint_id, task_id, idx) > (?, ?, ?, ?)
@@ -80,7 +98,6 @@ export function selectWritesAfter(db: Connection, thread: number, after: WritePl
     after.index,
     limit,
   );
-  return rows.map((row) => intact(row, row.checkpointId));
 }
 
 export function hasWrites(db: Connection, thread: number, namespace: string, checkpointId: string): boolean {
@@ -103,9 +120,14 @@ export function deleteWrites(tx: Connection, thread: number, namespace: string, 
   );
 }
 
-function intact<Row extends WriteRow>({ checksum: sum, ...write }: Row, checkpointId: string): Omit<Row, "checksum"> {
-  assertIntact(sum, () => `a write of checkpoint ${quoteIdentifier(checkpointId)}`, write.value);
-  return write;
+function intact<Row extends CompactWrite>(
+  { checksum: sum, value: stored, ...write }: Row,
+  checkpointId: string,
+): Omit<Row, "checksum" | "value"> & { readonly value: string } {
+  const record = (): string => `a write of checkpoint ${quoteIdentifier(checkpointId)}`;
+  const value = plainText(stored, record);
+  assertIntact(sum, record, value);
+  return { ...write, value };
 }
 
 /** Writes copied between two looks at the time. */
@@ -114,9 +136,11 @@ const COPIED_AT_ONCE = 20;
 /** Copies all writes of a thread to another one. */
 export function* copyWrites(tx: Connection, from: number, to: number): Generator<void, void, void> {
   for (let after = FIRST_PLACE; ; ) {
-    const rows = selectWritesAfter(tx, from, after, COPIED_AT_ONCE);
-    for (const { namespace, checkpointId, ...write } of rows) {
-      putWrite(tx, to, { namespace, checkpointId, overwrite: false }, write);
+    const rows = selectCompactAfter(tx, from, after, COPIED_AT_ONCE);
+    for (const row of rows) {
+      const { namespace, checkpointId } = row;
+      const { value: text } = intact(row, checkpointId);
+      putWrite(tx, to, { namespace, checkpointId, overwrite: false }, { ...row, checksum: checksum(text) });
     }
     const last = rows.at(-1);
     if (last === undefined) return;
@@ -132,12 +156,14 @@ export function sizeOfWrites(
   namespace: string,
   checkpointId: string,
 ): { count: number; bytes: number } {
-  const row = db.get<{ count: number; bytes: number | null }>(
-    `SELECT count(*) AS count, sum(octet_length(value)) AS bytes FROM checkpoint_writes
+  // Of a compacted value its header alone says the bytes; a damaged one can be removed too.
+  const rows = db.all<{ bytes: number; start: string | Uint8Array }>(
+    `SELECT octet_length(value) AS bytes, substr(value, 1, ${HEADER_BYTES}) AS start FROM checkpoint_writes
      WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`,
     thread,
     namespace,
     checkpointId,
   );
-  return { count: row?.count ?? 0, bytes: row?.bytes ?? 0 };
+  const bytes = rows.reduce((sum, row) => sum + (typeof row.start === "string" ? row.bytes : textBytes(row.start)), 0);
+  return { count: rows.length, bytes };
 }

@@ -6,6 +6,7 @@ import type { CheckpointDriver, CheckpointListing } from "../../domain/driver/st
 import type { StoredCheckpoint, StoredWrite } from "../../domain/driver/stored.js";
 import { matchesMetadata } from "../../domain/metadata-filter.js";
 import { splitState } from "../../domain/segments/split.js";
+import { mapInSlices } from "../../domain/slices.js";
 import {
   type CheckpointRow,
   findCheckpoint,
@@ -17,7 +18,14 @@ import {
   withParts,
 } from "./checkpoint-rows.js";
 import { outlineKey, putState } from "./checkpoint-states.js";
-import { FIRST_PLACE, type NamedWrite, putWrite, selectWritesAfter, type WritePlace } from "./checkpoint-writes.js";
+import {
+  compactWrite,
+  FIRST_PLACE,
+  type NamedWrite,
+  putWrite,
+  selectWritesAfter,
+  type WritePlace,
+} from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { assertFence } from "./leases.js";
 import { existingHead } from "./session-rows.js";
@@ -100,13 +108,15 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
       });
     },
 
-    putWrites(call, threadId, target, writes, fence) {
+    async putWrites(call, threadId, target, writes, fence) {
+      // Before the transaction: others need not wait for it.
+      const compact = await mapInSlices(call, writes, compactWrite);
       const characters = writes.reduce((sum, { value }) => sum + value.length, 0);
       return file().writeSized(call, { rows: writes.length, characters }, function* (tx, tenant) {
         const now = file().now();
         assertFence(tx, tenant, fence, now);
         const thread = threadToWrite(tx, tenant, threadId, findThread(tx, tenant, threadId), now);
-        for (const [i, write] of writes.entries()) {
+        for (const [i, write] of compact.entries()) {
           putWrite(tx, thread.id, target, write);
           if (i % WRITTEN_AT_ONCE === WRITTEN_AT_ONCE - 1) yield;
         }

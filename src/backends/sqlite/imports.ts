@@ -8,7 +8,7 @@ import { splitState } from "../../domain/segments/split.js";
 import { isExpired } from "../../domain/sessions.js";
 import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
 import { putState } from "./checkpoint-states.js";
-import { putWrite } from "./checkpoint-writes.js";
+import { compactWrite, putWrite } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
 import { isDuplicate } from "./errors.js";
@@ -163,7 +163,9 @@ function* storeRow(
     }
     case "write": {
       const thread = findThread(tx, tenant, idOf(subject));
-      if (thread !== undefined) putWrite(tx, thread.id, { ...row, overwrite: false }, row.write);
+      if (thread !== undefined) putWrite(tx, thread.id, { ...row, overwrite: false }, compactWrite(row.write));
+      // A long value takes its time.
+      yield;
     }
   }
 }

@@ -158,7 +158,8 @@ CREATE TABLE checkpoint_writes (
   task_path TEXT NOT NULL,
   channel TEXT NOT NULL,
   checksum INTEGER,
-  value TEXT NOT NULL
+  -- a long one is compacted, a BLOB
+  value ANY NOT NULL CHECK (typeof(value) IN ('text', 'blob'))
 ) STRICT;
 CREATE UNIQUE INDEX checkpoint_writes_by_task
   ON checkpoint_writes (thread, namespace, checkpoint_id, task_id, idx);

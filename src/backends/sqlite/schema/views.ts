@@ -35,7 +35,8 @@ FROM checkpoints k JOIN threads t ON t.id = k.thread JOIN tenants n ON n.id = t.
   LEFT JOIN checkpoint_states d ON d.checkpoint = k.id;
 
 CREATE VIEW checkpoint_writes_view AS
-SELECT n.name AS tenant, t.thread_id, w.namespace, w.checkpoint_id, w.task_path, w.task_id, w.idx, w.channel, w.value
+SELECT n.name AS tenant, t.thread_id, w.namespace, w.checkpoint_id, w.task_path, w.task_id, w.idx, w.channel,
+  CASE typeof(w.value) WHEN 'text' THEN w.value END AS value
 FROM checkpoint_writes w JOIN threads t ON t.id = w.thread JOIN tenants n ON n.id = t.tenant;
 
 CREATE VIEW items_view AS
