@@ -159,7 +159,7 @@ function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, now: n
 
 function storeItem(tenant: Tenant, { item, vectors }: Extract<ImportRow, { readonly kind: "item" }>): void {
   if (vectors !== null) tenant.dimensions.set(rootOf(item), vectors.dimensions);
-  tenant.items.add({ ...item, vectors: vectors === null ? null : comparableVectors(vectors) });
+  tenant.items.put({ ...item, vectors: vectors === null ? null : comparableVectors(vectors) });
 }
 
 function storeSessionRow(tenant: Tenant, sessionId: string, row: ImportRow, now: number): void {

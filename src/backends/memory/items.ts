@@ -11,9 +11,10 @@ import { type ComparableVectors, comparableVectors } from "../../domain/nearest.
 import { inSlices, Slices } from "../../domain/slices.js";
 import { assertDimensions } from "../../domain/vectors.js";
 import { alone } from "./alone.js";
+import { type ItemKey, type KeptItem, type NewItem, startOf } from "./kept-items.js";
 import { nearestItems } from "./nearest-items.js";
 import { FirstRows, LeastRows } from "./pages.js";
-import type { ItemKey, KeptItem, MemoryStore, Tenant } from "./state.js";
+import type { MemoryStore, Tenant } from "./state.js";
 import { enter } from "./state.js";
 
 export function itemVerbs(store: MemoryStore): ItemDriver {
@@ -34,7 +35,7 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
 
     async searchNearest(call, listing) {
       const { tenant, now } = enter(store, call);
-      return nearestItems(call, tenant, listing, now, new Slices(call));
+      return nearestItems(tenant, listing, now, new Slices(call));
     },
 
     async countItems(call, count) {
@@ -53,7 +54,7 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
 
     async deleteItems(call, prefix) {
       const { tenant, now } = enter(store, call);
-      const removed = tenant.items.removeRun(startOf(prefix), (row) => startsWithLabels(row.namespace, prefix));
+      const removed = tenant.items.deleteBelow(prefix);
       const [root] = prefix;
       if (root !== undefined && prefix.length === 1) tenant.dimensions.delete(root);
       // They are gone already; counting them may take a while.
@@ -169,22 +170,21 @@ function setItem(
   tenant: Tenant,
   place: ItemKey,
   from: KeptItem | undefined,
-  to: KeptItem | undefined,
+  to: NewItem | undefined,
   undo: (() => void)[],
 ): void {
   if (from === to) return;
-  changeItem(tenant, place, from, to);
-  undo.push(() => changeItem(tenant, place, to, from));
+  changeItem(tenant, place, to);
+  undo.push(() => changeItem(tenant, place, from));
   const root = rootOf(place);
   if (to === undefined || to.vectors === null || tenant.dimensions.has(root)) return;
   tenant.dimensions.set(root, to.vectors.dimensions);
   undo.push(() => tenant.dimensions.delete(root));
 }
 
-function changeItem(tenant: Tenant, place: ItemKey, from: KeptItem | undefined, to: KeptItem | undefined): void {
+function changeItem(tenant: Tenant, place: ItemKey, to: NewItem | undefined): void {
   if (to === undefined) tenant.items.delete(place);
-  else if (from === undefined) tenant.items.add(to);
-  else tenant.items.replace(from, to);
+  else tenant.items.put(to);
 }
 
 /** Rows are taken, one after the other, until `take` wants no more; then `page` is what the search gives. */
@@ -209,7 +209,7 @@ async function runSearch(
     case "search":
       return { kind: "search", rows: await run(itemSearch(tenant, step.listing, now)) };
     case "nearest":
-      return { kind: "nearest", rows: await nearestItems(call, tenant, step.listing, now, slices) };
+      return { kind: "nearest", rows: await nearestItems(tenant, step.listing, now, slices) };
     case "count":
       return { kind: "count", count: await run(itemCount(tenant, step.count, now)) };
     case "namespaces":
@@ -270,11 +270,6 @@ function namespaceSearch(tenant: Tenant, listing: NamespaceListing, now: number)
     },
     page: () => page.page(),
   };
-}
-
-/** Stands before all items of a namespace and of those below it: no key is empty. */
-function startOf(namespace: readonly string[]): ItemKey {
-  return { namespace, key: "" };
 }
 
 /** Each put looks at the next two items of an endless round: expired ones never become many, and no call waits for all of them. */

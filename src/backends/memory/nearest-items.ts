@@ -1,18 +1,20 @@
 /** Search by similarity in the memory backend: every vector below the prefix is compared (M5). */
 import type { JsonObject } from "../../contract/json.js";
-import type { Call } from "../../domain/driver/call.js";
 import type { NearestListing, ScoredItem } from "../../domain/driver/items.js";
 import type { Rows } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
 import { startsWithLabels } from "../../domain/namespaces.js";
 import { Ranking } from "../../domain/nearest.js";
-import { inSlices, type Slices } from "../../domain/slices.js";
+import type { Slices } from "../../domain/slices.js";
 import { assertDimensions } from "../../domain/vectors.js";
-import type { KeptItem, Tenant } from "./state.js";
+import { type KeptItem, startOf } from "./kept-items.js";
+import type { Tenant } from "./state.js";
+
+/** Vectors compared between two looks whether it is time for others. */
+const VECTORS_PER_LOOK = 64;
 
 /** Sees the items as they were when it began, whatever changes meanwhile. @throws InvalidArgumentError (M4) */
 export async function nearestItems(
-  call: Call,
   tenant: Tenant,
   listing: NearestListing,
   now: number,
@@ -21,26 +23,39 @@ export async function nearestItems(
   const { prefix, filter, vector, limit, offset } = listing;
   const [root] = prefix;
   if (root !== undefined) assertDimensions(root, tenant.dimensions.get(root), vector.length);
+  const view = tenant.items.vectorsBelow(prefix);
+  const unscored = itemsWithout(tenant, listing);
   const ranking = new Ranking<KeptItem>(listing);
-  await inSlices(
-    call,
-    tenant.items.scan("asc", { namespace: prefix, key: "" }),
-    (item) => {
-      if (!startsWithLabels(item.namespace, prefix)) return false;
-      if (!isItemExpired(item, now)) ranking.add(item, item.vectors);
-      return true;
-    },
-    slices,
-  );
+  for (const part of view.parts) {
+    for (let row = 0; row < part.rows; ) {
+      row = ranking.addRows(part, row, row + VECTORS_PER_LOOK);
+      if (slices.over()) await slices.next();
+    }
+  }
   const rows: ScoredItem[] = [];
-  for (let best = ranking.next(), passed = 0; best !== undefined; best = ranking.next()) {
-    if (slices.over()) await slices.next();
-    const { candidate: item, score } = best;
-    if (filter !== null && !filter.matches(JSON.parse(item.value) as JsonObject)) continue;
+  let passed = 0;
+  /** `false` when the page wants no more. */
+  const offer = (item: KeptItem, score: number | null): boolean => {
+    if (isItemExpired(item, now)) return true;
+    if (filter !== null && !filter.matches(JSON.parse(item.value) as JsonObject)) return true;
     passed += 1;
-    if (passed <= offset) continue;
-    if (rows.length === limit) return { rows, more: true };
-    rows.push({ item, score });
+    if (passed > offset && rows.length < limit) rows.push({ item, score });
+    return passed <= offset + limit;
+  };
+  for (let best = ranking.next(); best !== undefined; best = ranking.next()) {
+    if (view.isThere(best.candidate) && !offer(best.candidate, best.score)) return { rows, more: true };
+    if (slices.over()) await slices.next();
+  }
+  for (const item of unscored) {
+    if (!startsWithLabels(item.namespace, prefix)) break;
+    if (item.vectors === null && !offer(item, null)) return { rows, more: true };
+    if (slices.over()) await slices.next();
   }
   return { rows, more: false };
+}
+
+/** Items among which are those that come last, if they are wanted: in their order, from where the page before has ended. */
+function itemsWithout({ items }: Tenant, { prefix, after, minScore, unscored }: NearestListing): Iterable<KeptItem> {
+  if (!unscored || minScore !== null) return [];
+  return items.scan("asc", after === null || after.score !== null ? startOf(prefix) : after);
 }

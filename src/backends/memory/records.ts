@@ -18,8 +18,9 @@ import {
 import { Slices } from "../../domain/slices.js";
 import { takenBy } from "./alone.js";
 import { orderedWrites, withParts } from "./checkpoints.js";
+import type { KeptItem } from "./kept-items.js";
 import type { SeqList } from "./seq-list.js";
-import type { ContextEntry, KeptItem, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
+import type { ContextEntry, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
 import { enter, liveContext, liveSession, liveThread } from "./state.js";
 
 /** Rows of a long list that are looked up at once. */

@@ -8,7 +8,6 @@ import type { Call } from "../../domain/driver/call.js";
 import type {
   StoredCheckpoint,
   StoredContext,
-  StoredItem,
   StoredLease,
   StoredMessage,
   StoredSession,
@@ -16,11 +15,10 @@ import type {
   StoredWrite,
 } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
-import { compareNamespaces } from "../../domain/namespaces.js";
-import type { ComparableVectors } from "../../domain/nearest.js";
 import type { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { isExpired } from "../../domain/sessions.js";
 import type { Blocks } from "./blocks.js";
+import { type ItemKey, KeptItems } from "./kept-items.js";
 import { LazyIndex } from "./lazy-index.js";
 import { OrderedIndex } from "./ordered-index.js";
 import type { SeqList } from "./seq-list.js";
@@ -48,8 +46,7 @@ export interface Tenant {
   readonly threadsByUpdated: LazyIndex<Updated<ThreadId>, StoredThread>;
   /** By id, an order that an export and an import do not change. */
   readonly contexts: OrderedIndex<ContextId, ContextEntry>;
-  /** By namespace, then key. */
-  readonly items: OrderedIndex<ItemKey, KeptItem>;
+  readonly items: KeptItems;
   /** Of the vectors below a first label, from the first of them until all items below it are deleted (M4). */
   readonly dimensions: Map<string, number>;
   /** How far the round that removes expired items has come; `null` at its start. */
@@ -136,14 +133,6 @@ type ContextId = Pick<ContextEntry, "contextId">;
 type Created<Id> = Id & { readonly createdAt: number };
 type Updated<Id> = Id & { readonly updatedAt: number };
 
-/** An item with its vectors; `null` for none. */
-export interface KeptItem extends StoredItem {
-  readonly vectors: ComparableVectors | null;
-}
-
-/** Items have no two of one namespace and key. */
-export type ItemKey = Pick<StoredItem, "namespace" | "key">;
-
 const bySession = (a: SessionId, b: SessionId): number => compareCodePoints(a.sessionId, b.sessionId);
 const byUser = (a: SessionId, b: SessionId): number =>
   // Users are only told apart, never listed: the fastest order will do.
@@ -151,9 +140,6 @@ const byUser = (a: SessionId, b: SessionId): number =>
 const byThread = (a: ThreadId, b: ThreadId): number => compareCodePoints(a.threadId, b.threadId);
 const byCreated = (a: Created<unknown>, b: Created<unknown>): number => a.createdAt - b.createdAt;
 const byUpdated = (a: Updated<unknown>, b: Updated<unknown>): number => a.updatedAt - b.updatedAt;
-const byItem = (a: ItemKey, b: ItemKey): number =>
-  compareNamespaces(a.namespace, b.namespace) || compareCodePoints(a.key, b.key);
-
 function emptyTenant({ outlines }: MemoryStore): Tenant {
   return {
     outlines,
@@ -166,7 +152,7 @@ function emptyTenant({ outlines }: MemoryStore): Tenant {
     threadsByCreated: new OrderedIndex((a, b) => byCreated(a, b) || byThread(a, b)),
     threadsByUpdated: new LazyIndex((a, b) => byUpdated(a, b) || byThread(a, b)),
     contexts: new OrderedIndex((a, b) => compareCodePoints(a.contextId, b.contextId)),
-    items: new OrderedIndex(byItem),
+    items: new KeptItems(),
     dimensions: new Map(),
     sweptTo: null,
     leases: { session: new Map(), thread: new Map() },
