@@ -59,8 +59,35 @@ export function putWrite(
 
 /** In the order of K3. @throws CorruptionError */
 export function selectWrites(db: Connection, thread: number, namespace: string, checkpointId: string): StoredWrite[] {
-  const rows = db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId);
-  return rows.map((row) => intact(row, checkpointId)).sort(compareWrites);
+  return selectCompact(db, thread, namespace, checkpointId).map((row) => intact(row, checkpointId));
+}
+
+/** In the order of K3, and as they are stored: `intact` makes texts of them, which takes its time. */
+export function selectCompact(db: Connection, thread: number, namespace: string, checkpointId: string): CompactWrite[] {
+  return db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId).sort(compareWrites);
+}
+
+/** Where a write stands among those of its checkpoint. */
+export type TaskPlace = Pick<StoredWrite, "taskId" | "index">;
+
+/** Some writes of a checkpoint after a place, place by place. @throws CorruptionError */
+export function selectSomeWrites(
+  db: Connection,
+  thread: number,
+  { namespace, checkpointId }: Pick<NamedWrite, "namespace" | "checkpointId">,
+  after: TaskPlace,
+  limit: number,
+): StoredWrite[] {
+  const rows = db.all<CompactWrite>(
+    `${BY_CHECKPOINT} AND (task_id, idx) > (?, ?) ORDER BY task_id, idx LIMIT ?`,
+    thread,
+    namespace,
+    checkpointId,
+    after.taskId,
+    after.index,
+    limit,
+  );
+  return rows.map((row) => intact(row, checkpointId));
 }
 
 /** Where a write stands among those of its thread. */
@@ -120,7 +147,8 @@ export function deleteWrites(tx: Connection, thread: number, namespace: string, 
   );
 }
 
-function intact<Row extends CompactWrite>(
+/** @throws CorruptionError */
+export function intact<Row extends CompactWrite>(
   { checksum: sum, value: stored, ...write }: Row,
   checkpointId: string,
 ): Omit<Row, "checksum" | "value"> & { readonly value: string } {

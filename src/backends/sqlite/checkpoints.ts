@@ -21,10 +21,11 @@ import { outlineKey, putState } from "./checkpoint-states.js";
 import {
   compactWrite,
   FIRST_PLACE,
-  type NamedWrite,
+  intact,
   putWrite,
-  selectWritesAfter,
-  type WritePlace,
+  selectCompact,
+  selectSomeWrites,
+  type TaskPlace,
 } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { assertFence } from "./leases.js";
@@ -84,16 +85,22 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
       });
     },
 
-    getCheckpoint: (call, threadId, { namespace, checkpointId, ...parts }) =>
-      file().read(call, (db, tenant) => {
+    async getCheckpoint(call, threadId, { namespace, checkpointId, ...parts }) {
+      const found = await file().read(call, (db, tenant) => {
         const thread = liveThread(db, tenant, threadId, file().now());
         if (thread === undefined) return undefined;
         const row =
           checkpointId === null
             ? latestCheckpoint(db, thread.id, namespace)
             : findCheckpoint(db, thread.id, namespace, checkpointId);
-        return row && withParts(db, thread.id, row, { ...parts, data: true });
-      }),
+        if (row === undefined) return undefined;
+        const checkpoint = withParts(db, thread.id, row, { ...parts, data: true, writes: false });
+        return { checkpoint, writes: parts.writes ? selectCompact(db, thread.id, namespace, row.checkpointId) : null };
+      });
+      if (found === undefined || found.writes === null) return found?.checkpoint;
+      const { checkpoint, writes } = found;
+      return { ...checkpoint, writes: await mapInSlices(call, writes, (row) => intact(row, checkpoint.checkpointId)) };
+    },
 
     listCheckpoints(call, threadId, listing) {
       const atOnce = listing.data || listing.writes ? READ_AT_ONCE.withData : READ_AT_ONCE.withoutData;
@@ -134,29 +141,23 @@ async function getWrites(
   file: OpenFile,
   call: Call,
   threadId: string,
-  { namespace, checkpointId }: Parameters<CheckpointDriver["getWrites"]>[2],
+  target: Parameters<CheckpointDriver["getWrites"]>[2],
 ): Promise<StoredWrite[]> {
-  const first = { ...FIRST_PLACE, namespace, checkpointId };
-  const some = (db: Connection, tenant: number, after: WritePlace): NamedWrite[] => {
+  const some = (db: Connection, tenant: number, after: TaskPlace): StoredWrite[] => {
     const thread = liveThread(db, tenant, threadId, file.now());
-    const rows = thread === undefined ? [] : selectWritesAfter(db, thread.id, after, WRITES_AT_ONCE);
-    return rows.filter((row) => row.namespace === namespace && row.checkpointId === checkpointId);
+    return thread === undefined ? [] : selectSomeWrites(db, thread.id, target, after, WRITES_AT_ONCE);
   };
-  const few = await file.read(call, (db, tenant) => some(db, tenant, first));
-  if (few.length < WRITES_AT_ONCE) return inOrder(few);
+  const few = await file.read(call, (db, tenant) => some(db, tenant, FIRST_PLACE));
+  if (few.length < WRITES_AT_ONCE) return few.sort(compareWrites);
   return file.scan(call, async (read, tenant) => {
-    const all: NamedWrite[] = [];
+    const all: StoredWrite[] = [];
     for (let more = true; more; ) {
-      const rows = await read((db) => some(db, tenant, all.at(-1) ?? first));
+      const rows = await read((db) => some(db, tenant, all.at(-1) ?? FIRST_PLACE));
       all.push(...rows);
       more = rows.length === WRITES_AT_ONCE;
     }
-    return inOrder(all);
+    return all.sort(compareWrites);
   });
-}
-
-function inOrder(writes: readonly NamedWrite[]): StoredWrite[] {
-  return writes.map(({ namespace: _namespace, checkpointId: _id, ...write }) => write).sort(compareWrites);
 }
 
 /** Long listings, and those whose filter may pass many by, in short steps. */

@@ -98,9 +98,11 @@ describe("a long write that was changed on the disk", () => {
   const damaged = { code: "CORRUPTION", message: 'the content of a write of checkpoint "c1" is damaged' };
   const flip = (path: string, at: number): void =>
     outside(path, (db) => {
-      const row = db.prepare("SELECT value FROM checkpoint_writes WHERE idx = 0").get() as { value: Uint8Array };
+      const row = db
+        .prepare("SELECT id, value FROM checkpoint_writes WHERE checkpoint_id = 'c1' AND idx = 0")
+        .get() as { id: number; value: Uint8Array };
       row.value[at] = (row.value[at] as number) ^ 1;
-      db.prepare("UPDATE checkpoint_writes SET value = ? WHERE idx = 0").run(row.value);
+      db.prepare("UPDATE checkpoint_writes SET value = ? WHERE id = ?").run(row.value, row.id);
     });
 
   it.each([1, 3, 4, 100, 300, 600])("at byte %i is reported by all who read it, and not copied", async (at) => {
@@ -113,6 +115,16 @@ describe("a long write that was changed on the disk", () => {
     await expect(storage.copyThread("t", "copy")).rejects.toMatchObject(damaged);
     await expect(drained(storage.exportRecords())).rejects.toMatchObject(damaged);
     expect(await storage.getWrites("copy", "c1")).toEqual([]);
+  });
+
+  it("keeps nobody from the writes of other checkpoints", async () => {
+    const path = newPath();
+    await using storage = await filled(path);
+    for (const name of ["c0", "c2"]) await storage.putWrites("t", name, "task", [["channel", VALUES[0]]]);
+    flip(path, 100);
+    for (const name of ["c0", "c2"]) {
+      expect(await storage.getWrites("t", name)).toEqual([expect.objectContaining({ value: VALUES[0] })]);
+    }
   });
 
   it("is reported without its checksum too when it is cut short, and accepted as a text that a person wrote", async () => {
