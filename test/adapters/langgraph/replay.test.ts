@@ -19,8 +19,8 @@ import {
 const folder = mkdtempSync(join(tmpdir(), "waystone-langgraph-replay-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A message of 500 bytes leaves one or two checkpoints; each with all messages until then would be 27 times the text. */
-const STORED_OVER_TEXT = 12;
+/** A message of 500 bytes leaves one or two checkpoints, 3.8 times the text; each with all messages until then would be 27 times. */
+const STORED_OVER_TEXT = 4.5;
 
 const SAMPLE: RecordedConversation = {
   id: "sample",
