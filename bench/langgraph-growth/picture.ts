@@ -28,7 +28,8 @@ const PANEL_LEFTS = [72, 566] as const;
 const FIRST_TURN = 10;
 const LABEL_GAP = 20;
 
-const LOOKS: { readonly [name in SaverName]: string } = {
+/** Without the one that differs in its syncs alone. */
+const LOOKS: { readonly [name in SaverName]?: string } = {
   memory: "peer in-memory",
   sqlite: "peer",
   postgres: "peer in-postgres",
@@ -38,7 +39,8 @@ const LOOKS: { readonly [name in SaverName]: string } = {
 };
 
 /** A picture as SVG, with its own colours for light and dark pages. */
-export async function drawGrowth(all: readonly Measured[]): Promise<string> {
+export async function drawGrowth(measured: readonly Measured[]): Promise<string> {
+  const all = measured.filter(({ name }) => LOOKS[name] !== undefined);
   const d3 = { ...((await importPeer("d3-scale")) as ScaleModule), ...((await importPeer("d3-shape")) as ShapeModule) };
   const panels = [timePanel(all), bytesPanel(all)];
   const lastTurn = Math.max(
@@ -87,7 +89,7 @@ function timePanel(all: readonly Measured[]): Panel {
       const value = turnMsAround(measured, turn);
       return value === undefined || turn < FIRST_TURN ? [] : [{ turn, value }];
     });
-    return { label: measured.title, look: LOOKS[measured.name], points };
+    return { label: measured.title, look: LOOKS[measured.name] ?? "", points };
   });
   const format = (ms: number): string => `${ms < 10 ? Number(ms.toPrecision(2)) : Math.round(ms)} ms`;
   return { title: "Time of a turn", lines, format };
@@ -98,7 +100,7 @@ function bytesPanel(all: readonly Measured[]): Panel {
   const lines = onDisk.map((measured): Line => {
     const { title, name, marks } = measured;
     const points = marks.filter(({ turn }) => turn >= FIRST_TURN && turnMsAround(measured, turn) !== undefined);
-    return { label: title, look: LOOKS[name], points: points.map(({ turn, bytes }) => ({ turn, value: bytes })) };
+    return { label: title, look: LOOKS[name] ?? "", points: points.map(({ turn, bytes }) => ({ turn, value: bytes })) };
   });
   const longest = lines.reduce<readonly Point[]>((a, { points }) => (points.length > a.length ? points : a), []);
   const text = longest.map(({ turn }) => ({ turn, value: turn * TURN_BYTES }));

@@ -11,7 +11,15 @@ import { sqliteStorage } from "#dist/backends/sqlite/index.js";
 import { FloorSaver } from "./floor-saver.ts";
 import { postgresServer, type RunServer } from "./postgres-server.ts";
 
-export const SAVER_NAMES = ["memory", "sqlite", "postgres", "ours-memory", "ours-sqlite", "floor"] as const;
+export const SAVER_NAMES = [
+  "memory",
+  "sqlite",
+  "postgres",
+  "ours-memory",
+  "ours-sqlite",
+  "ours-sqlite-process",
+  "floor",
+] as const;
 export type SaverName = (typeof SAVER_NAMES)[number];
 
 /** A saver that is open on an empty store. */
@@ -69,6 +77,7 @@ const TITLES: { readonly [name in SaverName]: string } = {
   postgres: "PostgresSaver",
   "ours-memory": "Waystone, memory",
   "ours-sqlite": "Waystone, SQLite",
+  "ours-sqlite-process": "Waystone, SQLite, unsynced",
   floor: "LangGraph alone",
 };
 
@@ -84,11 +93,15 @@ const OPENERS: { readonly [name in Exclude<SaverName, "postgres">]: (path: strin
     const storage = memoryStorage();
     return { saver: new WaystoneSaver(storage), close: () => storage.close() };
   },
-  async "ours-sqlite"(path) {
-    const storage = sqliteStorage(path);
-    return { saver: new WaystoneSaver(storage), bytes: async () => fileBytes(path), close: () => storage.close() };
-  },
+  "ours-sqlite": async (path) => oursOnSqlite(path, "crash"),
+  // Durable as SqliteSaver is: it does not wait for the disk either.
+  "ours-sqlite-process": async (path) => oursOnSqlite(path, "process"),
 };
+
+function oursOnSqlite(path: string, durability: "crash" | "process"): OpenSaver {
+  const storage = sqliteStorage({ path, durability });
+  return { saver: new WaystoneSaver(storage), bytes: async () => fileBytes(path), close: () => storage.close() };
+}
 
 function postgresOpener(url: string): Subject["open"] {
   return async (store) => {
