@@ -19,6 +19,8 @@ const OPERATORS = ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$
 export interface CompiledItemFilter {
   readonly conditions: readonly ItemCondition[];
   matches(value: JsonObject): boolean;
+  /** As `matches`, for a value as it is stored: most texts that do not match are told apart without being parsed. */
+  matchesText(text: string): boolean;
 }
 
 /**
@@ -32,7 +34,20 @@ export function compileItemFilter(filter: unknown, name = "filter"): CompiledIte
   const conditions = Object.entries(plainObject(filter, name))
     .flatMap(([key, comparison]) => conditionsOf(key, comparison, name))
     .sort((a, b) => compareCodePoints(a.key, b.key));
-  return { conditions, matches: (value) => conditions.every((condition) => meets(value, condition)) };
+  const parts = conditions.flatMap(partsOf);
+  const matches = (value: JsonObject): boolean => conditions.every((condition) => meets(value, condition));
+  return {
+    conditions,
+    matches,
+    matchesText: (text) => parts.every((part) => text.includes(part)) && matches(JSON.parse(text) as JsonObject),
+  };
+}
+
+/** What stands in every stored text that meets a condition: equal scalars have one text, as all texts come from `JSON.stringify`. */
+function partsOf({ key, operator, operand }: ItemCondition): string[] {
+  if (operator === "$ne" || operator === "$nin" || (operator === "$exists" && !operand)) return [];
+  const isScalar = operand === null || typeof operand !== "object";
+  return [`${JSON.stringify(key)}:${operator === "$eq" && isScalar ? JSON.stringify(operand) : ""}`];
 }
 
 function conditionsOf(key: string, comparison: unknown, name: string): ItemCondition[] {

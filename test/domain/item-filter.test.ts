@@ -1,12 +1,53 @@
 // Item filters: each operator has one meaning; what is not known is refused (M2).
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { InvalidArgumentError } from "../../src/contract/errors.js";
-import type { JsonObject } from "../../src/contract/json.js";
+import type { JsonObject, JsonScalar, JsonValue } from "../../src/contract/json.js";
 import { compileItemFilter } from "../../src/domain/item-filter.js";
+import { encodeItemValue } from "../../src/domain/items.js";
 
-const matches = (value: JsonObject, filter: unknown) => compileItemFilter(filter).matches(value);
+/** The same of a value and of its stored text. */
+function matches(value: JsonObject, filter: unknown): boolean {
+  const compiled = compileItemFilter(filter);
+  const found = compiled.matches(value);
+  expect(compiled.matchesText(encodeItemValue(value))).toBe(found);
+  return found;
+}
 
 describe("item filters (M2)", () => {
+  it("a stored text matches as its value does", () => {
+    // No lone backslash: after such a key, the JSON.parse of Node.js 24 takes "\n" in the same place for it.
+    const text = fc.constantFrom("", "a", '"', '":1', "é", "\u2028", "\n", "😀", '"a":1');
+    const scalar = fc.oneof(text, fc.constantFrom<JsonScalar[]>(0, 1, 10, -1, 1.5, 1e21, 1e-7, true, false, null));
+    const { json } = fc.letrec<{ json: JsonValue }>((tie) => ({
+      json: fc.oneof(
+        { depthSize: "small" },
+        scalar,
+        fc.array(tie("json"), { maxLength: 2 }),
+        fc.dictionary(text, tie("json"), { maxKeys: 2, noNullPrototype: true }),
+      ),
+    }));
+    const value = fc.dictionary(text, json, { maxKeys: 3, noNullPrototype: true });
+    const comparison = fc.oneof(
+      scalar,
+      fc.record({ $eq: json }),
+      fc.record({ $ne: json }),
+      fc.record({ $in: fc.array(json, { maxLength: 2 }) }),
+      fc.record({ $nin: fc.array(json, { maxLength: 2 }) }),
+      fc.record({ $gte: fc.oneof(text, fc.constantFrom(0, 1)) }),
+      fc.record({ $exists: fc.boolean() }),
+    );
+    const filter = fc.dictionary(text, comparison, { minKeys: 1, maxKeys: 2, noNullPrototype: true });
+    fc.assert(
+      fc.property(value, filter, fc.boolean(), (any, asked, own) => {
+        // Half of the filters ask for what is there.
+        const [first] = Object.entries(any);
+        matches(any, own && first !== undefined ? { [first[0]]: { $eq: first[1] } } : asked);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
   it.each([
     ["a scalar means $eq", { a: 1 }, { a: 1 }, true],
     ["every key must match", { a: 1, b: 2 }, { a: 1, b: 3 }, false],

@@ -1,5 +1,4 @@
 /** Items of the memory backend (M1-M3). */
-import type { JsonObject } from "../../contract/json.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemCount, ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
@@ -250,7 +249,7 @@ function itemCount(tenant: Tenant, count: ItemCount, now: number): Search<number
 }
 
 function matches({ filter }: Pick<ItemCount, "filter">, item: StoredItem): boolean {
-  return filter === null || filter.matches(JSON.parse(item.value) as JsonObject);
+  return filter === null || filter.matchesText(item.value);
 }
 
 /** Namespaces come in their order, cut ones too, so that equal ones follow each other. */

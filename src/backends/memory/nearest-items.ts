@@ -1,5 +1,4 @@
 /** Search by similarity in the memory backend: every vector below the prefix is compared (M5). */
-import type { JsonObject } from "../../contract/json.js";
 import type { NearestListing, ScoredItem } from "../../domain/driver/items.js";
 import type { Rows } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
@@ -37,7 +36,7 @@ export async function nearestItems(
   /** `false` when the page wants no more. */
   const offer = (item: KeptItem, score: number | null): boolean => {
     if (isItemExpired(item, now)) return true;
-    if (filter !== null && !filter.matches(JSON.parse(item.value) as JsonObject)) return true;
+    if (filter !== null && !filter.matchesText(item.value)) return true;
     passed += 1;
     if (passed > offset && rows.length < limit) rows.push({ item, score });
     return passed <= offset + limit;

@@ -119,34 +119,61 @@ export interface ItemPlaceRow {
   readonly vectors: number | null;
 }
 
+/** A place with the item itself, where a scan reads values. */
+export interface ScannedRow extends ItemPlaceRow {
+  /** `undefined` where values are not read, or this one is too long to be read beside others. */
+  readonly item?: ItemInRow | undefined;
+}
+
 const PLACE = "id, namespace, key, created_at AS createdAt, updated_at AS updatedAt, expires_at AS expiresAt, vectors";
 
-const FORWARD = `SELECT ${PLACE} FROM items INDEXED BY items_by_key
+/** Most bytes of a value that is read beside others. */
+const SHORT_VALUE_BYTES = 16 * 1024;
+
+const WITH_VALUE = `${PLACE}, version, ttl_ms AS ttlMs, checksum,
+  CASE WHEN octet_length(value) <= ${SHORT_VALUE_BYTES} THEN value END AS value`;
+
+const forward = (columns: string): string => `SELECT ${columns} FROM items INDEXED BY items_by_key
   WHERE tenant = ? AND (namespace, key) > (?, ?) AND namespace < ? ORDER BY namespace, key LIMIT ?`;
 
-const BACKWARD = `SELECT ${PLACE} FROM items INDEXED BY items_by_key
+const backward = (columns: string): string => `SELECT ${columns} FROM items INDEXED BY items_by_key
   WHERE tenant = ? AND (namespace, key) < (?, ?) AND namespace >= ? ORDER BY namespace DESC, key DESC LIMIT ?`;
 
-/** Places after a position and before `end` in the order of namespaces and keys, also of expired items. */
+const FORWARD = { places: forward(PLACE), values: forward(WITH_VALUE) } as const;
+const BACKWARD = { places: backward(PLACE), values: backward(WITH_VALUE) } as const;
+
+/** What a scan reads: places alone, or short values with them. */
+export type ScanOf = keyof typeof FORWARD;
+
+/** Places after a position and before `end` in the order of namespaces and keys, also of expired items. @throws CorruptionError */
 export function placesAfter(
   db: Connection,
   tenant: number,
   after: Pick<ItemPlaceRow, "namespace" | "key">,
   end: Uint8Array,
   limit: number,
-): ItemPlaceRow[] {
-  return db.all<ItemPlaceRow>(FORWARD, tenant, after.namespace, after.key, end, limit);
+  of: ScanOf = "places",
+): ScannedRow[] {
+  return scanned(db.all<ItemPlaceRow>(FORWARD[of], tenant, after.namespace, after.key, end, limit), of);
 }
 
-/** The other way round: before a position and from `start` on, last ones first. */
+/** The other way round: before a position and from `start` on, last ones first. @throws CorruptionError */
 export function placesBefore(
   db: Connection,
   tenant: number,
   before: Pick<ItemPlaceRow, "namespace" | "key">,
   start: Uint8Array,
   limit: number,
-): ItemPlaceRow[] {
-  return db.all<ItemPlaceRow>(BACKWARD, tenant, before.namespace, before.key, start, limit);
+  of: ScanOf = "places",
+): ScannedRow[] {
+  return scanned(db.all<ItemPlaceRow>(BACKWARD[of], tenant, before.namespace, before.key, start, limit), of);
+}
+
+function scanned(rows: ItemPlaceRow[], of: ScanOf): ScannedRow[] {
+  if (of === "places") return rows;
+  return (rows as ItemRow[]).map((row) =>
+    (row.value as string | null) === null ? row : { ...row, item: toItem(row) },
+  );
 }
 
 export function placeAt(db: Connection, id: number): ItemPlaceRow | undefined {

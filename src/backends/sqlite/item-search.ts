@@ -2,7 +2,6 @@
  * Searching items and listing namespaces (M1, M2), in steps of a few milliseconds, so that a search can be part of a batch as
  * well as a read of its own.
  */
-import type { JsonObject } from "../../contract/json.js";
 import type { ItemCount, ItemListing, NamespaceListing } from "../../domain/driver/items.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
 import { isAfter, isItemExpired, itemOrder } from "../../domain/items.js";
@@ -17,6 +16,8 @@ import {
   nextNamespace,
   placesAfter,
   placesBefore,
+  type ScannedRow,
+  type ScanOf,
 } from "./item-rows.js";
 
 /** How long a step may take, in milliseconds. */
@@ -35,7 +36,7 @@ export interface Search<Page> {
 /**
  * Reads the places below the prefix once. In the order of keys it stops when the page is full; by time it keeps the best ones,
  * as many as the page and its offset need and one more. Values of items that are not in the page are read for a filter alone,
- * and not kept.
+ * short ones with their places, and not kept.
  */
 export function itemSearch(tenant: number, listing: ItemListing, now: number): Search<Rows<StoredItem>> {
   const { orderBy, direction, limit, offset, after } = listing;
@@ -44,12 +45,13 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
   const order = itemOrder(listing);
   const best: FoundPlace[] = [];
   const items: StoredItem[] = [];
-  const places = placeScan(tenant, listing, byKey ? direction : "asc", byKey ? after : null);
+  const of = scanOf(listing);
+  const places = placeScan(tenant, listing, byKey ? direction : "asc", byKey ? after : null, of);
   let scanned = false;
   let next = offset;
 
   /** `false` when the page wants no more. */
-  const take = (db: Connection, row: ItemPlaceRow): boolean => {
+  const take = (db: Connection, row: ScannedRow): boolean => {
     if (isItemExpired(row, now)) return true;
     const place = { ...row, namespace: namespaceLabels(row.namespace) };
     const worst = best[wanted];
@@ -67,7 +69,7 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
       if (!scanned) return false;
       for (; next < Math.min(best.length, wanted); next++) {
         if (performance.now() >= end) return false;
-        const item = itemAt(db, (best[next] as FoundPlace).id);
+        const { id, item = itemAt(db, id) } = best[next] as FoundPlace;
         if (item !== undefined) items.push(item);
       }
       return true;
@@ -78,16 +80,21 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
 
 /** Counts the items below a prefix that match. */
 export function itemCount(tenant: number, count: ItemCount, now: number): Search<number> {
-  const places = placeScan(tenant, count, "asc", null);
+  const places = placeScan(tenant, count, "asc", null, scanOf(count));
   let found = 0;
-  const take = (db: Connection, row: ItemPlaceRow): boolean => {
+  const take = (db: Connection, row: ScannedRow): boolean => {
     if (!isItemExpired(row, now) && matches(db, count, row)) found += 1;
     return true;
   };
   return { step: (db) => places.step(db, performance.now() + STEP_MS, take), page: () => found };
 }
 
-type FoundPlace = Omit<ItemPlaceRow, "namespace"> & { readonly namespace: string[] };
+/** A filter looks at values. */
+function scanOf({ filter }: Pick<ItemListing, "filter">): ScanOf {
+  return filter === null ? "places" : "values";
+}
+
+type FoundPlace = Omit<ScannedRow, "namespace"> & { readonly namespace: string[] };
 
 /** Hands on the places below a prefix, piece by piece. */
 export function placeScan(
@@ -95,7 +102,8 @@ export function placeScan(
   { prefix }: Pick<ItemListing, "prefix">,
   direction: ItemListing["direction"],
   after: { readonly namespace: readonly string[]; readonly key: string } | null,
-): { step(db: Connection, end: number, take: (db: Connection, row: ItemPlaceRow) => boolean): boolean } {
+  of: ScanOf = "places",
+): { step(db: Connection, end: number, take: (db: Connection, row: ScannedRow) => boolean): boolean } {
   const forward = direction === "asc";
   const first = namespaceBytes(prefix);
   const beyond = bytesBeyond(prefix);
@@ -108,8 +116,8 @@ export function placeScan(
     step(db, end, take) {
       while (performance.now() < end) {
         const rows = forward
-          ? placesAfter(db, tenant, position, beyond, PLACES_AT_ONCE)
-          : placesBefore(db, tenant, position, first, PLACES_AT_ONCE);
+          ? placesAfter(db, tenant, position, beyond, PLACES_AT_ONCE, of)
+          : placesBefore(db, tenant, position, first, PLACES_AT_ONCE, of);
         for (const row of rows) {
           position = row;
           if (!take(db, row)) return true;
@@ -122,10 +130,10 @@ export function placeScan(
   };
 }
 
-function matches(db: Connection, { filter }: Pick<ItemListing, "filter">, row: ItemPlaceRow): boolean {
+function matches(db: Connection, { filter }: Pick<ItemListing, "filter">, row: ScannedRow): boolean {
   if (filter === null) return true;
-  const item = itemAt(db, row.id);
-  return item !== undefined && filter.matches(JSON.parse(item.value) as JsonObject);
+  const { id, item = itemAt(db, id) } = row;
+  return item !== undefined && filter.matchesText(item.value);
 }
 
 /** Jumps from namespace to namespace: the time depends on how many there are, not on their items. */

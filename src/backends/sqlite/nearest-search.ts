@@ -1,5 +1,4 @@
 /** Search by similarity (M5), in steps of a few milliseconds, all on one moment of the store. */
-import type { JsonObject } from "../../contract/json.js";
 import type { NearestListing, ScoredItem } from "../../domain/driver/items.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
@@ -175,7 +174,7 @@ class ScoredPage {
       return;
     }
     const item = itemAt(db, id);
-    if (item === undefined || (filter !== null && !filter.matches(JSON.parse(item.value) as JsonObject))) return;
+    if (item === undefined || (filter !== null && !filter.matchesText(item.value))) return;
     this.#take(item, score);
   }
 

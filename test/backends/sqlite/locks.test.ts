@@ -30,6 +30,26 @@ describe("while another process writes", () => {
     await lock.ended;
   });
 
+  it("a read that would start a time to live anew does not wait for an item without one", async () => {
+    const path = newPath();
+    await using storage = sqliteStorage({ path, timeoutMs: 10_000 });
+    await storage.putItem(["n"], "k", {});
+    await storage.putItem(["n"], "expires", {}, { ttlMs: 60_000 });
+    const lock = await holdLock(path, "BEGIN IMMEDIATE", 600);
+    const gets = ["k", "absent"].map((key) => ({ get: { namespace: ["n"], key, refreshTtl: true } }));
+    let isHeld = true;
+    const ended = lock.ended.then(() => {
+      isHeld = false;
+    });
+    expect((await storage.getItem(["n"], "k", { refreshTtl: true }))?.key).toBe("k");
+    expect(await storage.batchItems(gets)).toMatchObject([{ key: "k" }, undefined]);
+    expect(isHeld).toBe(true);
+    const before = (await storage.getItem(["n"], "expires"))?.expiresAt?.getTime() ?? 0;
+    const after = await storage.getItem(["n"], "expires", { refreshTtl: true });
+    expect(after?.expiresAt?.getTime()).toBeGreaterThan(before);
+    await ended;
+  });
+
   it("a write is given up at its deadline without effect, in a group as well as alone", async () => {
     const path = newPath();
     await using storage = sqliteStorage(path);

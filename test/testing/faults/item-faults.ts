@@ -1,4 +1,5 @@
 // Faults of items.
+import type { JsonObject } from "../../../src/contract/json.js";
 import type { ItemListing, ItemStepResult } from "../../../src/domain/driver/items.js";
 import type { Rows, StoredItem } from "../../../src/domain/driver/stored.js";
 import { driverFault, type Fault, ofEveryTenant, storageFault } from "./fault.js";
@@ -134,5 +135,6 @@ const NOTHING = { kind: "get", namespace: ["nothing"], key: "nothing", refreshTt
 function withNulls(filter: ItemListing["filter"]): ItemListing["filter"] {
   if (filter === null) return null;
   const asked = Object.fromEntries(filter.conditions.map(({ key }) => [key, null]));
-  return { ...filter, matches: (value) => filter.matches({ ...asked, ...value }) };
+  const matches = (value: JsonObject): boolean => filter.matches({ ...asked, ...value });
+  return { ...filter, matches, matchesText: (text) => matches(JSON.parse(text) as JsonObject) };
 }
