@@ -139,11 +139,11 @@ const forward = (columns: string): string => `SELECT ${columns} FROM items INDEX
 const backward = (columns: string): string => `SELECT ${columns} FROM items INDEXED BY items_by_key
   WHERE tenant = ? AND (namespace, key) < (?, ?) AND namespace >= ? ORDER BY namespace DESC, key DESC LIMIT ?`;
 
-const FORWARD = { places: forward(PLACE), values: forward(WITH_VALUE) } as const;
-const BACKWARD = { places: backward(PLACE), values: backward(WITH_VALUE) } as const;
-
 /** What a scan reads: places alone, or short values with them. */
-export type ScanOf = keyof typeof FORWARD;
+export type ScanOf = "places" | "values";
+
+const FORWARD: Readonly<Record<ScanOf, string>> = { places: forward(PLACE), values: forward(WITH_VALUE) };
+const BACKWARD: Readonly<Record<ScanOf, string>> = { places: backward(PLACE), values: backward(WITH_VALUE) };
 
 /** Places after a position and before `end` in the order of namespaces and keys, also of expired items. @throws CorruptionError */
 export function placesAfter(
