@@ -54,10 +54,16 @@ export function packPiece(content: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.of(PLAIN), content]);
 }
 
-/** The bytes to store of a node: names do not shrink, the texts between them do. */
-export function packNode(content: Uint8Array): Uint8Array {
-  const deflated = deflateRawSync(content, { level: 6, dictionary: DICTIONARY, ...LARGE_WINDOW });
+/** The bytes to store of a root: names do not shrink, the texts between them do. */
+export function packRoot(content: Uint8Array): Uint8Array {
+  const window = content.length + DICTIONARY.length <= 4096 ? SMALL_WINDOW : LARGE_WINDOW;
+  const deflated = deflateRawSync(content, { level: 6, dictionary: DICTIONARY, ...window });
   if (deflated.length < content.length - 8) return Buffer.concat([Buffer.of(WITH_DICTIONARY), deflated]);
+  return packNode(content);
+}
+
+/** The bytes to store of a node, which is names and nothing else. */
+export function packNode(content: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.of(PLAIN), content]);
 }
 

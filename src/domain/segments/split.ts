@@ -3,7 +3,7 @@
  * text. A tree of names is built over the pieces. States that share most of their pieces share most nodes, wherever the change is.
  */
 import { EncodedText } from "../codec/encoded-text.js";
-import { blockName, packNode, packPiece } from "./block.js";
+import { blockName, packNode, packPiece, packRoot } from "./block.js";
 import { type Child, type Item, nodeContent } from "./items.js";
 import { rootManifest } from "./manifest.js";
 import type { Outline } from "./outline.js";
@@ -107,7 +107,7 @@ function* newBlocks(
 ): Generator<NewBlock, void, void> {
   if (isStored(root)) return;
   const waiting = items.filter((item) => typeof item !== "string");
-  yield { name: root, data: packNode(content), children: waiting.map(({ name }) => name) };
+  yield { name: root, data: packRoot(content), children: waiting.map(({ name }) => name) };
   const seen = new Set<string>();
   let nodesByName: ReadonlyMap<string, TreeNode> | undefined;
   let contents: ReadonlyMap<string, Uint8Array> = pieces.contents;
