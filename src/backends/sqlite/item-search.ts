@@ -53,7 +53,7 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
   /** `false` when the page wants no more. */
   const take = (db: Connection, row: ScannedRow): boolean => {
     if (isItemExpired(row, now)) return true;
-    const place = { ...row, namespace: namespaceLabels(row.namespace) };
+    const place = { ...row, namespace: row.item?.namespace ?? namespaceLabels(row.namespace) };
     const worst = best[wanted];
     if (!isAfter(place, listing) || (worst !== undefined && order(place, worst) > 0)) return true;
     if (!matches(db, listing, row)) return true;
@@ -94,7 +94,7 @@ function scanOf({ filter }: Pick<ItemListing, "filter">): ScanOf {
   return filter === null ? "places" : "values";
 }
 
-type FoundPlace = Omit<ScannedRow, "namespace"> & { readonly namespace: string[] };
+type FoundPlace = Omit<ScannedRow, "namespace"> & { readonly namespace: readonly string[] };
 
 /** Hands on the places below a prefix, piece by piece. */
 export function placeScan(
