@@ -16,6 +16,15 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly durability?: "crash" | "process" | undefined;
   /** SQLite: `rollback` for a file system without shared memory. Default `auto`. */
   readonly journal?: "auto" | "rollback" | undefined;
+  /** PostgreSQL: the schema that holds the tables. Default `waystone`. */
+  readonly schema?: string | undefined;
+  /** PostgreSQL: `false` only checks the version of the schema. Default `true`. */
+  readonly migrate?: boolean | undefined;
+  /** PostgreSQL: `false` behind a pooler that cannot keep prepared statements. Default `true`. */
+  readonly preparedStatements?: boolean | undefined;
+  /** PostgreSQL: least and most connections of the pool. Default 0 and 10. */
+  readonly poolMin?: number | undefined;
+  readonly poolMax?: number | undefined;
   /** Task context versions that are kept. Default 20 (T2). */
   readonly keepVersions?: number | undefined;
   /** SQLite: most bytes of memory for vectors of items. Default 268,435,456. */
@@ -32,8 +41,13 @@ export interface OpenOptions extends StorageBackendOptions {
 export interface StorageScheme {
   /** Options that a URL's query, the environment and the caller may give, with how a text becomes a value. */
   readonly options: { readonly [name: string]: OptionParser };
-  /** Makes the storage; it must not do I/O yet. `path` is the URL after the scheme, without its query, percent-decoded. */
-  open(path: string, options: { readonly [name: string]: unknown }): Promise<StorageBackend>;
+  /** The URL's query may have more parameters than the options: they are a part of `address`. Default `false`. */
+  readonly hasAddressQuery?: boolean | undefined;
+  /**
+   * Makes the storage; it must not do I/O yet. `path` is the URL after the scheme, without its query, percent-decoded; `address`
+   * is the URL as it was given, without the options in its query.
+   */
+  open(path: string, options: { readonly [name: string]: unknown }, address: string): Promise<StorageBackend>;
 }
 
 /** Turns the text of an option into its value; `name` is for the error. */
@@ -47,7 +61,29 @@ const asNumber: OptionParser = (text, name) => {
   return value;
 };
 
+const asBoolean: OptionParser = (text, name) => {
+  if (text !== "true" && text !== "false") throw new InvalidArgumentError(`${name} must be true or false`);
+  return text === "true";
+};
+
 const COMMON = { tenant: asText, timeoutMs: asNumber, keepVersions: asNumber };
+
+const POSTGRES: StorageScheme = {
+  options: {
+    ...COMMON,
+    schema: asText,
+    migrate: asBoolean,
+    preparedStatements: asBoolean,
+    poolMin: asNumber,
+    poolMax: asNumber,
+  },
+  hasAddressQuery: true,
+  open: async (_path, { poolMin, poolMax, ...options }, address) => {
+    const { postgresStorage } = await import("./backends/postgres/index.js");
+    const pool = { min: poolMin as number | undefined, max: poolMax as number | undefined };
+    return postgresStorage({ ...options, url: address, pool });
+  },
+};
 
 const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
   memory: {
@@ -66,6 +102,8 @@ const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
       return sqliteStorage({ ...options, path });
     },
   },
+  postgres: POSTGRES,
+  postgresql: POSTGRES,
 };
 
 /** Options that are the caller's alone: no text can say them. */
@@ -81,7 +119,7 @@ const OBJECT_OPTIONS = ["url", "clock", "initialize", "schemes", "env"];
 export async function openStorage(url?: string | OpenOptions, options: OpenOptions = {}): Promise<StorageBackend> {
   const given = optionsOf(url, options);
   const env = given.env ?? process.env;
-  const { scheme, path, query } = parseUrl(given.url ?? env.WAYSTONE_URL ?? DEFAULT_URL);
+  const { scheme, path, query, beforeQuery } = parseUrl(given.url ?? env.WAYSTONE_URL ?? DEFAULT_URL);
   const known = { ...SCHEMES, ...given.schemes };
   const target = Object.hasOwn(known, scheme) ? known[scheme] : undefined;
   if (target === undefined) {
@@ -90,9 +128,16 @@ export async function openStorage(url?: string | OpenOptions, options: OpenOptio
       `no storage has the scheme ${quoteIdentifier(scheme)}; the known ones are ${names.join(", ")}`,
     );
   }
-  const storage = await target.open(path, chooseOptions(scheme, target.options, given, query, env));
+  const address = addressOf(beforeQuery, query, target);
+  const storage = await target.open(path, chooseOptions(scheme, target, given, query, env), address);
   if (given.initialize === undefined || boolean(given.initialize, "initialize")) await opened(storage);
   return storage;
+}
+
+/** The URL without what are options of ours. */
+function addressOf(beforeQuery: string, query: URLSearchParams, { options }: StorageScheme): string {
+  const own = new URLSearchParams([...query].filter(([name]) => !Object.hasOwn(options, name)));
+  return own.size === 0 ? beforeQuery : `${beforeQuery}?${own}`;
 }
 
 /** A storage that could not be opened is closed again, so that nothing of it stays. */
@@ -123,6 +168,8 @@ export interface StorageUrl {
   readonly scheme: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** The URL as it was given, up to its query. */
+  readonly beforeQuery: string;
 }
 
 /** No WHATWG URL: `sqlite:./agent.db` is a relative path and stays one. Messages never repeat the URL: it may hold a password. */
@@ -137,7 +184,12 @@ export function parseUrl(value: unknown): StorageUrl {
   const path = mark === -1 ? rest : rest.slice(0, mark);
   const query = new URLSearchParams(mark === -1 ? "" : rest.slice(mark + 1));
   try {
-    return { scheme: url.slice(0, colon).toLowerCase(), path: decodeURIComponent(path.replace(/^\/\/\//, "/")), query };
+    return {
+      scheme: url.slice(0, colon).toLowerCase(),
+      path: decodeURIComponent(path.replace(/^\/\/\//, "/")),
+      query,
+      beforeQuery: mark === -1 ? url : url.slice(0, colon + 1 + mark),
+    };
   } catch (error) {
     throw new InvalidArgumentError("the path of the URL is not percent-encoded well", { cause: error });
   }
@@ -146,7 +198,7 @@ export function parseUrl(value: unknown): StorageUrl {
 /** Argument over URL over environment; what the scheme does not know is refused, but in the environment, which all schemes share. */
 function chooseOptions(
   scheme: string,
-  parsers: StorageScheme["options"],
+  { options: parsers, hasAddressQuery }: StorageScheme,
   given: OpenOptions,
   query: URLSearchParams,
   env: { readonly [name: string]: string | undefined },
@@ -157,7 +209,7 @@ function chooseOptions(
       `${scheme}: has no option ${quoteIdentifier(name)}; the known ones are ${names.join(", ")}`,
     );
   };
-  for (const name of query.keys()) if (!Object.hasOwn(parsers, name)) refuse(name);
+  for (const name of query.keys()) if (!Object.hasOwn(parsers, name) && hasAddressQuery !== true) refuse(name);
   const chosen: { [name: string]: unknown } = {};
   for (const [name, value] of Object.entries(given)) {
     if (OBJECT_OPTIONS.includes(name) || value === undefined) continue;

@@ -1,8 +1,10 @@
 // The documents are true where that can be checked: links, codes, numbers, options, limits and code.
 import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize, sep } from "node:path";
+import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { type MemoryStorageOptions, memoryStorage } from "../src/backends/memory/index.js";
+import { type PostgresStorageOptions, postgresStorage } from "../src/backends/postgres/index.js";
 import { type SqliteStorageOptions, sqliteStorage } from "../src/backends/sqlite/index.js";
 import type { StorageErrorCode } from "../src/contract/errors.js";
 import type { StorageRecord } from "../src/contract/records.js";
@@ -26,6 +28,7 @@ import { readMarkdownPage } from "./support/markdown-page.js";
 import { temporaryFolder } from "./support/packed-package.js";
 import { readmeBlocks } from "./support/readme-blocks.js";
 import { manifest, repositoryRoot } from "./support/repository.js";
+import { freshDatabase } from "./support/shared-postgres.js";
 
 const paths = globSync(["*.md", "docs/**/*.md", "examples/*.md", "bench/*.md"], { cwd: repositoryRoot })
   .map((path) => path.split(sep).join("/"))
@@ -193,12 +196,25 @@ describe("the pages of the backends", () => {
     journal: true,
     vectorCacheBytes: true,
   };
+  /** `openStorage` takes two sizes of the pool by name. */
+  const postgresql: { readonly [Name in keyof PostgresStorageOptions | "poolMin" | "poolMax"]-?: true } = {
+    ...memory,
+    url: true,
+    pool: true,
+    poolMin: true,
+    poolMax: true,
+    tls: true,
+    schema: true,
+    migrate: true,
+    preparedStatements: true,
+  };
   const table = (backend: string) =>
     tableRows(`docs/backends/${backend}.md`, "option", "in the URL", "in the environment", "default", "meaning");
 
   it.each([
     ["memory", memory],
     ["sqlite", sqlite],
+    ["postgresql", postgresql],
   ])("%s: lists the options of its factory", (backend, options) => {
     expect(
       table(backend)
@@ -210,8 +226,9 @@ describe("the pages of the backends", () => {
   it.each([
     ["memory", "memory:"],
     ["sqlite", "sqlite:./never-opened.db"],
+    ["postgresql", "postgresql://localhost/never-opened"],
   ])("%s: shows in the URL and the environment what can be given there", async (backend, url) => {
-    const refusal = await openStorage(`${url}?nothing=1`, { env: {} }).catch((error: Error) => error.message);
+    const refusal = await openStorage(url, { env: {}, nothing: 1 } as object).catch((error: Error) => error.message);
     const known = /the known ones are (.+)$/.exec(String(refusal))?.[1]?.split(", ") ?? [];
     expect(known).toContain("tenant");
     const shown = table(backend).filter(([, inUrl]) => /^`\?/.test(inUrl ?? ""));
@@ -223,7 +240,7 @@ describe("the pages of the backends", () => {
     }
   });
 
-  it.each(["memory", "sqlite"])("%s: tells the defaults that the code has", (backend) => {
+  it.each(["memory", "sqlite", "postgresql"])("%s: tells the defaults that the code has", (backend) => {
     const defaults = Object.fromEntries(table(backend).map(([option, , , value]) => [names(option)[0], value]));
     expect(defaults).toMatchObject({
       tenant: '`"default"`',
@@ -264,6 +281,41 @@ describe("docs/backends/sqlite.md", () => {
     const listed = tableRows("docs/backends/sqlite.md", "check", "says").flatMap(([check]) => names(check));
     const { checks } = await storage.healthCheck();
     expect(listed).toEqual([...checks.map((check) => check.name), "log", "maintenance"]);
+  });
+});
+
+describe("docs/backends/postgresql.md", () => {
+  it("lists the views that a schema has, with queries that run", async () => {
+    const url = await freshDatabase();
+    await using storage = postgresStorage({ url });
+    await storage.createSession("trip-1", "ada");
+    await storage.addConversationMessage("trip-1", "user", "Find me a train to Lyon");
+    await storage.storeCheckpoint("trip-1", "step-1", { plan: ["search", "book"] });
+    const pool = new pg.Pool({ connectionString: url });
+    const views = await pool.query("SELECT viewname AS name FROM pg_views WHERE schemaname = 'waystone'");
+    expect(
+      tableRows("docs/backends/postgresql.md", "view")
+        .map(([view]) => names(view)[0])
+        .sort(),
+    ).toEqual(views.rows.map(({ name }) => name).sort());
+    const queries = readmeBlocks(text("docs/backends/postgresql.md"))
+      .filter((block) => block.language === "sql")
+      .flatMap(({ code }) => code.split("\n"))
+      .filter((line) => line.startsWith("SELECT"));
+    const results = [];
+    for (const query of queries) results.push(...(await pool.query(query)).rows);
+    await pool.end();
+    expect(results).toEqual([
+      { seq: "1", role: "user", content: "Find me a train to Lyon" },
+      { status: "active", count: 1, sum: 0 },
+      { checkpoint_id: "step-1", parent_id: null, size_bytes: 26, first_step: "search" },
+    ]);
+  });
+
+  it("lists the checks of a healthy store", async () => {
+    await using storage = postgresStorage({ url: await freshDatabase() });
+    const listed = tableRows("docs/backends/postgresql.md", "check", "says").flatMap(([check]) => names(check));
+    expect((await storage.healthCheck()).checks.map((check) => check.name)).toEqual(listed);
   });
 });
 

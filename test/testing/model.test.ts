@@ -9,6 +9,7 @@ import { CONVERSATION_FAULTS } from "./faults/conversation-faults.js";
 import type { Fault } from "./faults/fault.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { memoryFactory } from "./memory-factory.js";
+import { postgresFactory } from "./postgres-factory.js";
 import { sqliteFactory } from "./sqlite-factory.js";
 
 const FULL = process.env.WAYSTONE_TEST_SCALE === "full";
@@ -21,6 +22,7 @@ describe("stores agree with the reference model on random programs", () => {
     ["memory", memoryFactory, { programs: FULL ? 5_000 : 300, commands: 60 }],
     ["memory with the real time", REAL_TIME, { programs: 20, commands: 30 }],
     ["sqlite", sqliteFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
+    ["postgres", postgresFactory, { programs: FULL ? 1_500 : 30, commands: 60 }],
   ])("%s", { timeout: 3_600_000 }, async (_name, factory, options) => {
     expect(await runPrograms(fc, factory, options)).toBeGreaterThan(0);
   });

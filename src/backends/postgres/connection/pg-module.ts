@@ -1,0 +1,46 @@
+/** The part of `pg` (node-postgres) that this backend uses, so that a pool of the application's own fits as well. */
+import { UnsupportedError } from "../../../contract/errors.js";
+
+/** A statement as `pg` takes it. */
+export interface PgStatement {
+  readonly text: string;
+  readonly values?: unknown[];
+  readonly name?: string;
+  readonly types?: { getTypeParser(oid: number): (value: never) => unknown };
+}
+
+/** A connection that was taken from a pool. */
+export interface PgClient {
+  query(statement: PgStatement): Promise<unknown>;
+  release(destroy?: boolean | Error): void;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+}
+
+/** A pool of connections: `new Pool()` of `pg`, or what behaves like it. */
+export interface PgPool {
+  connect(): Promise<PgClient>;
+  end(): Promise<void>;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "error", listener: (error: Error) => void): unknown;
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+}
+
+/** What this backend takes from `pg` itself. */
+export interface PgModule {
+  readonly Pool: new (settings: { readonly [name: string]: unknown }) => PgPool;
+}
+
+/**
+ * Loads `pg`, which the application installs.
+ * @throws UnsupportedError that says how
+ */
+export async function loadPg(): Promise<PgModule> {
+  try {
+    return (await import("pg")).default as unknown as PgModule;
+  } catch (error) {
+    throw new UnsupportedError("the PostgreSQL backend needs the package pg: npm install pg", { cause: error });
+  }
+}

@@ -1,0 +1,89 @@
+/** One transaction on a connection. */
+import type { Call } from "../../../domain/driver/call.js";
+import type { Connection } from "./connection.js";
+import type { Sql } from "./sql.js";
+
+/** How a transaction begins. */
+export type TransactionKind = "write" | "snapshot";
+
+const BEGIN = {
+  write: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+  snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+};
+
+/** Longest time that the server lets a statement run when the call has no deadline, in milliseconds: no limit. */
+const NO_TIMEOUT = 0;
+
+export class Transaction {
+  readonly #connection: Connection;
+  readonly #waiting: Promise<unknown>[] = [];
+  #failure: unknown;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The first statement's error: those after it only say that the transaction has failed. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  /** Sends BEGIN, and does not wait for it. The server stops what runs longer than the call has time (F2). */
+  begin(kind: TransactionKind, call: Call): void {
+    const left = call.remainingMs();
+    const timeout = Number.isFinite(left) ? Math.max(1, Math.ceil(left)) : NO_TIMEOUT;
+    this.#later(this.#connection.script(`${BEGIN[kind]}; SET LOCAL statement_timeout = ${timeout}`));
+  }
+
+  query<Row>(statement: Sql): Promise<Row[]> {
+    const rows = this.#connection.query<Row>(statement);
+    this.#observe(rows);
+    return rows;
+  }
+
+  /** Statements without parameters, as one message. */
+  script(text: string): Promise<unknown> {
+    const sent = this.#connection.script(text);
+    this.#observe(sent);
+    return sent;
+  }
+
+  /** The first row. */
+  async get<Row>(statement: Sql): Promise<Row | undefined> {
+    return (await this.query<Row>(statement))[0];
+  }
+
+  /** Sends a write whose result nobody needs; it is waited for with the end of the transaction. */
+  run(statement: Sql): void {
+    this.#later(this.#connection.query(statement));
+  }
+
+  /** Waits for what `run` has sent. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#waiting.splice(0));
+  }
+
+  /** Sends COMMIT with what is still on its way. From here on it is not known whether the effect is in the store. */
+  async commit(call: Call): Promise<void> {
+    call.sent = true;
+    this.#later(this.#connection.script("COMMIT"));
+    await this.settled();
+  }
+
+  async rollback(): Promise<void> {
+    this.#waiting.length = 0;
+    await this.#connection.script("ROLLBACK");
+  }
+
+  #later(sent: Promise<unknown>): void {
+    this.#observe(sent);
+    this.#waiting.push(sent);
+  }
+
+  /** Whoever asks for several at once may leave at the first that fails. */
+  #observe(sent: Promise<unknown>): void {
+    sent.catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+  }
+}

@@ -1,0 +1,77 @@
+/** What the health check of the PostgreSQL backend looks at: settings are read from the server. */
+import type { HealthCheck } from "../../contract/storage-backend.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { DriverHealth } from "../../domain/driver/storage-driver.js";
+import { sql } from "./connection/sql.js";
+import { SCHEMA_VERSION } from "./schema/migrate.js";
+import type { Database } from "./store.js";
+
+interface ServerState {
+  readonly version: string;
+  readonly standby: boolean;
+  readonly fsync: string;
+  readonly synchronousCommit: string;
+  readonly fullPageWrites: string;
+  readonly synchronousStandbys: string;
+  readonly schemaVersion: number | null;
+}
+
+export async function checkHealth(db: Database, call: Call): Promise<DriverHealth> {
+  const [state] = await db.read<ServerState>(
+    call,
+    sql`SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby,
+      current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS "synchronousCommit",
+      current_setting('full_page_writes') AS "fullPageWrites",
+      current_setting('synchronous_standby_names') AS "synchronousStandbys",
+      (SELECT max(version) FROM @schema_version) AS "schemaVersion"`,
+  );
+  if (state === undefined) throw new Error("a state without a row");
+  const durability = durabilityOf(state);
+  return {
+    durability,
+    checks: [
+      { name: "server", status: "ok", message: `PostgreSQL ${state.version}` },
+      {
+        name: "role",
+        status: state.standby ? "error" : "ok",
+        message: state.standby ? "a standby, which takes no writes" : "the primary",
+      },
+      {
+        name: "schema",
+        status: state.schemaVersion === SCHEMA_VERSION ? "ok" : "warning",
+        message: `schema version ${state.schemaVersion ?? 0} of ${SCHEMA_VERSION}`,
+      },
+      {
+        name: "durability",
+        status: durability === "crash" || durability === "replicated" ? "ok" : "warning",
+        message:
+          `fsync = ${state.fsync}, synchronous_commit = ${state.synchronousCommit}, ` +
+          `full_page_writes = ${state.fullPageWrites}: an acknowledged write survives ${SURVIVES[durability]}`,
+      },
+      poolCheck(db),
+    ],
+  };
+}
+
+const SURVIVES = {
+  replicated: "the loss of this server",
+  crash: "power loss",
+  process: "the end of this process, not that of the server",
+  memory: "nothing for certain",
+} as const;
+
+function durabilityOf(state: ServerState): "replicated" | "crash" | "process" {
+  if (state.fsync !== "on" || state.synchronousCommit === "off") return "process";
+  if (state.fullPageWrites !== "on") return "process";
+  const waitsForStandby = state.synchronousCommit !== "local" && state.synchronousStandbys !== "";
+  return waitsForStandby ? "replicated" : "crash";
+}
+
+function poolCheck({ pool, lastIdleError }: Database): HealthCheck {
+  const lost = lastIdleError === undefined ? "" : "; an idle connection was lost since the storage was opened";
+  return {
+    name: "pool",
+    status: pool.waitingCount > 0 && pool.idleCount === 0 ? "warning" : "ok",
+    message: `${pool.totalCount} connections, ${pool.idleCount} of them idle, ${pool.waitingCount} calls waiting${lost}`,
+  };
+}

@@ -1,0 +1,96 @@
+/** The PostgreSQL backend: tables in a schema of their own, on a server that many processes share. */
+import "../../require-node.js";
+import { ClosedError } from "../../contract/errors.js";
+import type { StorageBackend } from "../../contract/storage-backend.js";
+import { storageBackend } from "../../domain/backend/storage-backend.js";
+import type { StorageDriver } from "../../domain/driver/storage-driver.js";
+import { checkpointVerbs } from "./checkpoints.js";
+import { endPool, makePool } from "./connection/own-pool.js";
+import { conversationVerbs } from "./conversations.js";
+import { mapPostgresError } from "./errors.js";
+import { checkHealth } from "./health.js";
+import { importBatch } from "./imports.js";
+import { itemVerbs } from "./items.js";
+import { leaseVerbs } from "./leases.js";
+import { collectMetrics } from "./metrics.js";
+import { DEFAULT_SCHEMA, type PostgresStorageOptions, resolveOptions, schemaName } from "./options.js";
+import { exportRecords } from "./records.js";
+import { prepareSchema, schemaScript } from "./schema/migrate.js";
+import { sessionVerbs } from "./sessions.js";
+import { Database } from "./store.js";
+import { taskContextVerbs } from "./task-contexts.js";
+import { threadVerbs } from "./threads.js";
+
+export type { PgClient, PgPool, PgStatement } from "./connection/pg-module.js";
+export type { PoolOptions, PostgresStorageOptions } from "./options.js";
+
+/**
+ * A storage in a PostgreSQL database: `postgresStorage("postgresql://localhost/agents")`, or with a pool of your own
+ * `postgresStorage({ pool })`. The first connection is made by `initialize` or the first operation.
+ * @throws InvalidArgumentError for a bad option
+ */
+export function postgresStorage(options: string | PostgresStorageOptions): StorageBackend {
+  const given = typeof options === "string" ? { url: options } : options;
+  return storageBackend(postgresDriver(given), given);
+}
+
+/**
+ * The driver of `postgresStorage`.
+ * @throws InvalidArgumentError for a bad option
+ */
+export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
+  const resolved = resolveOptions(options);
+  let opened: Database | undefined;
+  const database = (): Database => {
+    if (opened === undefined) throw new ClosedError("the storage is not open");
+    return opened;
+  };
+  return {
+    kind: "postgres",
+    ...sessionVerbs(database),
+    ...conversationVerbs(database),
+    ...checkpointVerbs(database),
+    ...threadVerbs(database),
+    ...taskContextVerbs(database),
+    ...itemVerbs(database),
+    ...leaseVerbs(database),
+    async open(call) {
+      const { source } = resolved;
+      const pool = source.kind === "given" ? source.pool : await makePool(source);
+      const db = new Database(resolved, pool);
+      try {
+        await prepareSchema(db, call);
+        opened = db;
+      } catch (error) {
+        await letGo(db);
+        throw error;
+      }
+    },
+    async close() {
+      const db = opened;
+      opened = undefined;
+      if (db !== undefined) await letGo(db);
+    },
+    health: (call) => checkHealth(database(), call),
+    metrics: (call) => collectMetrics(database(), call),
+    exportRecords: (call, filter) => exportRecords(database(), call, filter),
+    importBatch: (call, batch) => importBatch(database(), call, batch),
+    mapError: mapPostgresError,
+  };
+}
+
+/**
+ * The SQL that makes the storage's schema in an empty database: to be run by somebody who may, where the application only has rights
+ * on the tables and opens its storages with `migrate: false`.
+ * @throws InvalidArgumentError for a name that cannot be a schema
+ */
+export function postgresSchema(schema: string = DEFAULT_SCHEMA): string {
+  return schemaScript(schemaName(schema));
+}
+
+/** The application's own pool stays open. */
+async function letGo(db: Database): Promise<void> {
+  db.abandon();
+  if (db.options.source.kind === "own") await endPool(db.pool);
+  db.stop();
+}

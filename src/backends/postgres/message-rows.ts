@@ -1,0 +1,20 @@
+/** Rows of messages. */
+import type { StoredMessage } from "../../domain/driver/stored.js";
+import { type Sql, sql } from "./connection/sql.js";
+
+export const MESSAGE_COLUMNS: Sql = sql`seq, message_id AS "messageId", role, timestamp, metadata, content`;
+
+/** Those of some ids. */
+export function selectByIds(tenant: string, sessionId: string, messageIds: readonly string[]): Sql {
+  return sql`SELECT ${MESSAGE_COLUMNS} FROM @messages
+    WHERE tenant = ${tenant} AND session_id = ${sessionId} AND message_id = ANY(${messageIds}::text[])`;
+}
+
+export function insertMessages(tenant: string, sessionId: string, messages: readonly StoredMessage[]): Sql {
+  const column = <Field extends keyof StoredMessage>(field: Field): StoredMessage[Field][] =>
+    messages.map((message) => message[field]);
+  return sql`INSERT INTO @messages (tenant, session_id, seq, message_id, role, timestamp, metadata, content)
+    SELECT ${tenant}::text, ${sessionId}::text, * FROM unnest(${column("seq")}::bigint[], ${column("messageId")}::text[],
+      ${column("role")}::text[], ${column("timestamp")}::bigint[], ${column("metadata")}::text[],
+      ${column("content")}::text[])`;
+}

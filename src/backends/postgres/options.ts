@@ -1,0 +1,133 @@
+/** Options of the PostgreSQL backend. */
+import { InvalidArgumentError } from "../../contract/errors.js";
+import { boolean, integer, knownFields, string } from "../../domain/arguments.js";
+import type { StorageBackendOptions } from "../../domain/backend/storage-backend.js";
+import { type Clock, systemClock } from "../../domain/clock.js";
+import { keepVersionsOption } from "../../domain/task-contexts.js";
+import type { PgPool } from "./connection/pg-module.js";
+
+/** The schema that holds the tables unless another one is named. */
+export const DEFAULT_SCHEMA = "waystone";
+
+/** Sizes and times of the storage's own pool. */
+export interface PoolOptions {
+  /** Connections that stay open when nobody needs them. Default 0. */
+  readonly min?: number | undefined;
+  /** Most connections at once; calls beyond wait for one. Default 10. */
+  readonly max?: number | undefined;
+  /** Time after which an idle connection above `min` is closed, in milliseconds; 0 for never. Default 30,000. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** Longest wait for a connection, in milliseconds. Default 15,000; a call's own deadline ends its wait earlier. */
+  readonly connectTimeoutMs?: number | undefined;
+}
+
+export interface PostgresStorageOptions extends StorageBackendOptions {
+  /** Where the server is: `postgresql://user:password@host:5432/database?sslmode=verify-full`. This or `pool`. */
+  readonly url?: string | undefined;
+  /** A pool of the application's own (`new Pool()` of `pg`), which is not closed with the storage; or how to make one. */
+  readonly pool?: PgPool | PoolOptions | undefined;
+  /** TLS as Node.js takes it, in place of what the URL says. */
+  readonly tls?: boolean | { readonly [option: string]: unknown } | undefined;
+  /** The schema that holds the tables; made when it is not there. Default `waystone`. */
+  readonly schema?: string | undefined;
+  /** `false` only checks the schema's version and changes nothing. Default `true`. */
+  readonly migrate?: boolean | undefined;
+  /** `false` for a pooler between that cannot keep prepared statements, such as PgBouncer before 1.21. Default `true`. */
+  readonly preparedStatements?: boolean | undefined;
+  /** Task context versions that are kept (T2). Default 20. */
+  readonly keepVersions?: number | undefined;
+}
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly source:
+    | { readonly kind: "given"; readonly pool: PgPool }
+    | {
+        readonly kind: "own";
+        readonly url: string;
+        readonly tls: PostgresStorageOptions["tls"];
+        readonly pool: { readonly [Field in keyof PoolOptions]-?: number };
+      };
+  readonly schema: string;
+  readonly migrate: boolean;
+  readonly preparedStatements: boolean;
+  readonly clock: Clock;
+  readonly keepVersions: number;
+}
+
+const FIELDS = [
+  "url",
+  "pool",
+  "tls",
+  "schema",
+  "migrate",
+  "preparedStatements",
+  "clock",
+  "timeoutMs",
+  "keepVersions",
+  "tenant",
+] as const;
+
+/** Longest name that PostgreSQL keeps whole, in bytes. */
+const MAX_NAME_BYTES = 63;
+
+/** @throws InvalidArgumentError */
+export function resolveOptions(options: PostgresStorageOptions): ResolvedOptions {
+  const given = knownFields(options, "options", FIELDS);
+  const flag = (value: unknown, name: string): boolean => (value === undefined ? true : boolean(value, name));
+  return {
+    source: sourceOf(given.url, given.pool, given.tls as PostgresStorageOptions["tls"]),
+    schema: given.schema === undefined ? DEFAULT_SCHEMA : schemaName(given.schema),
+    migrate: flag(given.migrate, "migrate"),
+    preparedStatements: flag(given.preparedStatements, "preparedStatements"),
+    clock: (given.clock as Clock | undefined) ?? systemClock,
+    keepVersions: keepVersionsOption(given.keepVersions),
+  };
+}
+
+function sourceOf(url: unknown, pool: unknown, tls: PostgresStorageOptions["tls"]): ResolvedOptions["source"] {
+  if (isPool(pool)) {
+    if (url !== undefined) throw new InvalidArgumentError("a storage takes a url or a pool of the application's own");
+    if (tls !== undefined) throw new InvalidArgumentError("tls is for a url: a pool brings its own");
+    return { kind: "given", pool };
+  }
+  if (url === undefined) throw new InvalidArgumentError("a PostgreSQL storage needs a url or a pool");
+  const address = string(url, "url");
+  if (!/^postgres(ql)?:\/\//i.test(address)) {
+    // It may hold a password: it is not repeated.
+    throw new InvalidArgumentError("url must begin with postgresql://");
+  }
+  const sizes = knownFields(pool ?? {}, "pool", ["min", "max", "idleTimeoutMs", "connectTimeoutMs"]);
+  const number = (value: unknown, name: string, byDefault: number, min: number): number =>
+    value === undefined ? byDefault : integer(value, `pool.${name}`, { min, max: 2_147_483_647 });
+  const max = number(sizes.max, "max", 10, 1);
+  const min = number(sizes.min, "min", 0, 0);
+  if (min > max) throw new InvalidArgumentError("pool.min must not be above pool.max");
+  return {
+    kind: "own",
+    url: address,
+    tls,
+    pool: {
+      min,
+      max,
+      idleTimeoutMs: number(sizes.idleTimeoutMs, "idleTimeoutMs", 30_000, 0),
+      connectTimeoutMs: number(sizes.connectTimeoutMs, "connectTimeoutMs", 15_000, 1),
+    },
+  };
+}
+
+function isPool(value: unknown): value is PgPool {
+  return typeof value === "object" && value !== null && "connect" in value && typeof value.connect === "function";
+}
+
+/** @throws InvalidArgumentError for what PostgreSQL would not keep as it is */
+export function schemaName(value: unknown): string {
+  const name = string(value, "schema");
+  if (name === "" || name.includes("\0")) throw new InvalidArgumentError("schema must be a name");
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw new InvalidArgumentError(`schema must have at most ${MAX_NAME_BYTES} bytes`);
+  }
+  if (name.startsWith("pg_"))
+    throw new InvalidArgumentError("schema must not begin with pg_, which the server reserves");
+  return name;
+}

@@ -1,0 +1,191 @@
+/** An open database: how the verbs read and write it. Each way takes a connection for one call and gives it back. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { ClosedError } from "../../contract/errors.js";
+import type { Call } from "../../domain/driver/call.js";
+import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
+import { Connection } from "./connection/connection.js";
+import type { PgClient, PgPool } from "./connection/pg-module.js";
+import type { Sql } from "./connection/sql.js";
+import { Statements } from "./connection/statements.js";
+import { Transaction, type TransactionKind } from "./connection/transaction.js";
+import { Watch } from "./connection/watch.js";
+import { isAftermath, isAnswer, isRepeatable } from "./errors.js";
+import { KnownBlocks, threadKey } from "./known-blocks.js";
+import type { ResolvedOptions } from "./options.js";
+
+/** Longest pause before a transaction that the server took back is tried again, in milliseconds. */
+const LONGEST_PAUSE_MS = 100;
+
+/** What the transaction has read is no longer so: it is to be done again. */
+export class ReadAgain extends Error {}
+
+export class Database {
+  readonly options: ResolvedOptions;
+  readonly pool: PgPool;
+  readonly statements: Statements;
+  readonly blocks: KnownBlocks = new KnownBlocks();
+  /** Of states that were stored by this storage: a hint, as other processes write too. By `threadKey`. */
+  readonly outlines: RecentOutlines<string> = new RecentOutlines();
+  readonly #watch = new Watch();
+  readonly #inUse = new Set<Connection>();
+  readonly #onPoolError = (error: Error): void => {
+    this.lastIdleError = error;
+  };
+  /** Why the pool last lost a connection that nobody used; for the health check. */
+  lastIdleError: Error | undefined;
+
+  constructor(options: ResolvedOptions, pool: PgPool) {
+    this.options = options;
+    this.pool = pool;
+    this.statements = new Statements(options.schema, options.preparedStatements);
+    // Without a listener a server's restart would end the process.
+    pool.on("error", this.#onPoolError);
+  }
+
+  now(): number {
+    return this.options.clock.now();
+  }
+
+  /** Runs a statement that changes nothing. */
+  read<Row>(call: Call, statement: Sql): Promise<Row[]> {
+    return this.#with(call, (connection) => connection.query<Row>(statement));
+  }
+
+  /** Runs a single statement that is a transaction of its own. */
+  write<Row>(call: Call, statement: Sql): Promise<Row[]> {
+    return this.#again(call, () =>
+      this.#with(call, (connection) => {
+        call.sent = true;
+        return connection.query<Row>(statement);
+      }),
+    );
+  }
+
+  /**
+   * Runs a single statement that does all or gives no row, and the row that it gives. Without one nothing was done, and another way
+   * may be tried.
+   */
+  async writeIf<Row>(call: Call, statement: Sql): Promise<Row | undefined> {
+    const [row] = await this.write<Row>(call, statement);
+    if (row === undefined) call.sent = false;
+    return row;
+  }
+
+  /**
+   * Runs a transaction. What the server takes back for the sake of another transaction is done again, as long as the call has
+   * time: `work` must not change anything but the store.
+   */
+  transact<T>(call: Call, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#again(call, () => this.#with(call, (connection) => this.#transact(connection, call, "write", work)));
+  }
+
+  /** Runs several reads on one moment of the store. */
+  snapshot<T>(call: Call, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    return this.#with(call, (connection) => this.#transact(connection, call, "snapshot", work));
+  }
+
+  /** A stream over one moment of the store, which lasts as long as somebody takes its rows. */
+  async *stream<T>(call: Call, rows: (tx: Transaction) => AsyncGenerator<T>): AsyncGenerator<T> {
+    const connection = await this.#connect(call);
+    try {
+      const tx = new Transaction(connection);
+      tx.begin("snapshot", call);
+      try {
+        for await (const row of rows(tx)) {
+          yield row;
+          if (call.cancelled) throw call.cancellation();
+        }
+      } finally {
+        if (!connection.broken) await tx.rollback();
+      }
+    } catch (error) {
+      if (!isAnswer(error) && !call.cancelled && error instanceof Error && !("outcome" in error))
+        connection.spoil(error);
+      throw error;
+    } finally {
+      this.#release(connection);
+    }
+  }
+
+  /** Takes back what calls still hold, such as that of an export that nobody reads on (F4). */
+  abandon(): void {
+    for (const connection of this.#inUse) {
+      connection.spoil(new ClosedError("the storage is closed"));
+      connection.release();
+    }
+  }
+
+  /** For a thread that goes. */
+  forgetThread(tenant: string, threadId: string): void {
+    this.blocks.forget(tenant, threadId);
+    this.outlines.forget(threadKey(tenant, threadId));
+  }
+
+  stop(): void {
+    this.#watch.stop();
+    this.pool.removeListener("error", this.#onPoolError);
+  }
+
+  async #again<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
+    for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isRepeatable(error) && !(error instanceof ReadAgain)) throw error;
+        call.sent = false;
+      }
+      await sleep(Math.random() * pause);
+      if (call.cancelled) throw call.cancellation();
+    }
+  }
+
+  async #transact<T>(
+    connection: Connection,
+    call: Call,
+    kind: TransactionKind,
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<T> {
+    const tx = new Transaction(connection);
+    tx.begin(kind, call);
+    try {
+      const result = await work(tx);
+      if (call.cancelled) throw call.cancellation();
+      await tx.commit(call);
+      return result;
+    } catch (error) {
+      const cause = isAftermath(error) ? (tx.failure ?? error) : error;
+      if (!connection.broken) {
+        await tx
+          .rollback()
+          .catch((failed: unknown) => connection.spoil(failed instanceof Error ? failed : new Error()));
+      }
+      throw cause;
+    }
+  }
+
+  async #with<T>(call: Call, work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await this.#connect(call);
+    try {
+      return await work(connection);
+    } finally {
+      this.#release(connection);
+    }
+  }
+
+  async #connect(call: Call): Promise<Connection> {
+    if (call.cancelled) throw call.cancellation();
+    const client: PgClient = await this.pool.connect();
+    if (call.cancelled) {
+      client.release();
+      throw call.cancellation();
+    }
+    const connection = new Connection(client, call, this.statements, this.#watch);
+    this.#inUse.add(connection);
+    return connection;
+  }
+
+  #release(connection: Connection): void {
+    this.#inUse.delete(connection);
+    connection.release();
+  }
+}

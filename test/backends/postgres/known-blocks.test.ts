@@ -1,0 +1,29 @@
+// What a process remembers of the blocks of a thread, so that a long state sends what is new.
+import { expect, it } from "vitest";
+import { KnownBlocks } from "../../../src/backends/postgres/known-blocks.js";
+
+const names = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => `block ${from + i}`);
+
+it("of too many names those go first that were needed longest ago", () => {
+  const known = new KnownBlocks();
+  known.remember("acme", "t", ["top", ...names(0, 4_000)]);
+  known.remember("acme", "t", [...names(4_000, 90), "top"]);
+  known.remember("acme", "t", names(5_000, 10));
+  const left = known.of("acme", "t");
+  expect(left.size).toBeLessThan(4_101);
+  expect(left).toContain("top");
+  expect(left).toContain("block 5009");
+  expect(left).not.toContain("block 0");
+});
+
+it("tenants and threads are apart, and a thread that is forgotten leaves nothing", () => {
+  const known = new KnownBlocks();
+  known.remember("acme", "t", ["a"]);
+  known.remember("acme", "u", ["b"]);
+  known.remember("globex", "t", ["c"]);
+  expect([...known.of("acme", "t")]).toEqual(["a"]);
+  known.forget("acme", "t");
+  expect([...known.of("acme", "t")]).toEqual([]);
+  expect([...known.of("acme", "u")]).toEqual(["b"]);
+  expect([...known.of("globex", "t")]).toEqual(["c"]);
+});
