@@ -1,12 +1,15 @@
 // The backends that the store and the cache of LangGraph are tested on: each gives a fresh storage, closed after its test.
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { memoryStorage } from "../../../src/backends/memory/index.js";
+import { postgresStorage } from "../../../src/backends/postgres/index.js";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import type { Clock } from "../../../src/domain/clock.js";
+import { freshDatabase } from "../../support/shared-postgres.js";
 
 /** A backend to test on, and how to open a fresh storage of it. */
 export type Backend = readonly [name: string, open: (clock?: Clock) => StorageBackend];
@@ -23,7 +26,17 @@ const SQLITE: Backend = [
   },
 ];
 
-export const BACKENDS: readonly Backend[] = [MEMORY, SQLITE];
+const url = await freshDatabase();
+
+const POSTGRES: Backend = [
+  "PostgreSQL",
+  (clock) => closedAfterTest(postgresStorage({ url, tenant: randomUUID(), ...(clock === undefined ? {} : { clock }) })),
+];
+
+/** Those that keep vectors. */
+export const VECTOR_BACKENDS: readonly Backend[] = [MEMORY, SQLITE];
+
+export const BACKENDS: readonly Backend[] = [...VECTOR_BACKENDS, POSTGRES];
 
 function closedAfterTest(storage: StorageBackend, after: () => void = () => {}): StorageBackend {
   onTestFinished(async () => {

@@ -8,7 +8,7 @@ import { type StoreIndex, WaystoneStore } from "../../../../src/adapters/langgra
 import { UnsupportedError } from "../../../../src/contract/errors.js";
 import type { ItemStorage } from "../../../../src/contract/item-storage.js";
 import type { StorageBackend } from "../../../../src/contract/storage-backend.js";
-import { BACKENDS } from "../backends.js";
+import { BACKENDS, VECTOR_BACKENDS } from "../backends.js";
 import { DIMS, embedText, RecordingEmbeddings } from "./embedders.js";
 
 const MEMORIES = {
@@ -19,7 +19,7 @@ const MEMORIES = {
 
 const near = (items: readonly { key: string }[]): string[] => items.map(({ key }) => key);
 
-describe.each(BACKENDS)("on %s", (_name, open) => {
+describe.each(VECTOR_BACKENDS)("on %s", (_name, open) => {
   const embed = async (texts: string[]) => texts.map(embedText);
   const filled = async (index: Partial<StoreIndex> = {}, storage: ItemStorage = open()) => {
     const store = new WaystoneStore(storage, { index: { dims: DIMS, embed, ...index } });
