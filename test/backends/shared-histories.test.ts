@@ -1,11 +1,15 @@
 // Any history of puts, forks, copies, prunes and deletions, with states given in parts so that splits are taken over from each other.
+import { randomUUID } from "node:crypto";
 import fc from "fast-check";
+import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { memoryStorage } from "../../src/backends/memory/index.js";
+import { postgresStorage } from "../../src/backends/postgres/index.js";
 import { sqliteStorage } from "../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../src/contract/storage-backend.js";
 import { prepareValue } from "../../src/domain/codec/codec.js";
 import { prose } from "../domain/segments/prose.js";
+import { freshDatabase } from "../support/shared-postgres.js";
 import { firstValue, newPath, outside } from "./sqlite/folder.js";
 
 const THREADS = ["a", "b", "c"] as const;
@@ -145,6 +149,44 @@ async function forEach(
   }
 }
 
+/** A store that many handles share. */
+interface SharedPlace {
+  open(): StorageBackend;
+  countBlocks(): Promise<number>;
+}
+
+async function countBlocks(url: string): Promise<number> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    const { rows } = await client.query("SELECT count(*)::int AS blocks FROM waystone.checkpoint_blocks");
+    return rows[0].blocks;
+  } finally {
+    await client.end();
+  }
+}
+
+/** One handle sweeps what the other one remembers: that is stored again. Returns how many bytes of blocks may be left. */
+async function mostBytesAfterSweep(handles: readonly StorageBackend[], model: Model): Promise<number> {
+  const [storage] = handles as [StorageBackend];
+  for (const threadId of THREADS) await prune(handles.at(-1) as StorageBackend, model, threadId, 1);
+  await forEach(storage, model, exact);
+  const kept = await Promise.all(THREADS.map((threadId) => storage.listCheckpoints(threadId, { limit: 10_000 })));
+  const text = kept.flat().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return text + 4_096 * kept.flat().length;
+}
+
+/** How many checkpoints are refused; each other one loads exactly. */
+async function damagesTold(storage: StorageBackend, model: Model): Promise<number> {
+  let told = 0;
+  await forEach(storage, model, async (read, expected) => {
+    const result = await read.catch((error: { code: unknown }) => error.code);
+    if (result === "CORRUPTION") told += 1;
+    else expect(result).toEqual(expected);
+  });
+  return told;
+}
+
 const exact = async (read: Promise<unknown>, expected: unknown): Promise<void> => expect(await read).toEqual(expected);
 
 const history = fc.array(step, { minLength: 1, maxLength: 40 });
@@ -172,15 +214,9 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
           const model = await run(steps, handles);
           for (const handle of handles) await forEach(handle, model, exact);
 
-          // One handle sweeps what the other one remembers: that is stored again.
-          for (const threadId of THREADS) await prune(handles.at(-1) as StorageBackend, model, threadId, 1);
-          await forEach(storage, model, exact);
-          const kept = await Promise.all(
-            THREADS.map((threadId) => storage.listCheckpoints(threadId, { limit: 10_000 })),
-          );
-          const text = kept.flat().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+          const most = await mostBytesAfterSweep(handles, model);
           const stored = firstValue(path, "SELECT coalesce(sum(length(data)), 0) FROM checkpoint_blocks");
-          expect(stored).toBeLessThanOrEqual(text + 4_096 * kept.flat().length);
+          expect(stored).toBeLessThanOrEqual(most);
 
           const blocks = firstValue(path, "SELECT count(*) FROM checkpoint_blocks");
           if (Number(blocks) > 0) {
@@ -188,13 +224,7 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
               db.exec(`DELETE FROM checkpoint_blocks WHERE id =
             (SELECT id FROM checkpoint_blocks ORDER BY id LIMIT 1 OFFSET ${victim % Number(blocks)})`),
             );
-            let told = 0;
-            await forEach(storage, model, async (read, expected) => {
-              const result = await read.catch((error: { code: unknown }) => error.code);
-              if (result === "CORRUPTION") told += 1;
-              else expect(result).toEqual(expected);
-            });
-            expect(told).toBeGreaterThan(0);
+            expect(await damagesTold(storage, model)).toBeGreaterThan(0);
           }
           for (const handle of handles) await handle.close();
         }),
@@ -203,16 +233,72 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
     },
   );
 
-  it("also when a handle stores on what another one has swept", { timeout: 60_000 }, async () => {
-    const path = newPath();
-    await using writer = sqliteStorage({ path, durability: "process" });
-    await using sweeper = sqliteStorage({ path, durability: "process" });
+  it.each([1, 2])(
+    "on PostgreSQL, by %i handles that take turns: and nothing is left that nothing needs, and damage is told",
+    { timeout: 300_000 },
+    async (count) => {
+      const url = await freshDatabase();
+      const pool = new pg.Pool({ connectionString: url });
+      await fc.assert(
+        fc.asyncProperty(history, fc.nat(1_000), async (steps, victim) => {
+          const tenant = randomUUID();
+          const handles = Array.from({ length: count }, () => postgresStorage({ url, tenant }));
+          const [storage] = handles as [StorageBackend];
+          const model = await run(steps, handles);
+          for (const handle of handles) await forEach(handle, model, exact);
+
+          const most = await mostBytesAfterSweep(handles, model);
+          const { rows } = await pool.query(
+            `SELECT count(*)::int AS blocks, coalesce(sum(length(data)), 0)::int AS stored
+             FROM waystone.checkpoint_blocks WHERE tenant = $1`,
+            [tenant],
+          );
+          const [{ blocks, stored }] = rows;
+          expect(stored).toBeLessThanOrEqual(most);
+          if (blocks > 0) {
+            await pool.query(
+              `DELETE FROM waystone.checkpoint_blocks WHERE (tenant, thread_id, name) IN (SELECT tenant, thread_id, name
+               FROM waystone.checkpoint_blocks WHERE tenant = $1 ORDER BY thread_id, name LIMIT 1 OFFSET $2)`,
+              [tenant, victim % blocks],
+            );
+            expect(await damagesTold(storage, model)).toBeGreaterThan(0);
+          }
+          for (const handle of handles) await handle.close();
+        }),
+        { numRuns: 10 },
+      );
+      await pool.end();
+    },
+  );
+
+  it.each<[string, () => Promise<SharedPlace>]>([
+    [
+      "SQLite",
+      async () => {
+        const path = newPath();
+        return {
+          open: () => sqliteStorage({ path, durability: "process" }),
+          countBlocks: async () => Number(firstValue(path, "SELECT count(*) FROM checkpoint_blocks")),
+        };
+      },
+    ],
+    [
+      "PostgreSQL",
+      async () => {
+        const url = await freshDatabase();
+        return { open: () => postgresStorage(url), countBlocks: () => countBlocks(url) };
+      },
+    ],
+  ])("also when a handle stores on what another one has swept: %s", { timeout: 60_000 }, async (_name, place) => {
+    const { open, countBlocks } = await place();
+    await using writer = open();
+    await using sweeper = open();
     const old = Array.from({ length: 200 }, (_, i) => message(i));
     const prepared = old.map((each) => each.prepared);
     await writer.storeCheckpoint("t", "c1", stateOf(prepared, 1));
     await sweeper.storeCheckpoint("t", "c2", { small: true });
     await sweeper.pruneCheckpoints({ keepLast: 1 });
-    expect(firstValue(path, "SELECT count(*) FROM checkpoint_blocks")).toBe(0);
+    expect(await countBlocks()).toBe(0);
     await writer.storeCheckpoint("t", "c3", stateOf([...prepared, message(900).prepared], 3));
     const expected = stateOf([...old.map(({ plain }) => plain), message(900).plain], 3);
     expect((await sweeper.getCheckpoint("t"))?.data).toEqual(expected);
