@@ -1,7 +1,7 @@
 /** The same sums by SIMD: a small WebAssembly module, written out here instruction by instruction. */
 
 import { endianness } from "node:os";
-import type { RowRange, SumKind } from "./vector-sums.js";
+import type { RowRange, SumKind } from "./row-sums.js";
 import { MAX_DIMENSIONS } from "./vectors.js";
 
 type SimdSums = (kind: SumKind, query: Float64Array, rows: RowRange, sums: Float64Array) => void;

@@ -1,14 +1,6 @@
 /** The sums that similarity is made of, for many vectors at once: products of their numbers, or squares of what lies between them. */
+import type { RowRange, SumKind } from "./row-sums.js";
 import { simdSums } from "./simd-sums.js";
-
-export type SumKind = "products" | "squares";
-
-/** Some rows of an array that holds row after row, each as long as the query. */
-export interface RowRange {
-  readonly values: Float32Array;
-  readonly from: number;
-  readonly count: number;
-}
 
 /** Few rows are summed before they are copied to where SIMD reaches them. */
 const FEW_ROWS = 4;

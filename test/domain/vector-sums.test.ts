@@ -1,8 +1,9 @@
 // Sums of many vectors: SIMD and the plain loop give the very same numbers, and those are the sums that a reader expects.
 import fc from "fast-check";
 import { afterEach, expect, it, vi } from "vitest";
+import type { SumKind } from "../../src/domain/row-sums.js";
 import { simdSums } from "../../src/domain/simd-sums.js";
-import { type SumKind, sumPlainly, sumRows } from "../../src/domain/vector-sums.js";
+import { sumPlainly, sumRows } from "../../src/domain/vector-sums.js";
 
 const KINDS: readonly SumKind[] = ["products", "squares"];
 
