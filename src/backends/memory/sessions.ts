@@ -103,12 +103,15 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
     async cleanupSessions(call, cleanup) {
       const { tenant, now } = enter(store, call);
       const isDue = (row: StoredSession): boolean => row.updatedAt <= cleanup.idleBefore || isExpired(row, now);
+      // Of all batches: each for itself would be done before it is time for others.
+      const slices = new Slices(call);
       let count = 0;
       let position: StoredSession | null = null;
       let more = true;
       while (more) {
         const batch: FirstRows<StoredSession> = new FirstRows(cleanup.batchSize);
-        await inSlices(call, tenant.sessionsByUpdated.scan("asc", position), (row) => !isDue(row) || batch.add(row));
+        const take = (row: StoredSession): boolean => !isDue(row) || batch.add(row);
+        await inSlices(call, tenant.sessionsByUpdated.scan("asc", position), take, slices);
         const { rows } = batch.page();
         count += cleanup.dryRun ? rows.length : await removeDue(call, tenant, rows, isDue);
         position = rows.at(-1) ?? null;

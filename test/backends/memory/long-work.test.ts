@@ -301,6 +301,12 @@ describe("long work lets others run", () => {
     expect(turns).toBeGreaterThan(100);
   });
 
+  it("between batches of a counted cleanup that are short each for itself", async () => {
+    const store = await storeOf(300);
+    const cleanup = { idleBefore: store.clock.now(), batchSize: 2, dryRun: true };
+    expect(await turnsDuring(() => sessionVerbs(store).cleanupSessions(call, cleanup))).toBeGreaterThan(10);
+  });
+
   it("between the batches of a cleanup", async () => {
     const store = await storeOf(1000);
     const cleanup = { idleBefore: store.clock.now(), batchSize: 100, dryRun: false };
