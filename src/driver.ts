@@ -33,7 +33,6 @@ export type {
   NewStoredCheckpoint,
   NewStoredMessage,
   NewStoredSession,
-  PruneCounts,
   SessionChange,
   SessionDriver,
   SessionListing,
@@ -65,11 +64,14 @@ export { compareNamespaces, endsWithLabels, startsWithLabels } from "./domain/na
 export { type Candidate, type ComparableVectors, comparableVectors, Ranking } from "./domain/nearest.js";
 export {
   type NeededParent,
+  NO_PRUNE_COUNTS,
   neededOfNamed,
   type PrunableCheckpoint,
+  type PruneCounts,
   type PruneRule,
   planPrune,
   planPruneInSteps,
+  sumOfPruneCounts,
 } from "./domain/pruning.js";
 export { doubledId } from "./domain/records/import-refusals.js";
 export {

@@ -138,3 +138,29 @@ export function neededOfNamed(named: ReadonlySet<string>, needs: Iterable<Needed
   }
   return kept;
 }
+
+export interface PruneCounts {
+  readonly threads: number;
+  readonly removedCheckpoints: number;
+  readonly removedWrites: number;
+  readonly keptCheckpoints: number;
+  readonly removedBytes: number;
+}
+
+export const NO_PRUNE_COUNTS: PruneCounts = {
+  threads: 0,
+  removedCheckpoints: 0,
+  removedWrites: 0,
+  keptCheckpoints: 0,
+  removedBytes: 0,
+};
+
+export function sumOfPruneCounts(a: PruneCounts, b: PruneCounts): PruneCounts {
+  return {
+    threads: a.threads + b.threads,
+    removedCheckpoints: a.removedCheckpoints + b.removedCheckpoints,
+    removedWrites: a.removedWrites + b.removedWrites,
+    keptCheckpoints: a.keptCheckpoints + b.keptCheckpoints,
+    removedBytes: a.removedBytes + b.removedBytes,
+  };
+}

@@ -1,8 +1,15 @@
 /** Whole threads of the memory backend: listing, copying, deleting and pruning, also of checkpoints by name (K6, K7, K9). */
-import type { CheckpointDriver, PruneCounts, ThreadListing } from "../../domain/driver/storage-driver.js";
+import type { CheckpointDriver, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { StoredThread } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
-import { type PrunableCheckpoint, type PruneRule, planPruneInSteps } from "../../domain/pruning.js";
+import {
+  NO_PRUNE_COUNTS,
+  type PrunableCheckpoint,
+  type PruneCounts,
+  type PruneRule,
+  planPruneInSteps,
+  sumOfPruneCounts,
+} from "../../domain/pruning.js";
 import { inSlices, Slices } from "../../domain/slices.js";
 import { alone } from "./alone.js";
 import { deleteNamed } from "./checkpoint-deletion.js";
@@ -76,12 +83,13 @@ export function threadVerbs(store: MemoryStore): ThreadVerbs {
 
     async pruneCheckpoints(call, { threadId, dryRun, ...rule }) {
       const { tenant, now } = enter(store, call);
-      const total = { threads: 0, removedCheckpoints: 0, removedWrites: 0, keptCheckpoints: 0, removedBytes: 0 };
+      let total = NO_PRUNE_COUNTS;
       const slices = new Slices(call);
       for (const each of threadId === null ? tenant.threadsByCreated.scan() : [{ threadId }]) {
         await alone(tenant, async () => {
           const thread = liveThread(tenant, each.threadId, now);
-          if (thread !== undefined) add(total, await pruneThread(tenant, thread, rule, now, dryRun, slices));
+          if (thread !== undefined)
+            total = sumOfPruneCounts(total, await pruneThread(tenant, thread, rule, now, dryRun, slices));
         });
         if (slices.over()) await slices.next();
       }
@@ -159,8 +167,4 @@ function* planThread(thread: ThreadEntry, rule: PruneRule, now: number): Generat
   const keptCheckpoints = checkpoints.length - removed.length;
   const counts = { threads: 1, removedCheckpoints: removed.length, removedWrites, keptCheckpoints, removedBytes };
   return { removed, counts };
-}
-
-function add(total: { -readonly [Name in keyof PruneCounts]: number }, counts: PruneCounts): void {
-  for (const name of Object.keys(counts) as (keyof PruneCounts)[]) total[name] += counts[name];
 }

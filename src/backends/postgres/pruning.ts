@@ -1,7 +1,13 @@
 /** Pruning threads (K6): the domain plans, one transaction a thread carries it out. */
 import type { Call } from "../../domain/driver/call.js";
-import type { CheckpointDriver, PruneCounts } from "../../domain/driver/storage-driver.js";
-import { type PrunableCheckpoint, planPruneInSteps } from "../../domain/pruning.js";
+import type { CheckpointDriver } from "../../domain/driver/storage-driver.js";
+import {
+  NO_PRUNE_COUNTS,
+  type PrunableCheckpoint,
+  type PruneCounts,
+  planPruneInSteps,
+  sumOfPruneCounts,
+} from "../../domain/pruning.js";
 import { Slices } from "../../domain/slices.js";
 import { sweepLoose } from "./blocks.js";
 import { type Sql, sql } from "./connection/sql.js";
@@ -15,21 +21,13 @@ type Prune = Parameters<CheckpointDriver["pruneCheckpoints"]>[1];
 /** Threads found in one step. */
 const THREADS_AT_ONCE = 200;
 
-const NO_COUNTS: PruneCounts = {
-  threads: 0,
-  removedCheckpoints: 0,
-  removedWrites: 0,
-  keptCheckpoints: 0,
-  removedBytes: 0,
-};
-
 export async function pruneCheckpoints(db: Database, call: Call, prune: Prune): Promise<PruneCounts> {
   const now = db.now();
-  let total = { ...NO_COUNTS };
+  let total = NO_PRUNE_COUNTS;
   for (let after = ""; ; ) {
     const threads = await db.read<ThreadRow>(call, selectThreads(call.tenant, prune.threadId, after, now));
     for (const thread of threads) {
-      total = sumOf(total, await pruneThread(db, call, thread, prune, now));
+      total = sumOfPruneCounts(total, await pruneThread(db, call, thread, prune, now));
       after = thread.threadId;
     }
     if (threads.length < THREADS_AT_ONCE || prune.threadId !== null) return total;
@@ -44,7 +42,7 @@ function selectThreads(tenant: string, threadId: string | null, after: string, n
 function pruneThread(db: Database, call: Call, thread: ThreadRow, rule: Prune, now: number): Promise<PruneCounts> {
   // Fewer than are kept anyway: nothing to look at.
   if (rule.keepLast !== null && thread.checkpointCount <= rule.keepLast) {
-    return Promise.resolve({ ...NO_COUNTS, threads: 1, keptCheckpoints: thread.checkpointCount });
+    return Promise.resolve({ ...NO_PRUNE_COUNTS, threads: 1, keptCheckpoints: thread.checkpointCount });
   }
   const { tenant } = call;
   const { threadId } = thread;
@@ -62,7 +60,7 @@ function pruneThread(db: Database, call: Call, thread: ThreadRow, rule: Prune, n
   return db.transact(call, async (tx) => {
     const stored = await tx.get<ThreadRow>(lockThread(tenant, threadId));
     // Deleted since it was found.
-    if (stored === undefined || isThreadGone(stored, now)) return NO_COUNTS;
+    if (stored === undefined || isThreadGone(stored, now)) return NO_PRUNE_COUNTS;
     const { all, removed } = await plan(tx);
     if (removed.length === 0) return countsOf(all, removed);
     const seqs = removed.map(({ seq }) => seq);
@@ -106,15 +104,5 @@ function countsOf(all: number, removed: readonly Candidate[]): PruneCounts {
     removedWrites: removed.reduce((sum, { writeCount }) => sum + writeCount, 0),
     keptCheckpoints: all - removed.length,
     removedBytes: removed.reduce((sum, { sizeBytes, writeBytes }) => sum + sizeBytes + writeBytes, 0),
-  };
-}
-
-function sumOf(a: PruneCounts, b: PruneCounts): PruneCounts {
-  return {
-    threads: a.threads + b.threads,
-    removedCheckpoints: a.removedCheckpoints + b.removedCheckpoints,
-    removedWrites: a.removedWrites + b.removedWrites,
-    keptCheckpoints: a.keptCheckpoints + b.keptCheckpoints,
-    removedBytes: a.removedBytes + b.removedBytes,
   };
 }

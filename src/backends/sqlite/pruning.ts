@@ -1,7 +1,13 @@
 /** Pruning threads (K6): the domain plans, transactions of bounded size carry it out. */
 import type { Call } from "../../domain/driver/call.js";
-import type { CheckpointDriver, PruneCounts } from "../../domain/driver/storage-driver.js";
-import { type PrunableCheckpoint, planPruneInSteps } from "../../domain/pruning.js";
+import type { CheckpointDriver } from "../../domain/driver/storage-driver.js";
+import {
+  NO_PRUNE_COUNTS,
+  type PrunableCheckpoint,
+  type PruneCounts,
+  planPruneInSteps,
+  sumOfPruneCounts,
+} from "../../domain/pruning.js";
 import { sweepLoose } from "./checkpoint-blocks.js";
 import { deleteState } from "./checkpoint-states.js";
 import { deleteWrites, hasWrites, sizeOfWrites } from "./checkpoint-writes.js";
@@ -23,22 +29,14 @@ const REMOVED_AT_ONCE = { checkpoints: 1_000, share: 0.1 };
 /** Threads found in one step. */
 const THREADS_AT_ONCE = 50;
 
-const NOTHING: PruneCounts = {
-  threads: 0,
-  removedCheckpoints: 0,
-  removedWrites: 0,
-  keptCheckpoints: 0,
-  removedBytes: 0,
-};
-
 export async function pruneCheckpoints(file: OpenFile, call: Call, prune: Prune): Promise<PruneCounts> {
   const now = file.now();
-  let total = { ...NOTHING };
+  let total = NO_PRUNE_COUNTS;
   for (let after = ""; ; ) {
     const threads = await file.read(call, (db, tenant) => selectThreads(db, tenant, prune.threadId, after));
     for (const thread of threads) {
-      const counts = isThreadGone(thread, now) ? NOTHING : await pruneThread(file, call, thread, prune, now);
-      total = sumOf(total, counts);
+      const counts = isThreadGone(thread, now) ? NO_PRUNE_COUNTS : await pruneThread(file, call, thread, prune, now);
+      total = sumOfPruneCounts(total, counts);
       after = thread.threadId;
     }
     if (threads.length === 0 || prune.threadId !== null) break;
@@ -63,14 +61,14 @@ async function pruneThread(
 ): Promise<PruneCounts> {
   // Fewer than are kept anyway: nothing to look at.
   if (rule.keepLast !== null && thread.checkpointCount <= rule.keepLast) {
-    return { ...NOTHING, threads: 1, keptCheckpoints: thread.checkpointCount };
+    return { ...NO_PRUNE_COUNTS, threads: 1, keptCheckpoints: thread.checkpointCount };
   }
   if (rule.dryRun) return planThread(file, call, thread, rule, now);
-  let total = NOTHING;
+  let total = NO_PRUNE_COUNTS;
   for (;;) {
     const counts = await file.writeInSlices(call, (tx) => removeSome(tx, thread.id, rule, now));
     total = {
-      ...sumOf(total, counts),
+      ...sumOfPruneCounts(total, counts),
       threads: Math.max(total.threads, counts.threads),
       keptCheckpoints: counts.keptCheckpoints,
     };
@@ -94,7 +92,7 @@ function planThread(file: OpenFile, call: Call, thread: ThreadRow, rule: Prune, 
     const removed = step.value;
     let counts = countsOf(candidates.length, removed);
     for (const each of removed) {
-      if (each.hasWrites) counts = sumOf(counts, await read((db) => countsOfWrites(db, thread.id, each)));
+      if (each.hasWrites) counts = sumOfPruneCounts(counts, await read((db) => countsOfWrites(db, thread.id, each)));
     }
     return counts;
   });
@@ -112,7 +110,7 @@ function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): 
     thread,
   );
   // Deleted since it was found.
-  if (stored === undefined) return { ...NOTHING, more: false };
+  if (stored === undefined) return { ...NO_PRUNE_COUNTS, more: false };
   const candidates: Candidate[] = [];
   for (let more = true; more; ) {
     const rows = selectCandidates(tx, thread, candidates.at(-1)?.seq ?? 0);
@@ -126,7 +124,7 @@ function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): 
   const more = removed.length < planned.length;
   let counts = countsOf(candidates.length, removed);
   for (const each of removed) {
-    counts = sumOf(counts, countsOfWrites(tx, thread, each));
+    counts = sumOfPruneCounts(counts, countsOfWrites(tx, thread, each));
     deleteWrites(tx, thread, each.namespace, each.checkpointId);
     deleteState(tx, thread, each);
     tx.run("DELETE FROM checkpoints WHERE id = ?", each.id);
@@ -172,17 +170,7 @@ function countsOfWrites(
   thread: number,
   { hasWrites: some, namespace, checkpointId }: Candidate,
 ): PruneCounts {
-  if (!some) return NOTHING;
+  if (!some) return NO_PRUNE_COUNTS;
   const { count, bytes } = sizeOfWrites(db, thread, namespace, checkpointId);
-  return { ...NOTHING, removedWrites: count, removedBytes: bytes };
-}
-
-function sumOf(a: PruneCounts, b: PruneCounts): PruneCounts {
-  return {
-    threads: a.threads + b.threads,
-    removedCheckpoints: a.removedCheckpoints + b.removedCheckpoints,
-    removedWrites: a.removedWrites + b.removedWrites,
-    keptCheckpoints: a.keptCheckpoints + b.keptCheckpoints,
-    removedBytes: a.removedBytes + b.removedBytes,
-  };
+  return { ...NO_PRUNE_COUNTS, removedWrites: count, removedBytes: bytes };
 }

@@ -13,6 +13,7 @@ import type { ExportFilter, StorageRecord } from "../../contract/records.js";
 import type { SessionStatus } from "../../contract/session-storage.js";
 import type { DurabilityLevel, HealthCheck } from "../../contract/storage-backend.js";
 import type { EncodedText } from "../codec/encoded-text.js";
+import type { PruneCounts } from "../pruning.js";
 import type { Call, FencingToken } from "./call.js";
 import type { GroupVerdict, ImportBatch } from "./imports.js";
 import type {
@@ -187,14 +188,6 @@ export interface ThreadListing {
   readonly direction: "asc" | "desc";
   readonly limit: number;
   readonly after: TimePosition | null;
-}
-
-export interface PruneCounts {
-  readonly threads: number;
-  readonly removedCheckpoints: number;
-  readonly removedWrites: number;
-  readonly keptCheckpoints: number;
-  readonly removedBytes: number;
 }
 
 /** `kept`: ids that have a checkpoint and stay, in the order in which they were named. */
