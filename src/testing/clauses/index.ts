@@ -34,6 +34,7 @@ import { messageDeletionClauses } from "./message-deletion.js";
 import { messageIdClauses } from "./message-ids.js";
 import { metadataClauses } from "./metadata.js";
 import { metadataFilterClauses } from "./metadata-filters.js";
+import { nearestItemClauses } from "./nearest-items.js";
 import { pruningClauses } from "./pruning.js";
 import { recordConflictClauses } from "./record-conflicts.js";
 import { recordFilterClauses } from "./record-filters.js";
@@ -89,6 +90,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   itemFilterClauses,
   itemChangeClauses,
   itemVectorClauses,
+  nearestItemClauses,
   leaseClauses,
   fencingClauses,
   tenantClauses,
