@@ -4,6 +4,7 @@ import type { StorageBackend } from "./contract/storage-backend.js";
 import { boolean, string } from "./domain/arguments.js";
 import type { StorageBackendOptions } from "./domain/backend/storage-backend.js";
 import { kindOf } from "./domain/identifiers.js";
+import { checkedLayers, type Layer, withLayers } from "./layers/layer.js";
 
 /** What is opened when neither the argument nor the environment says. */
 export const DEFAULT_URL = "sqlite:./.waystone/store.db";
@@ -33,6 +34,8 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly initialize?: boolean | undefined;
   /** Further schemes, by name without the colon: your own backend beside ours. */
   readonly schemes?: { readonly [scheme: string]: StorageScheme } | undefined;
+  /** What stands between the caller and the storage, the outermost first. Default: nothing. */
+  readonly layers?: readonly Layer[] | undefined;
   /** Where `WAYSTONE_URL` and the options `WAYSTONE_…` are looked up. Default `process.env`. */
   readonly env?: { readonly [name: string]: string | undefined } | undefined;
 }
@@ -107,17 +110,18 @@ const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
 };
 
 /** Options that are the caller's alone: no text can say them. */
-const OBJECT_OPTIONS = ["url", "clock", "initialize", "schemes", "env"];
+const OBJECT_OPTIONS = ["url", "clock", "initialize", "schemes", "env", "layers"];
 
 /**
  * Opens a storage: `openStorage("sqlite:./agent.db")`, `openStorage("memory:")`, or with nothing `sqlite:./.waystone/store.db`.
  *
  * - URL: the argument, else `WAYSTONE_URL`, else the default.
  * - An option: the argument, else the URL's query (`?timeoutMs=5000`), else the environment (`WAYSTONE_TIMEOUT_MS`).
- * @throws InvalidArgumentError for an unknown scheme or option, with the known ones; what the backend throws when it opens
+ * @throws InvalidArgumentError for an unknown scheme or option, with the known ones, and for layers in a wrong order; what the backend throws when it opens
  */
 export async function openStorage(url?: string | OpenOptions, options: OpenOptions = {}): Promise<StorageBackend> {
   const given = optionsOf(url, options);
+  const layers = checkedLayers(given.layers ?? []);
   const env = given.env ?? process.env;
   const { scheme, path, query, beforeQuery } = parseUrl(given.url ?? env.WAYSTONE_URL ?? DEFAULT_URL);
   const known = { ...SCHEMES, ...given.schemes };
@@ -129,7 +133,10 @@ export async function openStorage(url?: string | OpenOptions, options: OpenOptio
     );
   }
   const address = addressOf(beforeQuery, query, target);
-  const storage = await target.open(path, chooseOptions(scheme, target, given, query, env), address);
+  const storage = withLayers(
+    await target.open(path, chooseOptions(scheme, target, given, query, env), address),
+    layers,
+  );
   if (given.initialize === undefined || boolean(given.initialize, "initialize")) await opened(storage);
   return storage;
 }

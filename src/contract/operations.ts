@@ -41,53 +41,63 @@ export interface OperationTraits<Args extends readonly unknown[]> {
   readonly retry: RetrySafety<Args>;
   /** Settles within the call's deadline (F2). Streams take as long as they are read. */
   readonly settles: "deadline" | "stream";
+  /** Position of the argument that holds `signal` and `timeoutMs` (a stream's has no `timeoutMs`); `null` if there is none. */
+  readonly optionsAt: number | null;
 }
 
 type OperationArgs<K extends OperationName> = StorageBackend[K] extends (...args: infer Args) => unknown ? Args : never;
 
-type OperationTable = { readonly [K in OperationName]: OperationTraits<OperationArgs<K>> };
+/** The options are the last argument. */
+type OptionsPosition<Args extends readonly unknown[]> =
+  Required<Args> extends readonly [...infer Before, unknown] ? Before["length"] : null;
 
-const read = <S extends OperationSubject>(subject: S) =>
-  ({ access: "read", subject, retry: "idempotent", settles: "deadline" }) as const;
+type OperationTable = {
+  readonly [K in OperationName]: OperationTraits<OperationArgs<K>> & {
+    readonly optionsAt: OptionsPosition<OperationArgs<K>>;
+  };
+};
 
-const write = <S extends OperationSubject, R>(subject: S, retry: R) =>
-  ({ access: "write", subject, retry, settles: "deadline" }) as const;
+const read = <S extends OperationSubject, At extends number>(subject: S, optionsAt: At) =>
+  ({ access: "read", subject, retry: "idempotent", settles: "deadline", optionsAt }) as const;
+
+const write = <S extends OperationSubject, At extends number, R>(subject: S, optionsAt: At, retry: R) =>
+  ({ access: "write", subject, retry, settles: "deadline", optionsAt }) as const;
 
 /** Every operation with its traits. */
 export const OPERATIONS: OperationTable = {
-  initialize: { access: "lifecycle", subject: "store", retry: "idempotent", settles: "deadline" },
-  close: { access: "lifecycle", subject: "store", retry: "idempotent", settles: "deadline" },
-  healthCheck: read("store"),
-  getMetrics: read("store"),
-  exportRecords: { access: "read", subject: "store", retry: "idempotent", settles: "stream" },
-  importRecords: { access: "write", subject: "store", retry: "never", settles: "stream" },
+  initialize: { access: "lifecycle", subject: "store", retry: "idempotent", settles: "deadline", optionsAt: 0 },
+  close: { access: "lifecycle", subject: "store", retry: "idempotent", settles: "deadline", optionsAt: null },
+  healthCheck: read("store", 0),
+  getMetrics: read("store", 0),
+  exportRecords: { access: "read", subject: "store", retry: "idempotent", settles: "stream", optionsAt: 0 },
+  importRecords: { access: "write", subject: "store", retry: "never", settles: "stream", optionsAt: 1 },
 
-  createSession: write("session", {
+  createSession: write("session", 2, {
     keyed: (_sessionId: string, _userId: string, options?: CreateSessionOptions) => options?.ifExists === "return",
   }),
-  getSession: read("session"),
-  updateSession: write("session", {
+  getSession: read("session", 1),
+  updateSession: write("session", 2, {
     keyed: (_sessionId: string, update: SessionUpdate) => update.idempotencyKey !== undefined,
   }),
-  endSession: write("session", "idempotent"),
-  listSessions: read("sessions"),
-  deleteSession: write("session", "idempotent"),
-  batchCreateSessions: write("sessions", "never"),
-  batchGetSessions: read("sessions"),
-  cleanupExpiredSessions: write("sessions", "idempotent"),
+  endSession: write("session", 2, "idempotent"),
+  listSessions: read("sessions", 0),
+  deleteSession: write("session", 1, "idempotent"),
+  batchCreateSessions: write("sessions", 1, "never"),
+  batchGetSessions: read("sessions", 1),
+  cleanupExpiredSessions: write("sessions", 0, "idempotent"),
 
-  addConversationMessage: write("session", {
+  addConversationMessage: write("session", 3, {
     keyed: (_sessionId: string, _role: string, _content: unknown, options?: MessageOptions) =>
       options?.messageId !== undefined,
   }),
-  addConversationMessages: write("session", {
+  addConversationMessages: write("session", 2, {
     keyed: (_sessionId: string, messages: readonly NewMessage[]) =>
       messages.every((message) => message.messageId !== undefined),
   }),
-  getConversationHistory: read("session"),
-  deleteConversationMessages: write("session", "idempotent"),
+  getConversationHistory: read("session", 1),
+  deleteConversationMessages: write("session", 2, "idempotent"),
 
-  storeCheckpoint: write("thread", {
+  storeCheckpoint: write("thread", 3, {
     keyed: (
       _threadId: string,
       _checkpointId: string,
@@ -95,37 +105,37 @@ export const OPERATIONS: OperationTable = {
       options?: { expectedHead?: string | null | undefined },
     ) => options?.expectedHead === undefined,
   }),
-  getCheckpoint: read("thread"),
-  listCheckpoints: read("thread"),
-  putWrites: write("thread", "idempotent"),
-  getWrites: read("thread"),
-  listThreads: read("threads"),
-  copyThread: write("thread", "never"),
-  deleteThread: write("thread", "idempotent"),
-  deleteCheckpoints: write("thread", "idempotent"),
-  pruneCheckpoints: write("threads", "idempotent"),
+  getCheckpoint: read("thread", 1),
+  listCheckpoints: read("thread", 1),
+  putWrites: write("thread", 4, "idempotent"),
+  getWrites: read("thread", 2),
+  listThreads: read("threads", 0),
+  copyThread: write("thread", 2, "never"),
+  deleteThread: write("thread", 1, "idempotent"),
+  deleteCheckpoints: write("thread", 2, "idempotent"),
+  pruneCheckpoints: write("threads", 1, "idempotent"),
 
-  storeTaskContext: write("session", "never"),
-  getTaskContext: read("session"),
-  listTaskContextVersions: read("session"),
-  shareTaskContext: write("sessions", "idempotent"),
+  storeTaskContext: write("session", 2, "never"),
+  getTaskContext: read("session", 1),
+  listTaskContextVersions: read("session", 1),
+  shareTaskContext: write("sessions", 2, "idempotent"),
 
-  putItem: write("item", "never"),
-  updateItem: write("item", "never"),
-  getItem: read("item"),
-  deleteItem: write("item", {
+  putItem: write("item", 3, "never"),
+  updateItem: write("item", 3, "never"),
+  getItem: read("item", 2),
+  deleteItem: write("item", 2, {
     keyed: (_namespace: readonly string[], _key: string, options?: DeleteItemOptions) =>
       options?.expectedVersion === undefined,
   }),
-  batchItems: write("items", "never"),
-  searchItems: read("items"),
-  countItems: read("items"),
-  listNamespaces: read("items"),
-  deleteItems: write("items", "idempotent"),
+  batchItems: write("items", 1, "never"),
+  searchItems: read("items", 1),
+  countItems: read("items", 1),
+  listNamespaces: read("items", 0),
+  deleteItems: write("items", 1, "idempotent"),
 
-  acquireLease: write("lease", "idempotent"),
-  renewLease: write("lease", "idempotent"),
-  releaseLease: write("lease", "idempotent"),
+  acquireLease: write("lease", 1, "idempotent"),
+  renewLease: write("lease", 1, "idempotent"),
+  releaseLease: write("lease", 1, "idempotent"),
 };
 
 /** All the names, for layers and tests that walk the contract. */

@@ -68,6 +68,8 @@ export interface StorageBackend
   readonly kind: string;
   /** The tenant that this view reaches. */
   readonly tenantName: string;
+  /** Deadline of calls that set none, in milliseconds (F2). */
+  readonly timeoutMs: number;
 
   /** Opens the store and brings its schema up to date. Idempotent; the first operation does it if nobody did (F3). */
   initialize(options?: CallOptions): Promise<void>;

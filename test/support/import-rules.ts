@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   contract: [],
   domain: ["contract"],
   backends: ["contract", "domain", "runtime"],
-  layers: ["contract", "domain"],
+  layers: ["contract", "domain", "runtime"],
   engine: ["contract", "domain/arguments", "domain/identifiers", "domain/message-content", "domain/clock", "runtime"],
   operations: ["contract"],
   testing: ["contract", "domain", "runtime"],

@@ -3,7 +3,7 @@ import { expectTypeOf, test } from "vitest";
 import { OPERATION_NAMES, OPERATIONS, type OperationName, type StorageBackend } from "waystone";
 
 /** Members of a storage that are no call upon the store. */
-type Aside = "kind" | "tenantName" | "tenant" | typeof Symbol.asyncDispose;
+type Aside = "kind" | "tenantName" | "timeoutMs" | "tenant" | typeof Symbol.asyncDispose;
 
 /** Members of the contract that a storage could lack and still compile. */
 type Dispensable<T> = { [K in keyof T]: Omit<T, K> extends T ? K : never }[keyof T];

@@ -88,6 +88,7 @@ function view(store: StoreLifecycle, clock: Clock, tenantName: string, scope: Vi
   return {
     kind: driver.kind,
     tenantName,
+    timeoutMs: store.timeoutMs,
     ...withErrorFields(verbs, driver.kind),
     tenant: (name) => scope.tenant(identifier(name, "tenant")),
     [Symbol.asyncDispose]: scope.close,
