@@ -134,6 +134,7 @@ export type {
   StorageBackend,
   StorageMetrics,
 } from "./contract/storage-backend.js";
+export type { SchemaStatus, StorageSchema } from "./contract/storage-schema.js";
 export type {
   GetTaskContextOptions,
   ListTaskContextVersionsOptions,
@@ -146,5 +147,12 @@ export type { StorageBackendOptions } from "./domain/backend/storage-backend.js"
 export type { Clock } from "./domain/clock.js";
 export { copyOfPrepared, prepareValue } from "./domain/codec/codec.js";
 export type { PreparedValue } from "./domain/codec/prepared-value.js";
-export { DEFAULT_URL, type OpenOptions, type OptionParser, openStorage, type StorageScheme } from "./open.js";
+export {
+  DEFAULT_URL,
+  type OpenOptions,
+  type OptionParser,
+  openSchema,
+  openStorage,
+  type StorageScheme,
+} from "./open.js";
 export { VERSION } from "./version.js";

@@ -1,6 +1,7 @@
 /** `openStorage(url)`: one way to every backend. A scheme's backend is loaded when it is first asked for. */
-import { InvalidArgumentError, quoteIdentifier } from "./contract/errors.js";
+import { InvalidArgumentError, quoteIdentifier, UnsupportedError } from "./contract/errors.js";
 import type { StorageBackend } from "./contract/storage-backend.js";
+import type { StorageSchema } from "./contract/storage-schema.js";
 import { boolean, string } from "./domain/arguments.js";
 import type { StorageBackendOptions } from "./domain/backend/storage-backend.js";
 import { kindOf } from "./domain/identifiers.js";
@@ -21,6 +22,10 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly schema?: string | undefined;
   /** PostgreSQL: `false` only checks the version of the schema. Default `true`. */
   readonly migrate?: boolean | undefined;
+  /** PostgreSQL: hash partitions of each large table, chosen when the schema is made. Default: as it is. */
+  readonly partitions?: number | undefined;
+  /** PostgreSQL: row-level security. Default: as the schema has it. */
+  readonly rls?: boolean | undefined;
   /** PostgreSQL: `false` behind a pooler that cannot keep prepared statements. Default `true`. */
   readonly preparedStatements?: boolean | undefined;
   /** PostgreSQL: least and most connections of the pool. Default 0 and 10. */
@@ -51,6 +56,8 @@ export interface StorageScheme {
    * is the URL as it was given, without the options in its query.
    */
   open(path: string, options: { readonly [name: string]: unknown }, address: string): Promise<StorageBackend>;
+  /** As `open`, for the schema alone; left out where a store has none. */
+  schema?(path: string, options: { readonly [name: string]: unknown }, address: string): Promise<StorageSchema>;
 }
 
 /** Turns the text of an option into its value; `name` is for the error. */
@@ -76,17 +83,27 @@ const POSTGRES: StorageScheme = {
     ...COMMON,
     schema: asText,
     migrate: asBoolean,
+    partitions: asNumber,
+    rls: asBoolean,
     preparedStatements: asBoolean,
     poolMin: asNumber,
     poolMax: asNumber,
   },
   hasAddressQuery: true,
-  open: async (_path, { poolMin, poolMax, ...options }, address) => {
+  open: async (_path, options, address) => {
     const { postgresStorage } = await import("./backends/postgres/index.js");
-    const pool = { min: poolMin as number | undefined, max: poolMax as number | undefined };
-    return postgresStorage({ ...options, url: address, pool });
+    return postgresStorage({ ...withPool(options), url: address });
+  },
+  schema: async (_path, options, address) => {
+    const { postgresStorageSchema } = await import("./backends/postgres/index.js");
+    return postgresStorageSchema({ ...withPool(options), url: address });
   },
 };
+
+/** Sizes of the pool have names of their own where options are texts. */
+function withPool({ poolMin, poolMax, ...options }: { readonly [name: string]: unknown }): object {
+  return { ...options, pool: { min: poolMin as number | undefined, max: poolMax as number | undefined } };
+}
 
 const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
   memory: {
@@ -103,6 +120,11 @@ const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
       if (path === "") throw new InvalidArgumentError("a sqlite: URL names a file: sqlite:./agent.db");
       const { sqliteStorage } = await import("./backends/sqlite/index.js");
       return sqliteStorage({ ...options, path });
+    },
+    schema: async (path, options) => {
+      if (path === "") throw new InvalidArgumentError("a sqlite: URL names a file: sqlite:./agent.db");
+      const { sqliteStorageSchema } = await import("./backends/sqlite/index.js");
+      return sqliteStorageSchema({ ...options, path });
     },
   },
   postgres: POSTGRES,
@@ -122,6 +144,30 @@ const OBJECT_OPTIONS = ["url", "clock", "initialize", "schemes", "env", "layers"
 export async function openStorage(url?: string | OpenOptions, options: OpenOptions = {}): Promise<StorageBackend> {
   const given = optionsOf(url, options);
   const layers = checkedLayers(given.layers ?? []);
+  const { target, path, chosen, address } = targetOf(given);
+  const storage = withLayers(await target.open(path, chosen, address), layers);
+  if (given.initialize === undefined || boolean(given.initialize, "initialize")) await opened(storage);
+  return storage;
+}
+
+/**
+ * The schema of the store that `openStorage` opens with the same arguments: to look at, to migrate, or as SQL. Opens no connection.
+ * @throws InvalidArgumentError as `openStorage`; UnsupportedError for a store that has no schema, such as `memory:`
+ */
+export async function openSchema(url?: string | OpenOptions, options: OpenOptions = {}): Promise<StorageSchema> {
+  const { scheme, target, path, chosen, address } = targetOf(optionsOf(url, options));
+  if (target.schema === undefined) throw new UnsupportedError(`a store of ${scheme}: has no schema`);
+  return target.schema(path, chosen, address);
+}
+
+/** Which store is meant, and how it is to be opened. */
+function targetOf(given: OpenOptions): {
+  readonly scheme: string;
+  readonly target: StorageScheme;
+  readonly path: string;
+  readonly chosen: { readonly [name: string]: unknown };
+  readonly address: string;
+} {
   const env = given.env ?? process.env;
   const { scheme, path, query, beforeQuery } = parseUrl(given.url ?? env.WAYSTONE_URL ?? DEFAULT_URL);
   const known = { ...SCHEMES, ...given.schemes };
@@ -132,13 +178,8 @@ export async function openStorage(url?: string | OpenOptions, options: OpenOptio
       `no storage has the scheme ${quoteIdentifier(scheme)}; the known ones are ${names.join(", ")}`,
     );
   }
-  const address = addressOf(beforeQuery, query, target);
-  const storage = withLayers(
-    await target.open(path, chooseOptions(scheme, target, given, query, env), address),
-    layers,
-  );
-  if (given.initialize === undefined || boolean(given.initialize, "initialize")) await opened(storage);
-  return storage;
+  const chosen = chooseOptions(scheme, target, given, query, env);
+  return { scheme, target, path, chosen, address: addressOf(beforeQuery, query, target) };
 }
 
 /** The URL without what are options of ours. */

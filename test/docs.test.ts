@@ -206,6 +206,8 @@ describe("the pages of the backends", () => {
     tls: true,
     schema: true,
     migrate: true,
+    partitions: true,
+    rls: true,
     preparedStatements: true,
   };
   const table = (backend: string) =>

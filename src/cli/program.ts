@@ -5,7 +5,7 @@ import { CommandFailure } from "./command-failure.js";
 import { EXIT } from "./exit-codes.js";
 import { addContexts, addHistory, addSessions } from "./grammar/sessions.js";
 import type { Run, Start } from "./grammar/start.js";
-import { addItems, addLangGraph, addRecords, addStore } from "./grammar/store.js";
+import { addItems, addLangGraph, addRecords, addSchema, addStore } from "./grammar/store.js";
 import { addCheckpoints, addThreads } from "./grammar/threads.js";
 import { watchInterruption } from "./interruption.js";
 import { type GlobalOptions, makeInvocation } from "./invocation.js";
@@ -73,6 +73,7 @@ function commandLine(start: Start): Command {
     addContexts,
     addItems,
     addStore,
+    addSchema,
     addRecords,
     addLangGraph,
   ]) {

@@ -3,7 +3,7 @@ import type { HealthCheck } from "../../contract/storage-backend.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { DriverHealth } from "../../domain/driver/storage-driver.js";
 import { sql } from "./connection/sql.js";
-import { SCHEMA_VERSION } from "./schema/migrate.js";
+import { SCHEMA_VERSION } from "./schema/migrations.js";
 import type { Database } from "./store.js";
 
 interface ServerState {

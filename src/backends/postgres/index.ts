@@ -2,7 +2,11 @@
 import "../../require-node.js";
 import { ClosedError } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
+import type { StorageSchema } from "../../contract/storage-schema.js";
+import { boolean, knownFields } from "../../domain/arguments.js";
 import { storageBackend } from "../../domain/backend/storage-backend.js";
+import { storageSchema } from "../../domain/backend/storage-schema.js";
+import type { Call } from "../../domain/driver/call.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
 import { checkpointVerbs } from "./checkpoints.js";
 import { endPool, makePool } from "./connection/own-pool.js";
@@ -13,9 +17,18 @@ import { importBatch } from "./imports.js";
 import { itemVerbs } from "./items.js";
 import { leaseVerbs } from "./leases.js";
 import { collectMetrics } from "./metrics.js";
-import { DEFAULT_SCHEMA, type PostgresStorageOptions, resolveOptions, schemaName } from "./options.js";
+import {
+  DEFAULT_SCHEMA,
+  type PostgresStorageOptions,
+  partitionCount,
+  type ResolvedOptions,
+  resolveOptions,
+  schemaName,
+} from "./options.js";
 import { exportRecords } from "./records.js";
-import { prepareSchema, schemaScript } from "./schema/migrate.js";
+import { migrateSchema, prepareSchema, schemaScript, schemaState, wantedSchema } from "./schema/migrate.js";
+import { SCHEMA_VERSION } from "./schema/migrations.js";
+import { pendingSteps } from "./schema/state.js";
 import { sessionVerbs } from "./sessions.js";
 import { Database } from "./store.js";
 import { taskContextVerbs } from "./task-contexts.js";
@@ -55,9 +68,7 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
     ...itemVerbs(database),
     ...leaseVerbs(database),
     async open(call) {
-      const { source } = resolved;
-      const pool = source.kind === "given" ? source.pool : await makePool(source);
-      const db = new Database(resolved, pool);
+      const db = await connectTo(resolved);
       try {
         await prepareSchema(db, call);
         opened = db;
@@ -79,13 +90,67 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
   };
 }
 
+/** How the schema of `postgresSchema` is laid out; see `PostgresStorageOptions`. */
+export interface PostgresSchemaOptions {
+  readonly schema?: string | undefined;
+  readonly partitions?: number | undefined;
+  readonly rls?: boolean | undefined;
+}
+
 /**
  * The SQL that makes the storage's schema in an empty database: to be run by somebody who may, where the application only has rights
  * on the tables and opens its storages with `migrate: false`.
- * @throws InvalidArgumentError for a name that cannot be a schema
+ * @throws InvalidArgumentError for a name that cannot be a schema, or another bad option
  */
-export function postgresSchema(schema: string = DEFAULT_SCHEMA): string {
-  return schemaScript(schemaName(schema));
+export function postgresSchema(options: string | PostgresSchemaOptions = {}): string {
+  const given = typeof options === "string" ? { schema: options } : options;
+  const { schema, partitions, rls } = knownFields(given, "options", ["schema", "partitions", "rls"]);
+  return schemaScript({
+    schema: schemaName(schema ?? DEFAULT_SCHEMA),
+    partitions: partitionCount(partitions ?? 0),
+    rls: boolean(rls ?? false, "rls"),
+  });
+}
+
+/**
+ * The schema of the storage that these options open: to look at, to migrate, or as SQL.
+ * @throws InvalidArgumentError for a bad option
+ */
+export function postgresStorageSchema(options: string | PostgresStorageOptions): StorageSchema {
+  const given = typeof options === "string" ? { url: options } : options;
+  const resolved = resolveOptions(given);
+  const { schema, partitions = 0, rls = false } = resolved;
+  let db: Database | undefined;
+  const opened = (): Database => {
+    if (db === undefined) throw new ClosedError("the schema is not open");
+    return db;
+  };
+  const driver = {
+    kind: "postgres",
+    wantedVersion: SCHEMA_VERSION,
+    async open() {
+      db = await connectTo(resolved);
+    },
+    async close() {
+      if (db !== undefined) await letGo(db);
+    },
+    script: (fromVersion: number) => schemaScript({ schema, partitions, rls }, fromVersion),
+    async status(call: Call) {
+      const state = await schemaState(opened(), call);
+      return { version: state.version, pending: pendingSteps(state, wantedSchema(opened())) };
+    },
+    async migrate(call: Call) {
+      await migrateSchema(opened(), call);
+    },
+    mapError: mapPostgresError,
+  };
+  return storageSchema(driver, given);
+}
+
+/** Opens no connection yet. */
+async function connectTo(options: ResolvedOptions): Promise<Database> {
+  const { source } = options;
+  return new Database(options, source.kind === "given" ? source.pool : await makePool(source));
 }
 
 /** The application's own pool stays open. */

@@ -32,6 +32,16 @@ export interface PostgresStorageOptions extends StorageBackendOptions {
   readonly schema?: string | undefined;
   /** `false` only checks the schema's version and changes nothing. Default `true`. */
   readonly migrate?: boolean | undefined;
+  /**
+   * Hash partitions of each large table, 2 to 256, or 0 for none. Chosen when the schema is made; another number than it has is
+   * refused. Default: as it is, none for a new schema.
+   */
+  readonly partitions?: number | undefined;
+  /**
+   * Row-level security: `true` puts policies on the tables, so that the server itself keeps tenants apart, and refuses a database
+   * user whom they do not bind; `false` refuses a schema that has them. Default: as it is, none for a new schema.
+   */
+  readonly rls?: boolean | undefined;
   /** `false` for a pooler between that cannot keep prepared statements, such as PgBouncer before 1.21. Default `true`. */
   readonly preparedStatements?: boolean | undefined;
   /** Task context versions that are kept (T2). Default 20. */
@@ -50,6 +60,8 @@ export interface ResolvedOptions {
       };
   readonly schema: string;
   readonly migrate: boolean;
+  readonly partitions: number | undefined;
+  readonly rls: boolean | undefined;
   readonly preparedStatements: boolean;
   readonly clock: Clock;
   readonly keepVersions: number;
@@ -61,6 +73,8 @@ const FIELDS = [
   "tls",
   "schema",
   "migrate",
+  "partitions",
+  "rls",
   "preparedStatements",
   "clock",
   "timeoutMs",
@@ -79,10 +93,19 @@ export function resolveOptions(options: PostgresStorageOptions): ResolvedOptions
     source: sourceOf(given.url, given.pool, given.tls as PostgresStorageOptions["tls"]),
     schema: given.schema === undefined ? DEFAULT_SCHEMA : schemaName(given.schema),
     migrate: flag(given.migrate, "migrate"),
+    partitions: given.partitions === undefined ? undefined : partitionCount(given.partitions),
+    rls: given.rls === undefined ? undefined : boolean(given.rls, "rls"),
     preparedStatements: flag(given.preparedStatements, "preparedStatements"),
     clock: (given.clock as Clock | undefined) ?? systemClock,
     keepVersions: keepVersionsOption(given.keepVersions),
   };
+}
+
+/** @throws InvalidArgumentError */
+export function partitionCount(value: unknown): number {
+  const count = integer(value, "partitions", { min: 0, max: 256 });
+  if (count === 1) throw new InvalidArgumentError("partitions must be 0 for none, or 2 to 256");
+  return count;
 }
 
 function sourceOf(url: unknown, pool: unknown, tls: PostgresStorageOptions["tls"]): ResolvedOptions["source"] {
@@ -123,7 +146,8 @@ function isPool(value: unknown): value is PgPool {
 /** @throws InvalidArgumentError for what PostgreSQL would not keep as it is */
 export function schemaName(value: unknown): string {
   const name = string(value, "schema");
-  if (name === "" || name.includes("\0")) throw new InvalidArgumentError("schema must be a name");
+  if (name === "" || name.includes("\0") || name.includes("$waystone$"))
+    throw new InvalidArgumentError("schema must be a name");
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
     throw new InvalidArgumentError(`schema must have at most ${MAX_NAME_BYTES} bytes`);
   }

@@ -12,6 +12,7 @@ import { Watch } from "./connection/watch.js";
 import { isAftermath, isAnswer, isRepeatable } from "./errors.js";
 import { KnownBlocks, threadKey } from "./known-blocks.js";
 import type { ResolvedOptions } from "./options.js";
+import { setTenant } from "./schema/row-security.js";
 
 /** Longest pause before a transaction that the server took back is tried again, in milliseconds. */
 const LONGEST_PAUSE_MS = 100;
@@ -31,6 +32,8 @@ export class Database {
   readonly #onPoolError = (error: Error): void => {
     this.lastIdleError = error;
   };
+  /** Whether the schema asks each transaction for its tenant, and whether the server binds this user by that. Known once the schema is. */
+  rowSecurity: { readonly asked: boolean; readonly binds: boolean } = { asked: false, binds: false };
   /** Why the pool last lost a connection that nobody used; for the health check. */
   lastIdleError: Error | undefined;
 
@@ -48,7 +51,11 @@ export class Database {
 
   /** Runs a statement that changes nothing. */
   read<Row>(call: Call, statement: Sql): Promise<Row[]> {
-    return this.#with(call, (connection) => connection.query<Row>(statement));
+    return this.#with(call, (connection) =>
+      this.rowSecurity.asked
+        ? this.#begun(connection, call, "read").only<Row>(statement)
+        : connection.query<Row>(statement),
+    );
   }
 
   /** Runs a single statement that is a transaction of its own. */
@@ -56,7 +63,9 @@ export class Database {
     return this.#again(call, () =>
       this.#with(call, (connection) => {
         call.sent = true;
-        return connection.query<Row>(statement);
+        return this.rowSecurity.asked
+          ? this.#begun(connection, call, "write").only<Row>(statement)
+          : connection.query<Row>(statement);
       }),
     );
   }
@@ -88,8 +97,7 @@ export class Database {
   async *stream<T>(call: Call, rows: (tx: Transaction) => AsyncGenerator<T>): AsyncGenerator<T> {
     const connection = await this.#connect(call);
     try {
-      const tx = new Transaction(connection);
-      tx.begin("snapshot", call);
+      const tx = this.#begun(connection, call, "snapshot");
       try {
         for await (const row of rows(tx)) {
           yield row;
@@ -145,8 +153,7 @@ export class Database {
     kind: TransactionKind,
     work: (tx: Transaction) => Promise<T>,
   ): Promise<T> {
-    const tx = new Transaction(connection);
-    tx.begin(kind, call);
+    const tx = this.#begun(connection, call, kind);
     try {
       const result = await work(tx);
       if (call.cancelled) throw call.cancellation();
@@ -161,6 +168,14 @@ export class Database {
       }
       throw cause;
     }
+  }
+
+  /** A transaction that has begun, for the tenant of the call. */
+  #begun(connection: Connection, call: Call, kind: TransactionKind): Transaction {
+    const tx = new Transaction(connection);
+    tx.begin(kind, call);
+    if (this.rowSecurity.asked) tx.run(setTenant(call.tenant));
+    return tx;
   }
 
   async #with<T>(call: Call, work: (connection: Connection) => Promise<T>): Promise<T> {

@@ -2,7 +2,10 @@
 import "../../require-node.js";
 import { ClosedError } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
+import type { StorageSchema } from "../../contract/storage-schema.js";
 import { storageBackend } from "../../domain/backend/storage-backend.js";
+import { storageSchema } from "../../domain/backend/storage-schema.js";
+import type { Call } from "../../domain/driver/call.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
 import { checkpointVerbs } from "./checkpoints.js";
 import { conversationVerbs } from "./conversations.js";
@@ -14,8 +17,9 @@ import { leaseVerbs } from "./leases.js";
 import { collectMetrics } from "./metrics.js";
 import { resolveOptions, type SqliteStorageOptions } from "./options.js";
 import { exportRecords } from "./records.js";
+import { pendingSteps, SCHEMA_VERSION, schemaScript } from "./schema/migrate.js";
 import { sessionVerbs } from "./sessions.js";
-import { OpenFile } from "./store.js";
+import { OpenFile, versionOfFile } from "./store.js";
 import { taskContextVerbs } from "./task-contexts.js";
 import { threadVerbs } from "./threads.js";
 
@@ -64,4 +68,30 @@ export function sqliteDriver(options: SqliteStorageOptions): StorageDriver {
     importBatch: (call, batch) => importBatch(file(), call, batch),
     mapError: (error) => mapSqliteError(error, resolved.path),
   };
+}
+
+/**
+ * The schema of a SQLite file: to look at, to migrate, or as SQL. Only `migrate` makes a file that is not there.
+ * @throws InvalidArgumentError for a bad option
+ */
+export function sqliteStorageSchema(options: string | SqliteStorageOptions): StorageSchema {
+  const given = typeof options === "string" ? { path: options } : options;
+  const resolved = resolveOptions(given);
+  const driver = {
+    kind: "sqlite",
+    wantedVersion: SCHEMA_VERSION,
+    // Each call opens the file for itself.
+    open: async () => undefined,
+    close: async () => undefined,
+    script: schemaScript,
+    async status(call: Call) {
+      const version = await versionOfFile(resolved.path, call);
+      return { version, pending: pendingSteps(version) };
+    },
+    async migrate(call: Call) {
+      await (await OpenFile.open(resolved, call)).close();
+    },
+    mapError: (error: unknown) => mapSqliteError(error, resolved.path),
+  };
+  return storageSchema(driver, given);
 }

@@ -1,5 +1,5 @@
 /** An open file: a connection that writes, one that reads, and what looks after them. The verbs are built on this. */
-
+import { statSync } from "node:fs";
 import { UnsupportedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
@@ -26,6 +26,17 @@ const LARGE_WRITE = 512 * 1024;
 
 /** Rows from which on a write lets go of the event loop on its way. */
 const MANY_ROWS = 200;
+
+/** The version of a file's schema; 0 for a file that is empty or not there. Makes none. */
+export async function versionOfFile(path: string, call: Call): Promise<number> {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) return 0;
+  const connection = new Connection(path);
+  try {
+    return await untilFree(call, () => schemaVersion(connection, path));
+  } finally {
+    connection.close();
+  }
+}
 
 export class OpenFile {
   readonly options: ResolvedOptions;

@@ -34,6 +34,29 @@ export function addStore(program: Command, start: Start): void {
     .action(start(async () => (await import("../commands/cleanup.js")).cleanup));
 }
 
+export function addSchema(program: Command, start: Start): void {
+  const schema = program.command("schema").description("Look at, migrate and print the schema of a store");
+  const words = (name: string, description: string): Command =>
+    schema
+      .command(name)
+      .description(description)
+      .option(
+        "--schema <name>",
+        "PostgreSQL: the schema that holds the tables (default: as the URL says, else waystone)",
+      )
+      .option("--partitions <n>", "PostgreSQL: hash partitions of each large table of a new schema", wholeNumber(0))
+      .option("--rls", "PostgreSQL: with row-level security");
+  words("print", "Print the SQL that makes the schema; no server is asked")
+    .option("--from <version>", "only what leads from this version on", wholeNumber(0))
+    .action(start(async () => (await import("../commands/schema.js")).schemaPrint));
+  words("migrate", "Bring the schema up to date; creates it if there is none").action(
+    start(async () => (await import("../commands/schema.js")).schemaMigrate),
+  );
+  words("status", "Compare the schema with what this version needs; exit code 8 if something is pending").action(
+    start(async () => (await import("../commands/schema.js")).schemaStatus),
+  );
+}
+
 const KINDS = ["session", "message", "task_context", "thread", "checkpoint", "write", "item"];
 
 export function addRecords(program: Command, start: Start): void {

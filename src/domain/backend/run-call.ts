@@ -20,9 +20,14 @@ export type OpenStream = (
   signal: AbortSignal | undefined,
 ) => Promise<{ readonly call: Call; readonly end: () => void }>;
 
+/** What opening, running and closing need of a driver. */
+export type LifecycleDriver = Pick<StorageDriver, "kind" | "open" | "close" | "mapError">;
+
+type WithDriver = { readonly driver: LifecycleDriver };
+
 /** What all views of one opened store share. */
-export class StoreLifecycle {
-  readonly driver: StorageDriver;
+export class StoreLifecycle<Driver extends LifecycleDriver = StorageDriver> {
+  readonly driver: Driver;
   readonly deadlines: Deadlines = new Deadlines();
   readonly timeoutMs: number;
   #state: "open" | "closing" | "closed" = "open";
@@ -32,7 +37,7 @@ export class StoreLifecycle {
   #inFlight = 0;
   #onIdle: (() => void) | undefined;
 
-  constructor(driver: StorageDriver, timeoutMs: number) {
+  constructor(driver: Driver, timeoutMs: number) {
     this.driver = driver;
     this.timeoutMs = timeoutMs;
   }
@@ -105,7 +110,7 @@ export class StoreLifecycle {
 
 /** The runners of one tenant's view. `isClosed` is the view's own. */
 export function runCalls(
-  store: StoreLifecycle,
+  store: StoreLifecycle<LifecycleDriver>,
   tenant: string,
   isClosed: () => boolean,
 ): { run: RunCall; openStream: OpenStream } {
@@ -142,7 +147,7 @@ export function runCalls(
 
 /** The caller's promise settles when the work does, or at the deadline, or on abort; the store stays busy until the work does. */
 function watched<T>(
-  store: StoreLifecycle,
+  store: StoreLifecycle<LifecycleDriver>,
   call: WatchedCall,
   signal: AbortSignal | undefined,
   work: (call: Call) => Promise<T>,
@@ -188,14 +193,18 @@ function attempt<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T> {
   }
 }
 
-async function openThenWork<T>(store: StoreLifecycle, call: WatchedCall, work: (call: Call) => Promise<T>): Promise<T> {
+async function openThenWork<T>(
+  store: StoreLifecycle<LifecycleDriver>,
+  call: WatchedCall,
+  work: (call: Call) => Promise<T>,
+): Promise<T> {
   await store.open(call.tenant);
   if (call.cancelled) throw call.cancellation();
   return work(call);
 }
 
 /** What is no storage error after the driver's own mapping is a defect; it is told as one, with its cause. */
-export function asStorageError(error: unknown, store: Pick<StoreLifecycle, "driver">, call: Call): Error {
+export function asStorageError(error: unknown, store: WithDriver, call: Call): Error {
   const mapped = isStorageError(error) ? error : store.driver.mapError(error, call);
   if (isStorageError(mapped)) return withFields(mapped, store, call);
   const outcome = call.sent ? "unknown" : "not-applied";
@@ -210,7 +219,7 @@ export function asStorageError(error: unknown, store: Pick<StoreLifecycle, "driv
   );
 }
 
-function withFields<E extends Error>(error: E, store: Pick<StoreLifecycle, "driver">, call: Call): E {
+function withFields<E extends Error>(error: E, store: WithDriver, call: Call): E {
   if (isStorageError(error)) {
     error.backend ??= store.driver.kind;
     error.operation ??= call.operation;

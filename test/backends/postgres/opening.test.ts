@@ -130,6 +130,9 @@ describe("options", () => {
     [{ url: "postgresql://localhost/x", schema: "x".repeat(64) }, "63 bytes"],
     [{ url: "postgresql://localhost/x", pool: { max: 0 } }, "pool.max"],
     [{ url: "postgresql://localhost/x", pool: { min: 5, max: 2 } }, "pool.min"],
+    [{ url: "postgresql://localhost/x", partitions: 1 }, "partitions"],
+    [{ url: "postgresql://localhost/x", partitions: 257 }, "partitions"],
+    [{ url: "postgresql://localhost/x", rls: 1 as unknown as boolean }, "rls"],
     [{ url: "postgresql://localhost/x", migrate: "no" as unknown as boolean }, "migrate"],
     [{ url: "postgresql://localhost/x", colour: 1 } as PostgresStorageOptions, "colour"],
   ])("%j is refused: %s", (options, message) => {

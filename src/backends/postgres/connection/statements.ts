@@ -30,8 +30,17 @@ export class Statements {
       : { text, values, types: ROW_VALUES };
   }
 
-  /** The text with every `@table` in the schema. */
+  /**
+   * The text with every `@table` in the schema; `@:schema` is the schema's name, also inside a literal, and `@:namespace` its number
+   * in the catalogue, NULL when it is not there.
+   */
   inSchema(text: string): string {
-    return text.replace(/@([a-z_]+)/g, (_, table: string) => `${this.#schema}.${table}`);
+    const quoted = this.#schema.replaceAll("'", "''");
+    return text
+      .replaceAll("@:namespace", "to_regnamespace('@:schema')")
+      .replace(/(')?@(:schema|[a-z_][a-z_0-9]*)/g, (_, quote: string | undefined, name: string) => {
+        const schema = quote === undefined ? this.#schema : `'${quoted}`;
+        return name === ":schema" ? schema : `${schema}.${name}`;
+      });
   }
 }

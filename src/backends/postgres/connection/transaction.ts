@@ -4,9 +4,10 @@ import type { Connection } from "./connection.js";
 import type { Sql } from "./sql.js";
 
 /** How a transaction begins. */
-export type TransactionKind = "write" | "snapshot";
+export type TransactionKind = "read" | "write" | "snapshot";
 
 const BEGIN = {
+  read: "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
   write: "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
   snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 };
@@ -56,6 +57,21 @@ export class Transaction {
   /** Sends a write whose result nobody needs; it is waited for with the end of the transaction. */
   run(statement: Sql): void {
     this.#later(this.#connection.query(statement));
+  }
+
+  /**
+   * The rows of a statement that is the whole transaction. COMMIT goes with it: all of it is one round trip, and what has failed is
+   * rolled back by it.
+   */
+  async only<Row>(statement: Sql): Promise<Row[]> {
+    const rows = this.query<Row>(statement);
+    this.#later(this.#connection.script("COMMIT"));
+    try {
+      const [found] = await Promise.all([rows, this.settled()]);
+      return found;
+    } catch (error) {
+      throw this.#failure ?? error;
+    }
   }
 
   /** Waits for what `run` has sent. */

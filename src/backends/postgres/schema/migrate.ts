@@ -1,4 +1,4 @@
-/** Versions of the schema. Many processes may open a database at once: one migrates, the others find the work done (F3). */
+/** Bringing the schema up to date. Many processes may open a database at once: one migrates, the others find the work done (F3). */
 import { createHash } from "node:crypto";
 import { StorageConnectionError, UnsupportedError } from "../../../contract/errors.js";
 import type { Call } from "../../../domain/driver/call.js";
@@ -6,87 +6,87 @@ import { quotedName, sql } from "../connection/sql.js";
 import { Statements } from "../connection/statements.js";
 import type { Transaction } from "../connection/transaction.js";
 import type { Database } from "../store.js";
-import { TABLES } from "./tables.js";
-import { VIEWS } from "./views.js";
-
-/** Scripts that lead from each version to the next; the first one from an empty schema. A script that was released never changes. */
-const MIGRATIONS: readonly string[] = [TABLES + VIEWS];
-
-/** The version that this code reads and writes. */
-export const SCHEMA_VERSION: number = MIGRATIONS.length;
+import { CREATE_VERSIONS, MIGRATIONS } from "./migrations.js";
+import { GUARD_ROWS } from "./row-security.js";
+import { isGuarded, pendingSteps, readSchema, type SchemaState, type WantedSchema } from "./state.js";
 
 /**
- * Brings the schema up to date, or only checks it.
+ * Brings the schema up to date, or only checks it, and has the storage say its tenant where the server asks for it.
  * @throws UnsupportedError for a database or a schema that this version cannot work with
  */
 export async function prepareSchema(db: Database, call: Call): Promise<void> {
-  if ((await schemaVersion(db, call)) === SCHEMA_VERSION) return;
-  if (!db.options.migrate) {
-    throw new StorageConnectionError(
-      `the schema ${quotedName(db.options.schema)} is not at version ${SCHEMA_VERSION}, and migrate is off: run the migration first`,
-      { retryable: false },
+  const wanted = wantedSchema(db);
+  let state = await schemaState(db, call);
+  const pending = pendingSteps(state, wanted);
+  if (pending.length > 0) {
+    if (!db.options.migrate) throw notReady(wanted, pending);
+    state = await migrateSchema(db, call);
+  }
+  if (wanted.rls === true && !state.binds) {
+    throw new UnsupportedError(
+      "row-level security does not bind this database user, which is a superuser or has BYPASSRLS: connect as another one",
     );
   }
+  db.rowSecurity = { asked: isGuarded(state, wanted), binds: state.binds };
+}
+
+/** Only reads. */
+export function schemaState(db: Database, call: Call): Promise<SchemaState> {
+  return readSchema((statement) => db.read(call, statement), wantedSchema(db));
+}
+
+/** What is pending, in one transaction. */
+export async function migrateSchema(db: Database, call: Call): Promise<SchemaState> {
   await db.transact(call, (tx) => migrate(db, tx));
+  return schemaState(db, call);
 }
 
-/** 0 for none. Only reads. @throws UnsupportedError for a newer one */
-export async function schemaVersion(db: Database, call: Call): Promise<number> {
-  const [found] = await db.read<{ table: string | null; encoding: string }>(
-    call,
-    sql`SELECT to_regclass(${`${quotedName(db.options.schema)}.schema_version`})::text AS table,
-      current_setting('server_encoding') AS encoding`,
-  );
-  if (found?.encoding !== "UTF8") {
-    throw new UnsupportedError(`the database must be encoded as UTF8, and it is ${found?.encoding}`);
-  }
-  if (found.table === null) return 0;
-  const [row] = await db.read<{ version: number }>(call, READ_VERSION);
-  return knownVersion(db, row?.version ?? 0);
+export function wantedSchema({ options }: Database): WantedSchema {
+  return { schema: quotedName(options.schema), partitions: options.partitions, rls: options.rls };
 }
 
-const READ_VERSION = sql`SELECT max(version) AS version FROM @schema_version`;
-
-function knownVersion(db: Database, version: number): number {
-  if (version <= SCHEMA_VERSION) return version;
-  throw new UnsupportedError(
-    `the schema ${quotedName(db.options.schema)} has version ${version}, and this version of the package knows ${SCHEMA_VERSION}: update the package`,
+function notReady({ schema }: WantedSchema, pending: readonly string[]): StorageConnectionError {
+  return new StorageConnectionError(
+    `the schema ${schema} is not ready (${pending.join("; ")}), and migrate is off: run \`waystone schema migrate\` first`,
+    { retryable: false },
   );
 }
 
 async function migrate(db: Database, tx: Transaction): Promise<void> {
-  const { schema } = db.options;
-  await tx.query(sql`SELECT pg_advisory_xact_lock(${lockNumber(schema)}::bigint)`);
-  const [there] = await tx.query<{ schema: boolean; table: string | null }>(
-    sql`SELECT to_regnamespace(${quotedName(schema)}) IS NOT NULL AS schema,
-      to_regclass(${`${quotedName(schema)}.schema_version`})::text AS table`,
-  );
-  let version = 0;
-  if (there?.schema !== true) await tx.script(`CREATE SCHEMA ${quotedName(schema)}`);
-  if (there?.table === null || there === undefined) {
-    await tx.script(CREATE_VERSIONS);
-  } else {
-    // Another process may have been faster.
-    version = knownVersion(db, (await tx.get<{ version: number | null }>(READ_VERSION))?.version ?? 0);
+  const wanted = wantedSchema(db);
+  await tx.query(sql`SELECT pg_advisory_xact_lock(${lockNumber(db.options.schema)}::bigint)`);
+  // Another process may have been faster.
+  const state = await readSchema((statement) => tx.query(statement), wanted);
+  if (!state.hasNamespace) await tx.script("CREATE SCHEMA @:schema");
+  if (state.version === 0) await tx.script(CREATE_VERSIONS);
+  const shape = { partitions: state.version === 0 ? (wanted.partitions ?? 0) : state.partitions };
+  for (const [i, { script }] of MIGRATIONS.slice(state.version).entries()) {
+    await tx.script(script(shape));
+    await tx.query(sql`INSERT INTO @schema_version (version) VALUES (${state.version + i + 1})`);
   }
-  for (const script of MIGRATIONS.slice(version)) {
-    version += 1;
-    await tx.script(script);
-    await tx.query(sql`INSERT INTO @schema_version (version) VALUES (${version})`);
-  }
+  if (isGuarded(state, wanted)) await tx.script(GUARD_ROWS);
 }
 
-const CREATE_VERSIONS =
-  "CREATE TABLE @schema_version (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())";
-
 /**
- * The SQL that makes the schema of this version in an empty database, for a team that runs it in its own pipeline; storages with
- * `migrate: false` then only look at it.
+ * The SQL that leads from a version of the schema to the one that this code knows, for a team that runs it in its own pipeline;
+ * storages with `migrate: false` then only look at it.
  */
-export function schemaScript(schema: string): string {
+export function schemaScript(
+  {
+    schema,
+    partitions = 0,
+    rls = false,
+  }: { readonly schema: string; readonly partitions?: number; readonly rls?: boolean },
+  fromVersion = 0,
+): string {
   const statements = new Statements(schema, false);
-  const versions = MIGRATIONS.map((script, i) => `${script}\nINSERT INTO @schema_version (version) VALUES (${i + 1});`);
-  const parts = [`CREATE SCHEMA ${quotedName(schema)};`, `${CREATE_VERSIONS};`, ...versions];
+  const parts = fromVersion === 0 ? ["CREATE SCHEMA IF NOT EXISTS @:schema;", CREATE_VERSIONS] : [];
+  for (const [i, { name, script }] of MIGRATIONS.slice(fromVersion).entries()) {
+    const version = fromVersion + i + 1;
+    parts.push(`-- version ${version}: ${name}`, script({ partitions }));
+    parts.push(`INSERT INTO @schema_version (version) VALUES (${version});`);
+  }
+  if (rls) parts.push("-- row-level security", GUARD_ROWS);
   return `BEGIN;\n${parts.map((part) => statements.inSchema(part)).join("\n")}\nCOMMIT;\n`;
 }
 

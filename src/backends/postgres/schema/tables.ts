@@ -6,7 +6,43 @@
 const ID = 'text COLLATE "C" NOT NULL';
 const OPTIONAL_ID = 'text COLLATE "C"';
 
-export const TABLES: string = `
+/** Tables that are spread over partitions where a schema has them, and by what: the leading keys (`tables`). */
+export const SPREAD: { readonly [table: string]: string } = {
+  sessions: "tenant, session_id",
+  idempotency_keys: "tenant, session_id",
+  messages: "tenant, session_id",
+  contexts: "tenant, context_id",
+  context_versions: "tenant, context_id",
+  threads: "tenant, thread_id",
+  checkpoints: "tenant, thread_id",
+  checkpoint_blocks: "tenant, thread_id",
+  checkpoint_writes: "tenant, thread_id",
+  items: "tenant, item_id",
+  leases: "tenant, subject_id",
+};
+
+/** @param partitions how many each large table has; 0 for none */
+export function tables(partitions: number): string {
+  if (partitions === 0) return TABLES;
+  const spread = TABLES.replaceAll(
+    /^(CREATE TABLE @([a-z_]+) \([\s\S]*?\n\));/gm,
+    (whole, table: string, name: string) => {
+      const key = SPREAD[name];
+      return key === undefined ? whole : `${table} PARTITION BY HASH (${key});`;
+    },
+  );
+  return `${spread}\n${Object.keys(SPREAD)
+    .flatMap((table) =>
+      Array.from(
+        { length: partitions },
+        (_, i) =>
+          `CREATE TABLE @${table}_${i} PARTITION OF @${table} FOR VALUES WITH (MODULUS ${partitions}, REMAINDER ${i});`,
+      ),
+    )
+    .join("\n")}\n`;
+}
+
+const TABLES = `
 CREATE TABLE @tenants (
   tenant ${ID},
   last_lease_token bigint NOT NULL,

@@ -9,8 +9,10 @@ import { VIEWS } from "./views.js";
 /** In the header of every file of ours: "Wayf". The `file` command and SQLite itself show it. */
 export const APPLICATION_ID = 0x57617966;
 
-/** Scripts that lead from each version to the next; the first one from an empty file. A script that was released never changes. */
-const MIGRATIONS: readonly string[] = [TABLES + VIEWS];
+/** What leads from each version to the next; the first one from an empty file. A script that was released never changes. */
+const MIGRATIONS: readonly { readonly name: string; readonly script: string }[] = [
+  { name: "tables, indexes and views", script: TABLES + VIEWS },
+];
 
 /** The version that this code reads and writes. */
 export const SCHEMA_VERSION: number = MIGRATIONS.length;
@@ -51,7 +53,7 @@ export async function migrate(connection: Connection, path: string, call: Waitin
   await untilFree(call, () => connection.control("BEGIN IMMEDIATE"));
   try {
     // Another process may have been faster.
-    for (const script of MIGRATIONS.slice(schemaVersion(connection, path))) connection.script(script);
+    for (const { script } of MIGRATIONS.slice(schemaVersion(connection, path))) connection.script(script);
     connection.pragma(`application_id = ${APPLICATION_ID}`);
     connection.pragma(`user_version = ${SCHEMA_VERSION}`);
     await untilFree(call, () => connection.control("COMMIT"));
@@ -59,4 +61,18 @@ export async function migrate(connection: Connection, path: string, call: Waitin
     connection.rollback();
     throw error;
   }
+}
+
+/** What a file of a version still needs, in words. */
+export function pendingSteps(version: number): string[] {
+  return MIGRATIONS.slice(version).map(({ name }, i) => `version ${version + i + 1}: ${name}`);
+}
+
+/** The statements that lead from a version to the one that this code knows, for SQLite's own shell. */
+export function schemaScript(fromVersion: number): string {
+  const scripts = MIGRATIONS.slice(fromVersion).map(
+    ({ name, script }, i) => `-- version ${fromVersion + i + 1}: ${name}\n${script}`,
+  );
+  const header = [`PRAGMA application_id = ${APPLICATION_ID};`, `PRAGMA user_version = ${SCHEMA_VERSION};`];
+  return `BEGIN IMMEDIATE;\n${[...scripts, ...header].join("\n")}\nCOMMIT;\n`;
 }
