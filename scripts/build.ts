@@ -1,7 +1,7 @@
-// Builds `dist`: the library with `tsc`, then the command, which inlines the packages that only it uses.
+// Builds `dist`: the library with `tsc`, then the command, which inlines the packages that only it uses, and the packages of layers.
 import { spawnSync } from "node:child_process";
-import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { chmodSync, globSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { type OutputChunk, type Plugin, rolldown } from "rolldown";
 
 const root = resolve(import.meta.dirname, "..");
@@ -13,6 +13,7 @@ const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 const compiler = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { cwd: root, stdio: "inherit" });
 if (compiler.status !== 0) process.exit(1);
 await buildCommand();
+await bundleForLayers();
 
 /** The command's own modules and its packages become chunks in one folder; the library stays imported from `dist`. */
 async function buildCommand(): Promise<void> {
@@ -34,7 +35,26 @@ async function buildCommand(): Promise<void> {
   await bundle.close();
   chmodSync(join(commandOutput, "main.js"), 0o755);
   const chunks = output.filter((part) => part.type === "chunk");
-  writeFileSync(join(commandOutput, "THIRD-PARTY-LICENSES.txt"), licencesOf(chunks));
+  writeFileSync(join(commandOutput, "THIRD-PARTY-LICENSES.txt"), licencesOf("The waystone command", chunks));
+}
+
+/** Each module of `layers/bundled` becomes one file with the code of its package. No public type names it, so its types go. */
+async function bundleForLayers(): Promise<void> {
+  const folder = join(root, "dist", "layers", "bundled");
+  const chunks: OutputChunk[] = [];
+  for (const file of globSync("*.js", { cwd: folder })) {
+    const name = basename(file, ".js");
+    const bundle = await rolldown({
+      cwd: root,
+      input: join(root, "src", "layers", "bundled", `${name}.ts`),
+      platform: "node",
+    });
+    const { output } = await bundle.write({ file: join(folder, file), format: "esm" });
+    await bundle.close();
+    chunks.push(...output.filter((part) => part.type === "chunk"));
+    for (const ending of ["d.ts", "d.ts.map", "js.map"]) rmSync(join(folder, `${name}.${ending}`));
+  }
+  writeFileSync(join(folder, "THIRD-PARTY-LICENSES.txt"), licencesOf("This folder", chunks));
 }
 
 /** Every chunk lies flat in `dist/cli`, so a library module is always one folder up. */
@@ -78,8 +98,8 @@ function takeBuiltinsLate(): Plugin {
   };
 }
 
-/** The licence text of every package of which code ended in the command. */
-function licencesOf(chunks: readonly OutputChunk[]): string {
+/** The licence text of every package of which code ended there. */
+function licencesOf(holder: string, chunks: readonly OutputChunk[]): string {
   const modules = chunks.flatMap((chunk) => Object.keys(chunk.modules));
   const folders = new Set(modules.flatMap((id) => packageFolder(id) ?? []));
   const sections = [...folders].sort().map((folder) => {
@@ -88,7 +108,7 @@ function licencesOf(chunks: readonly OutputChunk[]): string {
     if (file === undefined) throw new Error(`${name} is bundled but has no licence file`);
     return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
   });
-  return `The waystone command contains code of these packages.\n\n${sections.join(`\n${"-".repeat(80)}\n\n`)}`;
+  return `${holder} contains code of these packages.\n\n${sections.join(`\n${"-".repeat(80)}\n\n`)}`;
 }
 
 function packageFolder(moduleId: string): string | undefined {

@@ -45,6 +45,7 @@ export type {
 } from "./contract/conversation-storage.js";
 export {
   AbortedError,
+  CallRefusedError,
   ClosedError,
   ConflictError,
   CorruptionError,

@@ -6,6 +6,7 @@ import { importViolations } from "./support/import-rules.js";
 import { manifest, repositoryRoot } from "./support/repository.js";
 
 const bundledInCommand = ["commander", "cli-table3", "cli-progress", "string-width"];
+const bundledInLayers = ["cockatiel", "lru-cache"];
 const optionalPeers = Object.entries(manifest.peerDependenciesMeta ?? {})
   .filter(([, meta]) => meta.optional)
   .map(([name]) => name);
@@ -18,11 +19,13 @@ describe("the sources", () => {
   });
 
   it("import in one direction only", () => {
-    expect(importViolations(graph, { optionalPeers, bundledInCommand })).toEqual([]);
+    expect(importViolations(graph, { optionalPeers, bundledInCommand, bundledInLayers })).toEqual([]);
   });
 
   it("bundle only packages that are development dependencies", () => {
-    expect(Object.keys(manifest.devDependencies)).toEqual(expect.arrayContaining(bundledInCommand));
+    expect(Object.keys(manifest.devDependencies)).toEqual(
+      expect.arrayContaining([...bundledInCommand, ...bundledInLayers]),
+    );
   });
 
   it("declare every peer as optional", () => {
@@ -132,6 +135,11 @@ const faults: readonly (readonly [name: string, files: Record<string, string>, w
     { "engine/a.ts": 'import { Command } from "commander";' },
     "no dependencies",
   ],
+  [
+    "a bundled package of the layers beside its folder",
+    { "layers/a.ts": 'import { LRUCache } from "lru-cache";' },
+    "no dependencies",
+  ],
   ["a peer in the engine", { "engine/a.ts": 'const a = await import("pg");' }, "knows no driver"],
   ["a peer that is linked", { "backends/postgres/a.ts": 'import pg from "pg";' }, "when it is first needed"],
   [
@@ -152,7 +160,7 @@ const faults: readonly (readonly [name: string, files: Record<string, string>, w
 ];
 
 describe("the rules", () => {
-  const packages = { optionalPeers: ["pg"], bundledInCommand: ["commander"] };
+  const packages = { optionalPeers: ["pg"], bundledInCommand: ["commander"], bundledInLayers: ["lru-cache"] };
 
   it.each(faults)("refuse %s", (_name, files, words) => {
     const violations = importViolations(graphOf(files), packages);
@@ -170,6 +178,7 @@ describe("the rules", () => {
       "backends/postgres/index.ts": 'import type { Pool } from "pg"; const pg = await import("pg");',
       "adapters/pg/index.ts": 'import pg from "pg"; import "../../contract/errors.js";',
       "engine/index.ts": 'import "../domain/identifiers.js";',
+      "layers/bundled/lru-cache.ts": 'export { LRUCache } from "lru-cache";',
       "open.ts": 'const a = await import("./backends/sqlite/index.js");',
       "index.ts": 'import "./require-node.js"; export { a } from "./open.js";',
       "require-node.ts": 'import "./contract/errors.js";',

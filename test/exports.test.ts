@@ -1,6 +1,6 @@
 // What `package.json` promises of the built package is there, typed, and loads no more than it should.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -128,6 +128,23 @@ describe("the command", () => {
 function isOf(name: string, specifier: string): boolean {
   return specifier === name || specifier.startsWith(`${name}/`);
 }
+
+describe("the packages that layers contain", () => {
+  it("come with their licences, and no type of theirs is public", () => {
+    const folder = join(repositoryRoot, "dist", "layers", "bundled");
+    expect(readFileSync(join(folder, "THIRD-PARTY-LICENSES.txt"), "utf8")).toContain("cockatiel");
+    expect(globSync("*", { cwd: folder }).filter((file) => !/^(.+\.js|THIRD-PARTY-LICENSES\.txt)$/.test(file))).toEqual(
+      [],
+    );
+    const declarations = globSync("**/*.d.ts", { cwd: join(repositoryRoot, "dist") });
+    const foreign = declarations.filter((file) =>
+      /from "(cockatiel|lru-cache)"|layers\/bundled|\.\/bundled\//.test(
+        readFileSync(join(repositoryRoot, "dist", file), "utf8"),
+      ),
+    );
+    expect(foreign).toEqual([]);
+  });
+});
 
 describe("the syntax", () => {
   it("of src has no default export and no export of everything", () => {

@@ -38,6 +38,8 @@ export interface StorageErrorOptions {
   readonly backend?: string | undefined;
   /** Name of the operation, as in `OPERATIONS`. Default: filled in by the backend. */
   readonly operation?: string | undefined;
+  /** Milliseconds after which another attempt may help, where that is known. */
+  readonly retryAfterMs?: number | undefined;
   /** The driver's own error, kept as it was. */
   readonly cause?: unknown;
 }
@@ -47,6 +49,8 @@ export abstract class StorageError extends Error {
   abstract readonly code: StorageErrorCode;
   readonly outcome: StorageErrorOutcome;
   readonly retryable: boolean;
+  /** Milliseconds after which another attempt may help; `undefined` where nobody knows. */
+  readonly retryAfterMs: number | undefined;
   /** Kind of the backend that refused, `undefined` until a backend has seen the error. */
   backend: string | undefined;
   /** Operation that failed, `undefined` until a backend has seen the error. */
@@ -57,6 +61,7 @@ export abstract class StorageError extends Error {
     this.name = new.target.name;
     this.outcome = options.outcome ?? "not-applied";
     this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
     this.backend = options.backend;
     this.operation = options.operation;
   }
@@ -96,6 +101,15 @@ export class StorageConnectionError extends StorageError {
   readonly code = "CONNECTION";
   constructor(message: string, options: StorageErrorOptions = {}) {
     super(message, { retryable: true, ...options });
+  }
+}
+
+/** A layer kept the call from the store, to which nothing was sent: its circuit is open, or its queue is full. */
+export class CallRefusedError extends StorageConnectionError {
+  readonly reason: "circuit-open" | "queue-full";
+  constructor(reason: "circuit-open" | "queue-full", message: string, options?: StorageErrorOptions) {
+    super(message, options);
+    this.reason = reason;
   }
 }
 

@@ -8,6 +8,8 @@ export interface AllowedPackages {
   readonly optionalPeers: readonly string[];
   /** Development packages that the build inlines into the command. */
   readonly bundledInCommand: readonly string[];
+  /** Development packages that the build inlines into `layers/bundled`. */
+  readonly bundledInLayers: readonly string[];
 }
 
 /** What each part may import besides itself: a part, or one module of a part. */
@@ -49,7 +51,7 @@ const PURE_BUILTINS = new Set(
 );
 
 /** Parts that may name an optional peer; only an adapter's whole purpose is the package, so it alone links it. */
-const PEER_PARTS = new Set(["adapters", "backends", "open", "server"]);
+const PEER_PARTS = new Set(["adapters", "backends", "layers", "open", "server"]);
 
 /** Every wrong import as one sentence; an empty list when all is well. */
 export function importViolations(graph: ImportGraph, packages: AllowedPackages): string[] {
@@ -108,6 +110,7 @@ function packageViolations(file: string, each: ModuleImport, packages: AllowedPa
   }
   const name = packageName(specifier);
   if (kind === "cli" && packages.bundledInCommand.includes(name)) return [];
+  if (file.startsWith("layers/bundled/") && packages.bundledInLayers.includes(name)) return [];
   if (!packages.optionalPeers.includes(name)) {
     return [`${file} imports ${specifier}: the package has no dependencies and no such optional peer`];
   }

@@ -1,0 +1,10 @@
+/** What the layers take of cockatiel. The build puts its code here, so that nobody has to install it. */
+export {
+  CircuitState,
+  ConstantBackoff,
+  CountBreaker,
+  circuitBreaker,
+  ExponentialBackoff,
+  fullJitterGenerator,
+  handleWhenResult,
+} from "cockatiel";
