@@ -99,20 +99,24 @@ export function selectNamespaces(tenant: string, listing: NamespaceListing, now:
       AND substring(place FROM 1 FOR 1024) >= substring(${from} FROM 1 FOR 1024)
       AND substring(place FROM 1 FOR 1024) <= ${end.subarray(0, 1024)}
     ORDER BY substring(place FROM 1 FOR 1024), place LIMIT 1`;
-  const matches =
+  const matches = (name: Sql): Sql =>
     suffix.length === 0
       ? sql`true`
-      : sql`namespace[cardinality(namespace) - ${suffix.length - 1}::int :] = ${suffix}::text[]`;
-  const cut = maxDepth === null ? sql`namespace` : sql`namespace[1:${maxDepth}::int]`;
-  const isCut = maxDepth === null ? sql`false` : sql`cardinality(namespace) >= ${maxDepth}::int AND ${matches}`;
+      : sql`${name}[cardinality(${name}) - ${suffix.length - 1}::int :] = ${suffix}::text[]`;
+  const cut = (name: Sql): Sql => (maxDepth === null ? name : sql`${name}[1:${maxDepth}::int]`);
+  const isCut = (name: Sql): Sql =>
+    maxDepth === null ? sql`false` : sql`cardinality(${name}) >= ${maxDepth}::int AND ${matches(name)}`;
+  const name = sql`namespace`;
+  // Inside the recursion that of the row found before.
+  const before = sql`found.namespace`;
   const length = (labels: Sql): Sql => sql`(SELECT sum(octet_length(label) + 1)::int FROM unnest(${labels}) label)`;
   return sql`WITH RECURSIVE found (place, namespace) AS (
       (${next(sql`${start}::bytea`)})
       UNION ALL
-      SELECT following.* FROM found, LATERAL (${next(sql`CASE WHEN ${qualified(isCut)}
-          THEN substring(found.place FROM 1 FOR ${length(qualified(cut))} - 1) || '\\x01'::bytea
-          ELSE substring(found.place FROM 1 FOR ${length(sql`found.namespace`)}) || '\\x01'::bytea END`)}) following)
-    SELECT to_json(${cut}) AS labels FROM found WHERE ${matches} LIMIT ${limit + 1}`;
+      SELECT following.* FROM found, LATERAL (${next(sql`CASE WHEN ${isCut(before)}
+          THEN substring(found.place FROM 1 FOR ${length(cut(before))} - 1) || '\\x01'::bytea
+          ELSE substring(found.place FROM 1 FOR ${length(before)}) || '\\x01'::bytea END`)}) following)
+    SELECT to_json(${cut(name)}) AS labels FROM found WHERE ${matches(name)} LIMIT ${limit + 1}`;
 }
 
 export function toNamespaceRows(
@@ -125,12 +129,4 @@ export function toNamespaceRows(
 /** The first bytes of a namespace that is another one after the cut. */
 function beyond(cut: readonly string[], maxDepth: number | null): Uint8Array {
   return cut.length === maxDepth ? bytesBeyond(cut) : Buffer.concat([namespaceBytes(cut), Buffer.of(1)]);
-}
-
-/** The same condition inside the recursion, where the column is that of the row found before. */
-function qualified(part: Sql): Sql {
-  return new Sql(
-    part.texts.map((text) => text.replaceAll(/\bnamespace\b/g, "found.namespace")),
-    part.values,
-  );
 }

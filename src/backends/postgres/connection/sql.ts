@@ -7,42 +7,34 @@ export type SqlValue = string | number | boolean | null | Uint8Array | readonly 
 export class Sql {
   /** Nothing that looks like one is taken for one. */
   declare private readonly brand: never;
-  /** One more than there are values. */
+  /** The template's own: the same array whenever the same place in the source is reached. */
   readonly texts: readonly string[];
-  readonly values: readonly SqlValue[];
+  /** One fewer than there are texts; what is SQL itself becomes part of the text. */
+  readonly parts: readonly (SqlValue | Sql)[];
 
-  constructor(texts: readonly string[], values: readonly SqlValue[]) {
+  constructor(texts: readonly string[], parts: readonly (SqlValue | Sql)[]) {
     this.texts = texts;
-    this.values = values;
+    this.parts = parts;
   }
 }
 
 /** Makes a statement of a template; a value that is SQL itself becomes part of the text with its own values. */
-export function sql(texts: TemplateStringsArray, ...values: (SqlValue | Sql)[]): Sql {
-  if (!values.some((value) => value instanceof Sql)) return new Sql(texts, values as SqlValue[]);
-  const flatTexts: string[] = [texts[0] as string];
-  const flatValues: SqlValue[] = [];
-  for (const [i, value] of values.entries()) {
-    const next = texts[i + 1] as string;
-    const last = flatTexts.length - 1;
-    if (!(value instanceof Sql)) {
-      flatValues.push(value);
-      flatTexts.push(next);
-      continue;
-    }
-    flatTexts[last] += value.texts[0] as string;
-    flatTexts.push(...value.texts.slice(1));
-    flatValues.push(...value.values);
-    flatTexts[flatTexts.length - 1] += next;
-  }
-  return new Sql(flatTexts, flatValues);
+export function sql(texts: TemplateStringsArray, ...parts: (SqlValue | Sql)[]): Sql {
+  return new Sql(texts, parts);
 }
 
 /** The text with numbered parameters. */
-export function numbered({ texts }: Sql): string {
-  let text = texts[0] as string;
-  for (let i = 1; i < texts.length; i++) text += `$${i}${texts[i]}`;
-  return text;
+export function numbered(statement: Sql): string {
+  let count = 0;
+  const textOf = ({ texts, parts }: Sql): string => {
+    let text = texts[0] as string;
+    for (const [i, part] of parts.entries()) {
+      text += part instanceof Sql ? textOf(part) : `$${++count}`;
+      text += texts[i + 1];
+    }
+    return text;
+  };
+  return textOf(statement);
 }
 
 /** A name in double quotes. */

@@ -2,12 +2,42 @@
 import { createHash } from "node:crypto";
 import type { PgStatement } from "./pg-module.js";
 import { ROW_VALUES } from "./row-values.js";
-import { numbered, quotedName, type Sql } from "./sql.js";
+import { numbered, quotedName, Sql, type SqlValue } from "./sql.js";
+
+/** Most statements that each connection keeps prepared, and most texts that are remembered: filters have any number of shapes. */
+const MOST_PREPARED = 1_000;
+
+interface Text {
+  readonly text: string;
+  /** `undefined` for one too many to be prepared. */
+  readonly name: string | undefined;
+}
+
+/**
+ * A place in the tree of texts that were made: below each template, with the number of values before it, those that followed. A text is
+ * found by the templates it is made of, which costs less than making it again.
+ */
+class Step {
+  readonly #next = new Map<readonly string[], Step[]>();
+  text: Text | undefined;
+
+  to(template: readonly string[], valuesBefore: number): Step {
+    let steps = this.#next.get(template);
+    if (steps === undefined) {
+      steps = [];
+      this.#next.set(template, steps);
+    }
+    steps[valuesBefore] ??= new Step();
+    return steps[valuesBefore];
+  }
+}
 
 export class Statements {
   readonly #schema: string;
   readonly #prepared: boolean;
-  readonly #known = new Map<string, { readonly text: string; readonly name: string }>();
+  readonly #names = new Set<string>();
+  #texts = new Step();
+  #textCount = 0;
 
   constructor(schema: string, prepared: boolean) {
     this.#schema = quotedName(schema);
@@ -15,17 +45,11 @@ export class Statements {
   }
 
   of(statement: Sql): PgStatement {
-    const template = numbered(statement);
-    let known = this.#known.get(template);
-    if (known === undefined) {
-      const text = this.inSchema(template);
-      const name = `waystone_${createHash("sha256").update(text).digest("base64url").slice(0, 24)}`;
-      known = { text, name };
-      this.#known.set(template, known);
-    }
-    const { text, name } = known;
-    const values = [...statement.values];
-    return this.#prepared && values.length > 0
+    const values: SqlValue[] = [];
+    const place = placeOf(statement, this.#texts, values);
+    place.text ??= this.#learn(statement);
+    const { text, name } = place.text;
+    return name !== undefined && values.length > 0
       ? { text, name, values, types: ROW_VALUES }
       : { text, values, types: ROW_VALUES };
   }
@@ -43,4 +67,25 @@ export class Statements {
         return name === ":schema" ? schema : `${schema}.${name}`;
       });
   }
+
+  #learn(statement: Sql): Text {
+    this.#textCount += 1;
+    if (this.#textCount > MOST_PREPARED) {
+      this.#texts = new Step();
+      this.#textCount = 0;
+    }
+    const text = this.inSchema(numbered(statement));
+    const name = `waystone_${createHash("sha256").update(text).digest("base64url").slice(0, 24)}`;
+    if (this.#prepared && this.#names.size < MOST_PREPARED) this.#names.add(name);
+    return { text, name: this.#names.has(name) ? name : undefined };
+  }
+}
+
+function placeOf({ texts, parts }: Sql, before: Step, values: SqlValue[]): Step {
+  let place = before.to(texts, values.length);
+  for (const part of parts) {
+    if (part instanceof Sql) place = placeOf(part, place, values);
+    else values.push(part);
+  }
+  return place;
 }
