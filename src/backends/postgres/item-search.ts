@@ -2,7 +2,7 @@
 import type { ItemCount, ItemListing, NamespaceListing } from "../../domain/driver/items.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
 import type { ItemCondition } from "../../domain/item-filter.js";
-import { Sql, sql } from "./connection/sql.js";
+import { type Sql, sql } from "./connection/sql.js";
 import {
   bytesBeyond,
   ITEM_COLUMNS,

@@ -4,7 +4,7 @@ import { ClosedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { Connection } from "./connection/connection.js";
-import type { PgClient, PgPool } from "./connection/pg-module.js";
+import type { PgPool } from "./connection/pg-module.js";
 import type { Sql } from "./connection/sql.js";
 import { Statements } from "./connection/statements.js";
 import { Transaction, type TransactionKind } from "./connection/transaction.js";
@@ -29,6 +29,11 @@ export class Database {
   readonly outlines: RecentOutlines<string> = new RecentOutlines();
   readonly #watch = new Watch();
   readonly #inUse = new Set<Connection>();
+  /** Given back by a call a moment ago; whoever calls next has one without a way through the pool. */
+  readonly #kept: Connection[] = [];
+  readonly #letGo = (): void => {
+    for (const connection of this.#kept.splice(0)) connection.release();
+  };
   readonly #onPoolError = (error: Error): void => {
     this.lastIdleError = error;
   };
@@ -117,10 +122,12 @@ export class Database {
 
   /** Takes back what calls still hold, such as that of an export that nobody reads on (F4). */
   abandon(): void {
+    this.#letGo();
     for (const connection of this.#inUse) {
       connection.spoil(new ClosedError("the storage is closed"));
       connection.release();
     }
+    this.#inUse.clear();
   }
 
   /** For a thread that goes. */
@@ -189,18 +196,32 @@ export class Database {
 
   async #connect(call: Call): Promise<Connection> {
     if (call.cancelled) throw call.cancellation();
-    const client: PgClient = await this.pool.connect();
+    const connection = this.#takeKept() ?? new Connection(await this.pool.connect(), this.statements, this.#watch);
     if (call.cancelled) {
-      client.release();
+      connection.release();
       throw call.cancellation();
     }
-    const connection = new Connection(client, call, this.statements, this.#watch);
+    connection.lend(call);
     this.#inUse.add(connection);
     return connection;
   }
 
+  #takeKept(): Connection | undefined {
+    for (let kept = this.#kept.pop(); kept !== undefined; kept = this.#kept.pop()) {
+      if (!kept.broken) return kept;
+      kept.release();
+    }
+    return undefined;
+  }
+
+  /** The next call often comes as soon as this one has its result: it finds the connection still here. */
   #release(connection: Connection): void {
-    this.#inUse.delete(connection);
-    connection.release();
+    if (!this.#inUse.delete(connection)) return;
+    connection.takeBack();
+    if (connection.broken || this.pool.waitingCount > 0) {
+      connection.release();
+      return;
+    }
+    if (this.#kept.push(connection) === 1) setImmediate(this.#letGo);
   }
 }

@@ -1,4 +1,4 @@
-/** A connection in the hands of one call: what is sent on it, in order, and how it goes back to the pool. */
+/** A connection that was taken from the pool, in the hands of one call after the other: what is sent on it, in order. */
 import type { Call } from "../../../domain/driver/call.js";
 import { destroySocket, requestCancel } from "./cancel-request.js";
 import type { PgClient, PgStatement } from "./pg-module.js";
@@ -8,30 +8,45 @@ import type { Watch } from "./watch.js";
 
 export class Connection {
   readonly #client: PgClient;
-  readonly #call: Call;
   readonly #statements: Statements;
   readonly #watch: Watch;
   readonly #pipelined: boolean;
   readonly #onError = (error: Error): void => {
     this.#broken ??= error;
   };
+  readonly #giveUp = (call: Call): void => {
+    requestCancel(this.#client);
+    // The cancellation may come late, and must not hit whoever has the connection next.
+    this.spoil(call.cancellation());
+  };
+  #call: Call | undefined;
   #broken: Error | undefined;
   #released = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(client: PgClient, call: Call, statements: Statements, watch: Watch) {
+  constructor(client: PgClient, statements: Statements, watch: Watch) {
     this.#client = client;
-    this.#call = call;
     this.#statements = statements;
     this.#watch = watch;
     this.#pipelined = (client as { readonly pipeline?: unknown }).pipeline === true;
     client.on("error", this.#onError);
-    watch.watch(call, () => this.#giveUp());
   }
 
   /** The connection cannot be used again. */
   get broken(): boolean {
     return this.#broken !== undefined;
+  }
+
+  /** From here on the connection is the call's: it is given up with it. */
+  lend(call: Call): void {
+    this.#call = call;
+    this.#watch.watch(call, this.#giveUp);
+  }
+
+  /** The call has done with it. */
+  takeBack(): void {
+    if (this.#call !== undefined) this.#watch.unwatch(this.#call);
+    this.#call = undefined;
   }
 
   /** Sends a statement; several may be on their way at once, and are carried out in order. */
@@ -44,11 +59,11 @@ export class Connection {
     return this.#send({ text: this.#statements.inSchema(text) });
   }
 
-  /** Gives the connection back; a broken one is closed. Later calls do nothing. */
+  /** Gives the connection back to the pool; a broken one is closed. Later calls do nothing. */
   release(): void {
     if (this.#released) return;
     this.#released = true;
-    this.#watch.unwatch(this.#call);
+    this.takeBack();
     this.#client.release(this.#broken ?? false);
     this.#client.removeListener("error", this.#onError);
   }
@@ -57,12 +72,6 @@ export class Connection {
   spoil(error: Error): void {
     this.#broken ??= error;
     destroySocket(this.#client);
-  }
-
-  #giveUp(): void {
-    requestCancel(this.#client);
-    // The cancellation may come late, and must not hit whoever has the connection next.
-    this.spoil(this.#call.cancellation());
   }
 
   #send(statement: PgStatement): Promise<unknown[]> {

@@ -5,11 +5,11 @@ import type { Call } from "../../../domain/driver/call.js";
 const TICK_MS = 40;
 
 export class Watch {
-  readonly #watched = new Map<Call, () => void>();
+  readonly #watched = new Map<Call, (call: Call) => void>();
   #timer: NodeJS.Timeout | undefined;
 
   /** Calls `giveUp` once if the call is cancelled before `unwatch`. */
-  watch(call: Call, giveUp: () => void): void {
+  watch(call: Call, giveUp: (call: Call) => void): void {
     this.#watched.set(call, giveUp);
     if (this.#timer === undefined) this.#timer = setInterval(() => this.#tick(), TICK_MS);
     else if (this.#watched.size === 1) this.#timer.ref();
@@ -33,7 +33,7 @@ export class Watch {
     for (const [call, giveUp] of this.#watched) {
       if (!call.cancelled) continue;
       this.#watched.delete(call);
-      giveUp();
+      giveUp(call);
     }
   }
 }
