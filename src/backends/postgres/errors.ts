@@ -19,6 +19,7 @@ const STATE = {
   lacksRights: "42501",
   undefinedTable: "42P01",
   undefinedFunction: "42883",
+  undefinedSetting: "42704",
   undefinedSchema: "3F000",
   undefinedDatabase: "3D000",
   diskFull: "53100",
@@ -75,6 +76,11 @@ export function mapPostgresError(error: unknown, call: Call): unknown {
     case STATE.undefinedSchema:
     case STATE.undefinedFunction:
       return new StorageConnectionError("the storage's schema is not there, or not whole", permanent);
+    case STATE.undefinedSetting:
+      return new StorageConnectionError(
+        "the schema has got row-level security since the storage was opened: open it again",
+        permanent,
+      );
     case STATE.undefinedDatabase:
       return new StorageConnectionError("the database does not exist", permanent);
     case STATE.diskFull:

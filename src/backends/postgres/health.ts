@@ -48,6 +48,7 @@ export async function checkHealth(db: Database, call: Call): Promise<DriverHealt
           `fsync = ${state.fsync}, synchronous_commit = ${state.synchronousCommit}, ` +
           `full_page_writes = ${state.fullPageWrites}: an acknowledged write survives ${SURVIVES[durability]}`,
       },
+      tenantsCheck(db),
       poolCheck(db),
     ],
   };
@@ -65,6 +66,13 @@ function durabilityOf(state: ServerState): "replicated" | "crash" | "process" {
   if (state.fullPageWrites !== "on") return "process";
   const waitsForStandby = state.synchronousCommit !== "local" && state.synchronousStandbys !== "";
   return waitsForStandby ? "replicated" : "crash";
+}
+
+function tenantsCheck({ rowSecurity: { asked, binds } }: Database): HealthCheck {
+  const name = "tenants";
+  if (!asked) return { name, status: "ok", message: "kept apart by every statement; no row-level security" };
+  if (binds) return { name, status: "ok", message: "kept apart by the server: row-level security" };
+  return { name, status: "warning", message: "row-level security does not bind this database user" };
 }
 
 function poolCheck({ pool, lastIdleError }: Database): HealthCheck {

@@ -1,7 +1,7 @@
 /** Counts of one tenant, exact up to a size: of a large table the server counts a sample of its pages, and the metrics say so. */
 import type { Call } from "../../domain/driver/call.js";
 import type { DriverMetrics } from "../../domain/driver/storage-driver.js";
-import { quotedName, type Sql, sql } from "./connection/sql.js";
+import { type Sql, sql } from "./connection/sql.js";
 import { isItemLive } from "./item-rows.js";
 import { NOTHING } from "./session-listing.js";
 import { isLive } from "./session-rows.js";
@@ -32,7 +32,7 @@ export async function collectMetrics(db: Database, call: Call): Promise<DriverMe
   };
   const [counts] = await db.read<Counts>(
     call,
-    sql`SELECT c.*, t.*, i.*, ${totalSize(db)} AS "sizeBytes" FROM
+    sql`SELECT c.*, t.*, i.*, ${TOTAL_SIZE} AS "sizeBytes" FROM
       (SELECT count(*) AS sessions, count(*) FILTER (WHERE status = 'active') AS "activeSessions",
           coalesce(sum(message_count), 0)::bigint AS messages, coalesce(sum(request_count), 0)::bigint AS requests,
           coalesce(sum(error_count), 0)::bigint AS errors
@@ -59,8 +59,9 @@ export async function collectMetrics(db: Database, call: Call): Promise<DriverMe
 async function percentsOf(db: Database, call: Call): Promise<{ readonly [Name in Table]: number }> {
   const rows = await db.read<{ table: string; rows: number }>(
     call,
-    sql`SELECT relname AS table, reltuples AS rows FROM pg_class
-      WHERE relnamespace = to_regnamespace(${quotedName(db.options.schema)}) AND relkind IN ('r', 'p')`,
+    sql`SELECT coalesce(whole.relname, c.relname) AS table, sum(greatest(c.reltuples, 0)) AS rows
+      FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class whole ON whole.oid = i.inhparent
+      WHERE c.relnamespace = @:namespace AND c.relkind = 'r' GROUP BY 1`,
   );
   const percentOf = (table: Table): number => {
     const size = rows.find((each) => each.table === table)?.rows ?? 0;
@@ -70,7 +71,5 @@ async function percentsOf(db: Database, call: Call): Promise<{ readonly [Name in
 }
 
 /** Bytes on the server's disk, of all tenants. */
-function totalSize(db: Database): Sql {
-  return sql`(SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class
-    WHERE relnamespace = to_regnamespace(${quotedName(db.options.schema)}) AND relkind IN ('r', 'p'))`;
-}
+const TOTAL_SIZE: Sql = sql`(SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class
+    WHERE relnamespace = @:namespace AND relkind = 'r')`;

@@ -12,7 +12,6 @@ import { Watch } from "./connection/watch.js";
 import { isAftermath, isAnswer, isRepeatable } from "./errors.js";
 import { KnownBlocks, threadKey } from "./known-blocks.js";
 import type { ResolvedOptions } from "./options.js";
-import { setTenant } from "./schema/row-security.js";
 
 /** Longest pause before a transaction that the server took back is tried again, in milliseconds. */
 const LONGEST_PAUSE_MS = 100;
@@ -180,8 +179,7 @@ export class Database {
   /** A transaction that has begun, for the tenant of the call. */
   #begun(connection: Connection, call: Call, kind: TransactionKind): Transaction {
     const tx = new Transaction(connection);
-    tx.begin(kind, call);
-    if (this.rowSecurity.asked) tx.run(setTenant(call.tenant));
+    tx.begin(kind, call, this.rowSecurity.asked);
     return tx;
   }
 

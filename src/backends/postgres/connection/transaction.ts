@@ -1,7 +1,7 @@
 /** One transaction on a connection. */
 import type { Call } from "../../../domain/driver/call.js";
 import type { Connection } from "./connection.js";
-import type { Sql } from "./sql.js";
+import { type Sql, sql } from "./sql.js";
 
 /** How a transaction begins. */
 export type TransactionKind = "read" | "write" | "snapshot";
@@ -29,11 +29,19 @@ export class Transaction {
     return this.#failure;
   }
 
-  /** Sends BEGIN, and does not wait for it. The server stops what runs longer than the call has time (F2). */
-  begin(kind: TransactionKind, call: Call): void {
+  /**
+   * Sends BEGIN, and does not wait for it. The server stops what runs longer than the call has time (F2).
+   * @param asTenant the server is told for which tenant, as its row-level security asks for
+   */
+  begin(kind: TransactionKind, call: Call, asTenant: boolean): void {
     const left = call.remainingMs();
     const timeout = Number.isFinite(left) ? Math.max(1, Math.ceil(left)) : NO_TIMEOUT;
-    this.#later(this.#connection.script(`${BEGIN[kind]}; SET LOCAL statement_timeout = ${timeout}`));
+    if (asTenant) {
+      this.#later(this.#connection.script(BEGIN[kind]));
+      this.run(setTenant(call.tenant, timeout));
+    } else {
+      this.#later(this.#connection.script(`${BEGIN[kind]}; SET LOCAL statement_timeout = ${timeout}`));
+    }
   }
 
   query<Row>(statement: Sql): Promise<Row[]> {
@@ -102,4 +110,9 @@ export class Transaction {
       this.#failure ??= error;
     });
   }
+}
+
+/** The tenant, as long as the transaction lasts: a pooler between may give the connection to others. */
+function setTenant(tenant: string, timeoutMs: number): Sql {
+  return sql`SELECT set_config('waystone.tenant', ${tenant}, true), set_config('statement_timeout', ${String(timeoutMs)}, true)`;
 }

@@ -4,16 +4,8 @@
  */
 import { type Sql, sql } from "../connection/sql.js";
 
-/** The setting that says the tenant. It lasts as long as its transaction, so that a pooler between may give connections to others. */
-const SETTING = "waystone.tenant";
-
 /** The first server whose views look at tables with the rights of whoever asks. */
 export const LEAST_SERVER_VERSION = 150_000;
-
-/** To be sent in each transaction, before anything else. */
-export function setTenant(tenant: string): Sql {
-  return sql`SELECT set_config('waystone.tenant', ${tenant}, true)`;
-}
 
 const TABLES_WITH_TENANT = `SELECT c.oid FROM pg_class c
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant' AND NOT a.attisdropped
@@ -28,7 +20,7 @@ const HAS_POLICY = "EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid A
 export const GUARD_ROWS: string = `DO $waystone$
 DECLARE
   each regclass;
-  belongs text := 'tenant = current_setting(''${SETTING}'')';
+  belongs text := 'tenant = current_setting(''waystone.tenant'')';
 BEGIN
   FOR each IN ${TABLES_WITH_TENANT} AND NOT ${HAS_POLICY} LOOP
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', each);

@@ -36,7 +36,7 @@ export async function readSchema(query: Query, wanted: WantedSchema): Promise<Sc
   const [found] = await query<Found>(
     sql`SELECT to_regclass('@:schema.schema_version')::text AS versions, @:namespace IS NOT NULL AS "hasNamespace",
       current_setting('server_encoding') AS encoding, current_setting('server_version_num')::int AS "serverVersion",
-      (SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('@:schema.sessions')) AS partitions, g.tables, g.guarded,
+      (SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('@:schema.messages')) AS partitions, g.tables, g.guarded,
       coalesce(row_security_active(to_regclass('@:schema.sessions')::oid), false) AS binds
     FROM (${COUNT_GUARDED}) g`,
   );

@@ -6,19 +6,19 @@
 const ID = 'text COLLATE "C" NOT NULL';
 const OPTIONAL_ID = 'text COLLATE "C"';
 
-/** Tables that are spread over partitions where a schema has them, and by what: the leading keys (`tables`). */
-export const SPREAD: { readonly [table: string]: string } = {
-  sessions: "tenant, session_id",
+/**
+ * Tables that are spread over partitions where a schema has them, and by what: the leading keys. They hold what grows with use. The heads
+ * (sessions, threads, contexts, leases) stay whole: statements look them up from one another, where the server would have to plan
+ * for every partition each time.
+ */
+const SPREAD: { readonly [table: string]: string } = {
   idempotency_keys: "tenant, session_id",
   messages: "tenant, session_id",
-  contexts: "tenant, context_id",
   context_versions: "tenant, context_id",
-  threads: "tenant, thread_id",
   checkpoints: "tenant, thread_id",
   checkpoint_blocks: "tenant, thread_id",
   checkpoint_writes: "tenant, thread_id",
   items: "tenant, item_id",
-  leases: "tenant, subject_id",
 };
 
 /** @param partitions how many each large table has; 0 for none */
