@@ -22,11 +22,11 @@ export const LAYER_PLACES: readonly LayerPlace[] = [
   "monitor",
   "logging",
   "tracing",
-  "cache",
   "encryption",
-  "batch",
+  "cache",
   "failover",
   "retry",
+  "batch",
   "circuit-breaker",
   "concurrency-limit",
   "timeout",
@@ -43,19 +43,33 @@ const rule = (outer: LayerPlace, inner: LayerPlace, because: string): OrderRule 
 
 /** If both are there, `outer` stands outside of `inner`. */
 export const ORDER_RULES: readonly OrderRule[] = [
-  rule("cache", "encryption", "the cache would hold ciphertext, to be decrypted again at every hit"),
-  rule("cache", "failover", "the cache of one store would not see the writes that go to the other"),
-  rule("cache", "retry", "hits would count as load, and let more retries reach a store that fails"),
-  rule("cache", "circuit-breaker", "what the cache holds would be refused while the circuit is open"),
-  rule("cache", "concurrency-limit", "a hit would wait for a slot that it does not need"),
-  rule("cache", "timeout", "a read that several callers share would end at the deadline of the first"),
-
+  rule("encryption", "cache", "the cache would hold plain text, for whoever reads the process's memory or its dumps"),
   rule("encryption", "batch", "what waits in the batch, and in its journal, would be plain text"),
   rule("encryption", "failover", "the two stores would hold different ciphertext, and could never be compared"),
   rule("encryption", "retry", "another attempt would be encrypted anew, and one key with another payload is refused"),
 
-  rule("batch", "failover", "one append could reach a store alone, and its batch the other"),
-  rule("batch", "retry", "an append would be sent again while the batch that holds it is under way"),
+  rule("cache", "failover", "the cache of one store would not see the writes that go to the other"),
+  rule("cache", "retry", "hits would count as load, and let more retries reach a store that fails"),
+  rule("cache", "batch", "the cache would keep what it read while newer appends wait in the batch outside of it"),
+  rule("cache", "circuit-breaker", "what the cache holds would be refused while the circuit is open"),
+  rule("cache", "concurrency-limit", "a hit would wait for a slot that it does not need"),
+  rule("cache", "timeout", "a read that several callers share would end at the deadline of the first"),
+
+  rule("failover", "retry", "another attempt would ask the store that the failover has just left"),
+  rule("failover", "batch", "appends would wait together for one store while the other could take them"),
+  rule("failover", "circuit-breaker", "failures of one store would close the way to the other"),
+  rule("failover", "concurrency-limit", "a store that hangs would take the slots of the other"),
+  rule("failover", "timeout", "one deadline would have to hold the calls to both stores"),
+
+  rule(
+    "retry",
+    "batch",
+    "a batch would be sent again whole, although only each append knows whether it may be repeated",
+  ),
+  rule("retry", "circuit-breaker", "attempts would go on against a store that is known to be away"),
+  rule("retry", "concurrency-limit", "a call would keep its slot while it waits for its next attempt"),
+  rule("retry", "timeout", "the first attempt would take all the time, and leave none for another"),
+
   rule("batch", "circuit-breaker", "one batch that fails would count as many failures"),
   rule(
     "batch",
@@ -63,15 +77,6 @@ export const ORDER_RULES: readonly OrderRule[] = [
     "appends that wait for their batch would take the slots, and keep the batch small",
   ),
   rule("batch", "timeout", "the time in which a batch gathers would count as the store's"),
-
-  rule("failover", "retry", "another attempt would ask the store that the failover has just left"),
-  rule("failover", "circuit-breaker", "failures of one store would close the way to the other"),
-  rule("failover", "concurrency-limit", "a store that hangs would take the slots of the other"),
-  rule("failover", "timeout", "one deadline would have to hold the calls to both stores"),
-
-  rule("retry", "circuit-breaker", "attempts would go on against a store that is known to be away"),
-  rule("retry", "concurrency-limit", "a call would keep its slot while it waits for its next attempt"),
-  rule("retry", "timeout", "the first attempt would take all the time, and leave none for another"),
 
   rule("circuit-breaker", "concurrency-limit", "calls would queue for a slot only to hear that the circuit is open"),
   rule("circuit-breaker", "timeout", "a store that never answers would never open the circuit"),

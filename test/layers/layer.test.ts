@@ -55,12 +55,14 @@ describe("withLayers", () => {
 
   it("refuses a wrong order also when layers are put on one by one", () => {
     const inner = withLayers(memoryStorage(), [passing("cache")]);
-    expect(() => passing("encryption")(inner)).toThrow("cache must stand outside of encryption");
+    expect(() => passing("failover")(inner)).toThrow("cache must stand outside of failover");
     expect(() => withLayers(passing("logging")(inner), [passing("retry")])).toThrow(
       "cache must stand outside of retry",
     );
     const encrypted = passing("encryption")(memoryStorage());
-    expect(() => passing("batch")(encrypted)).toThrow("encryption must stand outside of batch");
+    expect(() => passing("cache")(encrypted)).toThrow("encryption must stand outside of cache");
+    const retrying = passing("retry")(memoryStorage());
+    expect(() => passing("batch")(retrying)).toThrow("retry must stand outside of batch");
   });
 
   it("refuses what is no layer", () => {
