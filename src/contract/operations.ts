@@ -27,7 +27,7 @@ export type OperationSubject = "session" | "sessions" | "thread" | "threads" | "
  * Whether a call whose outcome is unknown may be sent again. (One that was `not-applied` always may.)
  *
  * - `idempotent`: twice leaves the same state as once.
- * - `keyed`: only if these arguments carry a key that makes the second one harmless.
+ * - `keyed`: only if these arguments carry a key that makes the second one harmless. Asked also before a store has looked at them.
  * - `never`: a second one could take effect twice.
  */
 export type RetrySafety<Args extends readonly unknown[]> =
@@ -77,7 +77,7 @@ export const OPERATIONS: OperationTable = {
   }),
   getSession: read("session", 1),
   updateSession: write("session", 2, {
-    keyed: (_sessionId: string, update: SessionUpdate) => update.idempotencyKey !== undefined,
+    keyed: (_sessionId: string, update: SessionUpdate) => update?.idempotencyKey !== undefined,
   }),
   endSession: write("session", 2, "idempotent"),
   listSessions: read("sessions", 0),
@@ -92,7 +92,7 @@ export const OPERATIONS: OperationTable = {
   }),
   addConversationMessages: write("session", 2, {
     keyed: (_sessionId: string, messages: readonly NewMessage[]) =>
-      messages.every((message) => message.messageId !== undefined),
+      Array.isArray(messages) && messages.every((message) => message?.messageId !== undefined),
   }),
   getConversationHistory: read("session", 1),
   deleteConversationMessages: write("session", 2, "idempotent"),

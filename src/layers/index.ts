@@ -1,7 +1,16 @@
 /** `waystone/layers`: what stands between an application and its storage. `docs/layers.md` says which, and in which order. */
 import "../require-node.js";
 
+export {
+  type CircuitBreakerLayer,
+  type CircuitBreakerOptions,
+  type CircuitState,
+  circuitBreaker,
+} from "./circuit-breaker.js";
+export { type ConcurrencyLimitLayer, type ConcurrencyLimitOptions, concurrencyLimit } from "./concurrency-limit.js";
 export { intercept } from "./intercept.js";
-export { type Layer, type LayerDefinition, layer, layersOf, withLayers } from "./layer.js";
-export type { Interceptor, LayerCall, Next } from "./layer-call.js";
+export { type Layer, type LayerDefinition, type LayerReading, layer, layersOf, withLayers } from "./layer.js";
+export { type Interceptor, isHarmlessTwice, type LayerCall, type Next } from "./layer-call.js";
 export { LAYER_PLACES, type LayerPlace } from "./layer-order.js";
+export { type RetryLayer, type RetryOptions, type RetryStats, retry } from "./retry.js";
+export { type TimeoutOptions, timeout } from "./timeout.js";

@@ -53,7 +53,7 @@ function startCall<T>(
   const next = async (changes?: CallOptions): Promise<undefined> => {
     if (!call.repeatable) throw new UnsupportedError("a stream that has been read from cannot begin again");
     const records = open(changes)[Symbol.asyncIterator]();
-    const first = await records.next();
+    const first = await call.goOn(() => records.next());
     call.repeatable = false;
     const { promise: ended, resolve, reject } = Promise.withResolvers<undefined>();
     begin({ records, first, end: (failure) => (failure === undefined ? resolve(undefined) : reject(failure.error)) });

@@ -3,6 +3,7 @@ import type { CallOptions } from "../contract/call.js";
 import { OPERATION_NAMES, type OperationName } from "../contract/operations.js";
 import type { StorageRecord } from "../contract/records.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
+import { CallsInFlight } from "./calls-in-flight.js";
 import { interceptStream } from "./intercept-stream.js";
 import { InterceptedCall, type Interceptor } from "./layer-call.js";
 
@@ -17,32 +18,56 @@ const STREAMS: ReadonlySet<OperationName> = new Set<OperationName>(["exportRecor
  * (the kind, and what a backend has beside the contract) is the storage's own.
  *
  * - A stream's arguments are checked by the storage when it is asked for; what is refused then never becomes a call.
+ * - An interceptor may hold calls back: closing refuses new ones, and goes on when those that are on their way have settled (F4).
  */
 export function intercept<B extends StorageBackend>(backend: B, interceptor: Interceptor): B {
-  const members = backend as unknown as { readonly [name: PropertyKey]: unknown };
-  const view: { [name: PropertyKey]: unknown } = {};
-  for (const operation of OPERATION_NAMES) {
-    const verb = (members[operation] as Verb).bind(backend);
-    view[operation] = STREAMS.has(operation)
-      ? interceptedStream(backend, operation, verb as unknown as StreamVerb, interceptor)
-      : intercepted(backend, operation, verb, interceptor);
-  }
-  view.tenant = (name: string): StorageBackend => {
-    const other = backend.tenant(name);
-    return other === (backend as StorageBackend) ? (view as unknown as B) : intercept(other, interceptor);
-  };
-  view[Symbol.asyncDispose] = () => (view as unknown as B).close();
-  for (const name of membersOf(backend)) {
-    if (!Object.hasOwn(view, name)) passThrough(view, backend, name);
-  }
-  return view as unknown as B;
+  return view(backend, interceptor, new CallsInFlight());
 }
 
-function intercepted(storage: StorageBackend, operation: OperationName, verb: Verb, interceptor: Interceptor): Verb {
+function view<B extends StorageBackend>(backend: B, interceptor: Interceptor, inFlight: CallsInFlight): B {
+  const members = backend as unknown as { readonly [name: PropertyKey]: unknown };
+  const self: { [name: PropertyKey]: unknown } = {};
+  for (const operation of OPERATION_NAMES) {
+    const verb = (members[operation] as Verb).bind(backend);
+    self[operation] = STREAMS.has(operation)
+      ? interceptedStream(backend, operation, verb as unknown as StreamVerb, interceptor, inFlight)
+      : intercepted(backend, operation, verb, interceptor, inFlight);
+  }
+  self.tenant = (name: string): StorageBackend => {
+    const other = backend.tenant(name);
+    return other === (backend as StorageBackend)
+      ? (self as unknown as B)
+      : view(other, interceptor, new CallsInFlight(inFlight));
+  };
+  self[Symbol.asyncDispose] = () => (self as unknown as B).close();
+  for (const name of membersOf(backend)) {
+    if (!Object.hasOwn(self, name)) passThrough(self, backend, name);
+  }
+  return self as unknown as B;
+}
+
+function intercepted(
+  storage: StorageBackend,
+  operation: OperationName,
+  verb: Verb,
+  interceptor: Interceptor,
+  inFlight: CallsInFlight,
+): Verb {
+  if (operation === "close") {
+    return (...args) => {
+      const call = new InterceptedCall(storage, operation, args);
+      const drained = inFlight.drain(storage);
+      return interceptor(call, async () => {
+        await drained;
+        return call.goOn(() => verb(...args));
+      });
+    };
+  }
   return (...args) => {
     const call = new InterceptedCall(storage, operation, args);
-    const next = (changes?: CallOptions): Promise<unknown> => verb(...call.argsWith(changes));
-    return interceptor(call, next);
+    if (inFlight.closing && operation !== "healthCheck") return Promise.reject(inFlight.refuse(call));
+    const next = (changes?: CallOptions): Promise<unknown> => call.goOn(() => verb(...call.argsWith(changes)));
+    return inFlight.watch(interceptor(call, next));
   };
 }
 
@@ -51,6 +76,7 @@ function interceptedStream(
   operation: OperationName,
   verb: StreamVerb,
   interceptor: Interceptor,
+  inFlight: CallsInFlight,
 ): StreamVerb {
   return (...args) => {
     const call = new InterceptedCall(storage, operation, args);
@@ -58,6 +84,7 @@ function interceptedStream(
     const first = verb(...args);
     let used = false;
     const open = (changes?: CallOptions): AsyncIterable<StorageRecord> => {
+      if (inFlight.closing) throw inFlight.refuse(call);
       if (changes === undefined && !used) {
         used = true;
         return first;
@@ -78,10 +105,10 @@ function membersOf(object: object): Set<PropertyKey> {
 }
 
 /** Read when it is asked for, because it may change; functions keep the object that they belong to. */
-function passThrough(view: object, backend: object, name: PropertyKey): void {
+function passThrough(self: object, backend: object, name: PropertyKey): void {
   const members = backend as { readonly [name: PropertyKey]: unknown };
   const bound = new WeakMap<object, unknown>();
-  Object.defineProperty(view, name, {
+  Object.defineProperty(self, name, {
     enumerable: true,
     get: () => {
       const value = members[name];

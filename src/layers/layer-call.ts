@@ -1,5 +1,6 @@
 /** One call on its way to the store, as the layers see it that only stand on the way. */
 import type { CallOptions } from "../contract/call.js";
+import type { StorageError } from "../contract/errors.js";
 import { OPERATIONS, type OperationName, type OperationTraits } from "../contract/operations.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import { isTimeout } from "../domain/call-options.js";
@@ -19,6 +20,30 @@ export interface LayerCall {
   readonly timeoutMs: number;
   /** Whether `next` may be called again: `false` once the reader of a stream has seen a record of it. */
   readonly repeatable: boolean;
+  /** Attempts after the first that were made further inside, or here. */
+  readonly retries: number;
+  /** Counts one more attempt, for this layer and those outside of it. */
+  countRetry(): void;
+}
+
+/** Fills in where an error of a layer comes from (F1). */
+export function ofCall<E extends StorageError>(call: LayerCall, error: E): E {
+  error.backend ??= call.backend;
+  error.operation ??= call.operation;
+  return error;
+}
+
+/** Whether a second one does no harm where the first may have been applied: by the table of operations, or by the call's own key. */
+export function isHarmlessTwice({ traits, args }: LayerCall): boolean {
+  const { retry } = traits;
+  return typeof retry === "string" ? retry === "idempotent" : retry.keyed(...(args as never[]));
+}
+
+/**
+ * Calls that no policy may hold up or refuse: closing always works (F4), and a check of the health answers, whatever is wrong (F7).
+ */
+export function passesAlways({ operation }: LayerCall): boolean {
+  return operation === "close" || operation === "healthCheck";
 }
 
 /** Lets the call go on to the store, with another signal or deadline if they are given. */
@@ -31,12 +56,17 @@ export type Next<T> = (changes?: CallOptions) => Promise<T>;
  */
 export type Interceptor = <T>(call: LayerCall, next: Next<T>) => Promise<T>;
 
+/** The call whose interceptor is letting it go on right now: the one outside of the calls that begin meanwhile. */
+let goingOn: InterceptedCall | undefined;
+
 /** The call that `intercept` makes. */
 export class InterceptedCall implements LayerCall {
   readonly operation: OperationName;
   readonly traits: OperationTraits<never[]>;
   readonly args: readonly unknown[];
   repeatable = true;
+  retries = 0;
+  readonly #outer: InterceptedCall | undefined = goingOn;
   readonly #storage: StorageBackend;
 
   constructor(storage: StorageBackend, operation: OperationName, args: readonly unknown[]) {
@@ -63,6 +93,21 @@ export class InterceptedCall implements LayerCall {
     if (this.traits.settles === "stream") return Number.POSITIVE_INFINITY;
     const timeoutMs = this.#options?.timeoutMs;
     return isTimeout(timeoutMs) ? timeoutMs : this.#storage.timeoutMs;
+  }
+
+  countRetry(): void {
+    for (let call: InterceptedCall | undefined = this; call !== undefined; call = call.#outer) call.retries += 1;
+  }
+
+  /** Hands the call on; what begins until `work` returns is inside of it. */
+  goOn<R>(work: () => R): R {
+    const before = goingOn;
+    goingOn = this;
+    try {
+      return work();
+    } finally {
+      goingOn = before;
+    }
   }
 
   /** The arguments with other options. What is no option at all stays, so that the storage refuses it. */

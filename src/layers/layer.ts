@@ -16,6 +16,21 @@ export interface Layer {
   readonly kind: string;
   /** The order in which layers may stand knows it by this. */
   readonly place: LayerPlace;
+  /** What it has counted, for those who draw it: the layer `tracing` reports what the layers inside of it count. */
+  readings?(): readonly LayerReading[];
+}
+
+/** One figure of a layer, under the name and unit of a metric. */
+export interface LayerReading {
+  /** `waystone.retry.attempts`. */
+  readonly name: string;
+  /** As in UCUM: `{attempt}`, `By`, `1`. */
+  readonly unit: string;
+  /** A counter only grows; a gauge is what is now. */
+  readonly type: "counter" | "gauge";
+  readonly description: string;
+  readonly value: number;
+  readonly attributes?: { readonly [name: string]: string | number | boolean };
 }
 
 /** What makes a layer of your own. */
@@ -24,6 +39,7 @@ export interface LayerDefinition {
   readonly kind: string;
   /** The layer of this package whose rules of order it follows. Default: its `kind`. */
   readonly place?: LayerPlace | undefined;
+  readonly readings?: (() => readonly LayerReading[]) | undefined;
 }
 
 /** The layers that a storage has, outermost first. */
@@ -44,7 +60,7 @@ export function layer(definition: LayerDefinition, apply: (backend: StorageBacke
       stacks.set(layered, stack);
       return layered;
     },
-    { kind, place },
+    { kind, place, ...(definition.readings === undefined ? {} : { readings: definition.readings }) },
   );
   return self;
 }

@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   layers: ["contract", "domain", "runtime"],
   engine: ["contract", "domain/arguments", "domain/identifiers", "domain/message-content", "domain/clock", "runtime"],
   operations: ["contract"],
-  testing: ["contract", "domain", "runtime"],
+  testing: ["contract", "domain", "layers/intercept", "layers/layer-call", "runtime"],
   adapters: ["contract", "domain/codec/codec", "domain/codec/prepared-value", "domain/items", "runtime"],
   server: ["contract", "operations", "runtime"],
   open: ["contract", "domain", "backends", "layers", "runtime"],
