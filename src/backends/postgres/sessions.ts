@@ -1,21 +1,14 @@
 /** Sessions of the PostgreSQL backend (S1-S10). */
 import type { Call } from "../../domain/driver/call.js";
-import type { NewStoredSession, SessionChange, SessionDriver } from "../../domain/driver/storage-driver.js";
+import type { NewStoredSession, SessionDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredSession } from "../../domain/driver/stored.js";
-import {
-  applySessionChange,
-  assertSamePayload,
-  endStored,
-  IDEMPOTENCY_RETENTION_MS,
-  isExpired,
-  newSession,
-} from "../../domain/sessions.js";
+import { endStored, isExpired, newSession } from "../../domain/sessions.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { assertFence, holdFence } from "./leases.js";
 import { removeLeases, removeSessions } from "./removal.js";
 import { cleanupSessions } from "./session-cleanup.js";
-import { listSessions, NOTHING } from "./session-listing.js";
+import { listSessions } from "./session-listing.js";
 import {
   changeSession,
   isLive,
@@ -28,9 +21,11 @@ import {
   toStoredSession,
   unlessExpired,
 } from "./session-rows.js";
+import { sessionUpdates } from "./session-updates.js";
 import type { Database } from "./store.js";
 
 export function sessionVerbs(database: () => Database): SessionDriver {
+  const update = sessionUpdates(database);
   return {
     async createSession(call, session) {
       const db = database();
@@ -57,34 +52,7 @@ export function sessionVerbs(database: () => Database): SessionDriver {
       return sessionIds.map((sessionId) => found.get(sessionId));
     },
 
-    async updateSession(call, sessionId, change, fence) {
-      const db = database();
-      if (fence === null && change.idempotency === null) {
-        const row = await db.writeIf<SessionRow>(call, changeAtOnce(call.tenant, sessionId, change, db.now()));
-        if (row !== undefined) return toStoredSession(row);
-      }
-      return db.transact(call, async (tx) => {
-        const now = db.now();
-        const { idempotency } = change;
-        const [row, held, earlier] = await Promise.all([
-          tx.get<SessionRow>(lockSession(call.tenant, sessionId)),
-          holdFence(tx, call.tenant, fence),
-          idempotency === null
-            ? undefined
-            : tx.get<RememberedUpdate>(selectKey(call.tenant, sessionId, idempotency.key)),
-        ]);
-        const session = orNotFound(unlessExpired(row, now), sessionId);
-        assertFence(held, fence);
-        if (idempotency !== null && earlier !== undefined && now < earlier.createdAt + IDEMPOTENCY_RETENTION_MS) {
-          assertSamePayload(earlier.digest, idempotency.digest);
-          return JSON.parse(earlier.result) as StoredSession;
-        }
-        const changed = applySessionChange(toStoredSession(session), change, now);
-        changeSession(tx, call.tenant, changed);
-        if (idempotency !== null) remember(tx, call.tenant, idempotency, changed, now);
-        return changed;
-      });
-    },
+    updateSession: (call, sessionId, change, fence) => update(call, { sessionId, change }, fence),
 
     endSession: (call, sessionId, status, fence) => {
       const db = database();
@@ -120,25 +88,6 @@ export function sessionVerbs(database: () => Database): SessionDriver {
 
     cleanupSessions: (call, cleanup) => cleanupSessions(database(), call, cleanup),
   };
-}
-
-/**
- * The commonest update: of a session that is there, at the version that is expected. It is `applySessionChange` in one statement,
- * which gives no row when one of these does not hold.
- */
-function changeAtOnce(tenant: string, sessionId: string, change: SessionChange, now: number): Sql {
-  const { mergeMetadata, unsetMetadata, status, addRequests, addProcessingTime, addErrors, expectedVersion } = change;
-  const merged = mergeMetadata === null ? sql`metadata` : sql`metadata || ${JSON.stringify(mergeMetadata)}::jsonb`;
-  const metadata = unsetMetadata.length === 0 ? merged : sql`(${merged}) - ${unsetMetadata}::text[]`;
-  return sql`UPDATE @sessions s SET updated_at = greatest(updated_at, ${now}::bigint), version = version + 1,
-      ${status === null ? NOTHING : sql`status = ${status},`}
-      ${mergeMetadata === null && unsetMetadata.length === 0 ? NOTHING : sql`metadata = ${metadata},`}
-      request_count = request_count + ${addRequests}::bigint,
-      total_processing_time = total_processing_time + ${addProcessingTime}::float8,
-      error_count = error_count + ${addErrors}::bigint
-    WHERE s.tenant = ${tenant} AND s.session_id = ${sessionId} AND ${isLive(now)}
-      ${expectedVersion === null ? NOTHING : sql`AND version = ${expectedVersion}`}
-    RETURNING ${SESSION_COLUMNS}`;
 }
 
 /** The id is taken: by a session that is there, or by what is left of one that has expired. */
@@ -199,34 +148,4 @@ export function insertSessions(tenant: string, sessions: readonly StoredSession[
       ${column("totalProcessingTime")}::float8[], ${column("errorCount")}::bigint[], ${column("messageCount")}::bigint[],
       ${column("lastSeq")}::bigint[], ${column("metadata")}::jsonb[]) AS new (session_id)
     ORDER BY new.session_id COLLATE "C"`;
-}
-
-interface RememberedUpdate {
-  readonly digest: string;
-  readonly result: string;
-  readonly createdAt: number;
-}
-
-/** What an idempotency key did before (S5). */
-function selectKey(tenant: string, sessionId: string, key: string): Sql {
-  return sql`SELECT digest, result, created_at AS "createdAt" FROM @idempotency_keys
-    WHERE tenant = ${tenant} AND session_id = ${sessionId} AND key = ${key}`;
-}
-
-/** Each new key takes two that are too old with it, so that a session keeps those of a day. */
-function remember(
-  tx: Transaction,
-  tenant: string,
-  { key, digest }: { readonly key: string; readonly digest: string },
-  result: StoredSession,
-  now: number,
-): void {
-  const { sessionId } = result;
-  tx.run(sql`DELETE FROM @idempotency_keys WHERE tenant = ${tenant} AND session_id = ${sessionId} AND key IN (
-      SELECT key FROM @idempotency_keys WHERE tenant = ${tenant} AND session_id = ${sessionId}
-        AND created_at <= ${now - IDEMPOTENCY_RETENTION_MS} ORDER BY created_at LIMIT 2)`);
-  tx.run(sql`INSERT INTO @idempotency_keys (tenant, session_id, key, digest, created_at, result)
-    VALUES (${tenant}, ${sessionId}, ${key}, ${digest}, ${now}, ${JSON.stringify(result)})
-    ON CONFLICT (tenant, session_id, key) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at,
-      result = excluded.result`);
 }
