@@ -1,0 +1,195 @@
+// Calls that go to the server together: each has its own result or error, and none waits or fails for the sake of another.
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { postgresStorage } from "../../../src/backends/postgres/index.js";
+import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { type PostgresServer, startPostgres } from "../../support/postgres-server.js";
+
+let server: PostgresServer;
+let storage: StorageBackend;
+let admin: pg.Pool;
+
+beforeAll(async () => {
+  server = await startPostgres({ inMemory: true });
+  storage = postgresStorage({ url: server.url, pool: { max: 4 } });
+  admin = new pg.Pool({ connectionString: server.url, max: 2 });
+  await storage.initialize();
+});
+
+afterAll(async () => {
+  await storage.close();
+  await admin.end();
+  await server[Symbol.asyncDispose]();
+});
+
+async function newSessions(name: string, count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, (_, i) => `${name}-${i}`);
+  await storage.batchCreateSessions(ids.map((sessionId) => ({ sessionId, userId: "ada" })));
+  return ids;
+}
+
+/** How many transactions have written the rows of some sessions as they are. */
+async function transactions(table: "messages" | "sessions", name: string): Promise<number> {
+  const text = `SELECT count(DISTINCT xmin::text)::int AS count FROM waystone.${table} WHERE session_id LIKE $1`;
+  const { rows } = await admin.query<{ count: number }>(text, [`${name}-%`]);
+  return rows[0]?.count ?? 0;
+}
+
+const code = (error: unknown): unknown => (error as { readonly code?: unknown }).code;
+
+describe("appends at the same moment", () => {
+  it("are few transactions, and each session has its own in the order in which they were called", async () => {
+    const sessions = await newSessions("order", 20);
+    const messages = await Promise.all(
+      Array.from({ length: 400 }, (_, i) =>
+        storage.addConversationMessage(sessions[i % 20] as string, "user", `${Math.floor(i / 20)}`),
+      ),
+    );
+    expect(await transactions("messages", "order")).toBeLessThan(20);
+    for (const [i, { seq, sessionId, content }] of messages.entries()) {
+      expect({ seq, sessionId, content }).toEqual({
+        seq: Math.floor(i / 20) + 1,
+        sessionId: sessions[i % 20],
+        content: `${Math.floor(i / 20)}`,
+      });
+    }
+    for (const sessionId of sessions) {
+      const history = await storage.getConversationHistory(sessionId);
+      expect(history.map(({ seq, content }) => `${seq} ${content}`)).toEqual(
+        Array.from({ length: 20 }, (_, i) => `${i + 1} ${i}`),
+      );
+      expect((await storage.getSession(sessionId))?.messageCount).toBe(20);
+    }
+  });
+
+  it("have a result or an error each: an absent session, an id that is there, several messages", async () => {
+    const [one, two, three] = (await newSessions("each", 3)) as [string, string, string];
+    const there = await storage.addConversationMessage(two, "user", "first", { messageId: "m" });
+    const results = await Promise.allSettled([
+      storage.addConversationMessage(one, "user", "a"),
+      storage.addConversationMessage("each-absent", "user", "b"),
+      storage.addConversationMessage(two, "user", "other", { messageId: "m" }),
+      storage.addConversationMessage(two, "user", "c"),
+      storage.addConversationMessages(three, [
+        { role: "user", content: "d" },
+        { role: "user", content: "e", messageId: "e" },
+      ]),
+      storage.addConversationMessages(three, []),
+      storage.addConversationMessage(three, "user", "again", { messageId: "e" }),
+      storage.tenant("other").addConversationMessage(one, "user", "f"),
+    ]);
+    const values = results.map((result) => (result.status === "fulfilled" ? result.value : code(result.reason)));
+    expect(values[0]).toMatchObject({ seq: 1, content: "a" });
+    expect(values[1]).toBe("SESSION_NOT_FOUND");
+    expect(values[2]).toEqual(there);
+    expect(values[3]).toMatchObject({ seq: 2, content: "c" });
+    expect(values[4]).toMatchObject([
+      { seq: 1, content: "d" },
+      { seq: 2, content: "e", messageId: "e" },
+    ]);
+    expect(values[5]).toEqual([]);
+    expect(values[6]).toMatchObject({ seq: 2, content: "e" });
+    expect(values[7]).toBe("SESSION_NOT_FOUND");
+    expect((await storage.getConversationHistory(two)).map(({ content }) => content)).toEqual(["first", "c"]);
+    expect((await storage.getConversationHistory(three)).map(({ content }) => content)).toEqual(["d", "e"]);
+  });
+
+  it("do not fail with one that the server refuses", async () => {
+    await admin.query(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF NEW.role = 'poison' THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON waystone.messages FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    const sessions = await newSessions("poison", 10);
+    const results = await Promise.allSettled(
+      sessions.map((sessionId, i) => storage.addConversationMessage(sessionId, i === 4 ? "poison" : "user", `${i}`)),
+    );
+    expect(results.map(({ status }) => status)).toEqual(sessions.map((_, i) => (i === 4 ? "rejected" : "fulfilled")));
+    const counts = await Promise.all(sessions.map((id) => storage.getConversationHistory(id)));
+    expect(counts.map(({ length }) => length)).toEqual(sessions.map((_, i) => (i === 4 ? 0 : 1)));
+    await admin.query("DROP FUNCTION refuse CASCADE");
+  });
+});
+
+describe("writes at the same moment", () => {
+  const WRITES = {
+    append: (id: string) => storage.addConversationMessage(id, "user", "x", { timeoutMs: 700 }),
+    update: (id: string) => storage.updateSession(id, { incrementRequests: true }, { timeoutMs: 700 }),
+  };
+
+  it.each(["append", "update"] as const)("do not wait for a session that somebody has locked: %s", async (write) => {
+    const sessions = await newSessions(`locked-${write}`, 12);
+    const blocker = await admin.connect();
+    await blocker.query(`BEGIN; SELECT 1 FROM waystone.sessions
+      WHERE session_id IN ('locked-${write}-0', 'locked-${write}-1', 'locked-${write}-7') FOR UPDATE`);
+    const outcomes = await Promise.all(
+      sessions.map(async (id) => {
+        const start = performance.now();
+        const outcome = await WRITES[write](id).then(
+          () => "done",
+          (error: unknown) => `${code(error)} ${(error as { outcome?: unknown }).outcome}`,
+        );
+        return { outcome, quick: performance.now() - start < 600 };
+      }),
+    );
+    await blocker.query("ROLLBACK");
+    blocker.release();
+    // Whether a statement that waits for a lock was carried out is not known when it is given up.
+    const locked = outcomes.filter((_, i) => [0, 1, 7].includes(i));
+    expect(locked.map(({ outcome }) => outcome.split(" ")[0])).toEqual(["TIMEOUT", "TIMEOUT", "TIMEOUT"]);
+    expect(outcomes.filter((_, i) => ![0, 1, 7].includes(i))).toEqual(
+      Array.from({ length: 9 }, () => ({ outcome: "done", quick: true })),
+    );
+    // The sessions themselves are as before, and can be written to.
+    await WRITES[write](sessions[0] as string);
+  });
+});
+
+describe("updates at the same moment", () => {
+  it("are few transactions, one after the other for one session, each with what it asked for", async () => {
+    const sessions = await newSessions("updates", 30);
+    const updated = await Promise.all(
+      sessions.map((id, i) =>
+        storage.updateSession(id, {
+          incrementRequests: true,
+          addProcessingTime: i / 8,
+          markError: i % 2 === 0,
+          ...(i % 3 === 0 ? { metadata: { i, gone: true } } : {}),
+          ...(i % 5 === 0 ? { status: "failed" as const } : {}),
+        }),
+      ),
+    );
+    expect(await transactions("sessions", "updates")).toBeLessThan(5);
+    const again = await Promise.all(
+      sessions.map((id, i) =>
+        storage
+          .updateSession(id, {
+            expectedVersion: i % 4 === 0 ? 7 : 2,
+            unsetMetadata: ["gone"],
+            metadata: { later: `${i}` },
+          })
+          .catch(code),
+      ),
+    );
+    for (const [i, session] of updated.entries()) {
+      expect(session).toMatchObject({
+        sessionId: sessions[i],
+        version: 2,
+        requestCount: 1,
+        totalProcessingTime: i / 8,
+        errorCount: i % 2 === 0 ? 1 : 0,
+        metadata: i % 3 === 0 ? { i, gone: true } : {},
+        status: i % 5 === 0 ? "failed" : "active",
+      });
+      if (i % 4 === 0) expect(again[i]).toBe("CONFLICT");
+      else {
+        expect(again[i]).toMatchObject({
+          version: 3,
+          metadata: i % 3 === 0 ? { i, later: `${i}` } : { later: `${i}` },
+        });
+      }
+    }
+    const all = await Promise.all(
+      Array.from({ length: 50 }, () => storage.updateSession("updates-1", { incrementRequests: true })),
+    );
+    expect(all.map(({ requestCount }) => requestCount)).toEqual(Array.from({ length: 50 }, (_, i) => i + 2));
+  });
+});
