@@ -26,6 +26,10 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly partitions?: number | undefined;
   /** PostgreSQL: row-level security. Default: as the schema has it. */
   readonly rls?: boolean | undefined;
+  /** PostgreSQL: make the extension `vector` where the database has not got it. Default `false`. */
+  readonly createExtension?: boolean | undefined;
+  /** PostgreSQL: `exact` compares all vectors, `hnsw` lets an index answer, which may miss some. Default `exact`. */
+  readonly vectorSearch?: "exact" | "hnsw" | undefined;
   /** PostgreSQL: `false` behind a pooler that cannot keep prepared statements. Default `true`. */
   readonly preparedStatements?: boolean | undefined;
   /** PostgreSQL: least and most connections of the pool. Default 0 and 10. */
@@ -85,6 +89,8 @@ const POSTGRES: StorageScheme = {
     migrate: asBoolean,
     partitions: asNumber,
     rls: asBoolean,
+    createExtension: asBoolean,
+    vectorSearch: asText,
     preparedStatements: asBoolean,
     poolMin: asNumber,
     poolMax: asNumber,

@@ -208,6 +208,8 @@ describe("the pages of the backends", () => {
     migrate: true,
     partitions: true,
     rls: true,
+    createExtension: true,
+    vectorSearch: true,
     preparedStatements: true,
   };
   const table = (backend: string) =>

@@ -1,6 +1,7 @@
 /** Vectors of items: what may be kept, and how one has to fit the others (M4). */
 import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import { array } from "./arguments.js";
+import type { ItemStep } from "./driver/items.js";
 import type { StoredVectors } from "./driver/stored.js";
 import { kindOf } from "./identifiers.js";
 
@@ -64,6 +65,14 @@ export function parseVectors(value: unknown, name: string): StoredVectors | null
     values.set(vector, i * dimensions);
   }
   return { dimensions, values };
+}
+
+/** Whether a step needs a store that keeps vectors. To remove those of an item that can have none is no fault. */
+export function bringsVectors(
+  step: ItemStep,
+): step is Extract<ItemStep, { readonly kind: "put" | "update" }> & { readonly vectors: StoredVectors } {
+  if (step.kind !== "put" && step.kind !== "update") return false;
+  return step.vectors !== null && step.vectors !== "keep";
 }
 
 /**

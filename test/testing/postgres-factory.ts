@@ -28,7 +28,7 @@ export const postgresFactory: StorageFactory = {
   },
 };
 
-async function emptySchema(pool: pg.Pool, schema: string): Promise<void> {
+export async function emptySchema(pool: pg.Pool, schema: string): Promise<void> {
   const { rows } = await pool.query<{ name: string }>(
     "SELECT tablename AS name FROM pg_tables WHERE schemaname = $1 AND tablename <> 'schema_version'",
     [schema],

@@ -21,6 +21,8 @@ const STATE = {
   undefinedFunction: "42883",
   undefinedSetting: "42704",
   undefinedSchema: "3F000",
+  undefinedColumn: "42703",
+  undefinedObject: "42704",
   undefinedDatabase: "3D000",
   diskFull: "53100",
   outOfMemory: "53200",
@@ -44,6 +46,11 @@ export function sqlState(error: unknown): string | undefined {
 export function isRepeatable(error: unknown): boolean {
   const state = sqlState(error);
   return state === STATE.serializationFailure || state === STATE.deadlock || state === STATE.uniqueViolation;
+}
+
+/** The user may not do what was asked for. */
+export function lacksRights(error: unknown): boolean {
+  return sqlState(error) === STATE.lacksRights;
 }
 
 /** The error only says that an earlier one has failed the transaction. */
@@ -75,6 +82,8 @@ export function mapPostgresError(error: unknown, call: Call): unknown {
     case STATE.undefinedTable:
     case STATE.undefinedSchema:
     case STATE.undefinedFunction:
+    case STATE.undefinedColumn:
+    case STATE.undefinedObject:
       return new StorageConnectionError("the storage's schema is not there, or not whole", permanent);
     case STATE.undefinedSetting:
       return new StorageConnectionError(

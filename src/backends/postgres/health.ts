@@ -5,6 +5,7 @@ import type { DriverHealth } from "../../domain/driver/storage-driver.js";
 import { sql } from "./connection/sql.js";
 import { SCHEMA_VERSION } from "./schema/migrations.js";
 import type { Database } from "./store.js";
+import { vectorCheck } from "./vector-support.js";
 
 interface ServerState {
   readonly version: string;
@@ -49,6 +50,7 @@ export async function checkHealth(db: Database, call: Call): Promise<DriverHealt
           `full_page_writes = ${state.fullPageWrites}: an acknowledged write survives ${SURVIVES[durability]}`,
       },
       tenantsCheck(db),
+      vectorCheck(db),
       poolCheck(db),
     ],
   };

@@ -4,6 +4,7 @@ import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import type { StoredWrite } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
+import { rootOf } from "../../domain/namespaces.js";
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { splitState } from "../../domain/segments/split.js";
 import { isExpired } from "../../domain/sessions.js";
@@ -12,6 +13,7 @@ import { insertWrites, putCheckpoint } from "./checkpoints.js";
 import { sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { deleteItem, type ItemRow, insertItem, selectItem } from "./item-rows.js";
+import { DeclaredDimensions, insertVectors } from "./item-vectors.js";
 import { insertMessages } from "./message-rows.js";
 import { removeSessions, removeThread } from "./removal.js";
 import { lockHead, type SessionHead, selectSession } from "./session-rows.js";
@@ -19,19 +21,28 @@ import { insertSessions } from "./sessions.js";
 import type { Database } from "./store.js";
 import { insertVersion } from "./task-contexts.js";
 import { insertThread, isThreadGone, lockThread, type ThreadRow } from "./thread-rows.js";
+import { requireVectors } from "./vector-support.js";
 
 /** What all groups of a batch share. */
 interface Import {
   readonly tx: Transaction;
   readonly tenant: string;
   readonly now: number;
+  /** Of the first labels whose items bring vectors. */
+  readonly dimensions: DeclaredDimensions;
 }
 
 type RowOf<Kind extends ImportRow["kind"]> = Extract<ImportRow, { readonly kind: Kind }>;
 
-export function importBatch(db: Database, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
+export async function importBatch(db: Database, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
+  const roots = batch.groups.flatMap(({ rows }) =>
+    ofKind(rows, "item").flatMap(({ item, vectors }) => (vectors === null ? [] : [rootOf(item)])),
+  );
+  if (roots.length > 0) await requireVectors(db, call);
   return db.transact(call, async (tx) => {
-    const target: Import = { tx, tenant: call.tenant, now: db.now() };
+    const { tenant } = call;
+    const dimensions = await DeclaredDimensions.of(tx, tenant, roots);
+    const target: Import = { tx, tenant, now: db.now(), dimensions };
     const verdicts: GroupVerdict[] = [];
     for (const group of batch.groups) {
       verdicts.push(await importGroup(target, group, batch.onConflict));
@@ -62,7 +73,7 @@ async function importGroup(
       await storeThread(target, subject.id, group);
       break;
     case "item":
-      for (const row of rows) if (row.kind === "item") target.tx.run(insertItem(target.tenant, row.item));
+      for (const row of rows) if (row.kind === "item") await storeItem(target, row);
   }
   return verdict;
 }
@@ -223,6 +234,12 @@ async function storeThread(target: Import, threadId: string, group: ImportGroup)
     const values: StoredWrite[] = some.map(({ write }) => write);
     tx.run(insertWrites(tenant, threadId, { namespace, checkpointId, overwrite: false }, values));
   }
+}
+
+async function storeItem({ tx, tenant, dimensions }: Import, { item, vectors }: RowOf<"item">): Promise<void> {
+  if (vectors !== null) await dimensions.declare(rootOf(item), vectors.dimensions);
+  tx.run(insertItem(tenant, item));
+  if (vectors !== null) insertVectors(tx, tenant, { ...item, vectors });
 }
 
 async function storeCheckpoint(

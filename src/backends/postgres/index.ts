@@ -1,9 +1,10 @@
 /** The PostgreSQL backend: tables in a schema of their own, on a server that many processes share. */
 import "../../require-node.js";
 import { ClosedError } from "../../contract/errors.js";
+import type { VectorDistance } from "../../contract/item-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import type { StorageSchema } from "../../contract/storage-schema.js";
-import { boolean, knownFields } from "../../domain/arguments.js";
+import { boolean, integer, knownFields, oneOf } from "../../domain/arguments.js";
 import { storageBackend } from "../../domain/backend/storage-backend.js";
 import { storageSchema } from "../../domain/backend/storage-schema.js";
 import type { Call } from "../../domain/driver/call.js";
@@ -29,10 +30,12 @@ import { exportRecords } from "./records.js";
 import { migrateSchema, prepareSchema, schemaScript, schemaState, wantedSchema } from "./schema/migrate.js";
 import { SCHEMA_VERSION } from "./schema/migrations.js";
 import { pendingSteps } from "./schema/state.js";
+import { MAX_INDEXED_DIMENSIONS, vectorIndexScript, vectorSchemaScript } from "./schema/vector-tables.js";
 import { sessionVerbs } from "./sessions.js";
 import { Database } from "./store.js";
 import { taskContextVerbs } from "./task-contexts.js";
 import { threadVerbs } from "./threads.js";
+import { makeVectorTables, prepareVectors } from "./vector-support.js";
 
 export type { PgClient, PgPool, PgStatement } from "./connection/pg-module.js";
 export type { PoolOptions, PostgresStorageOptions } from "./options.js";
@@ -71,6 +74,7 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
       const db = await connectTo(resolved);
       try {
         await prepareSchema(db, call);
+        await prepareVectors(db, call);
         opened = db;
       } catch (error) {
         await letGo(db);
@@ -141,6 +145,7 @@ export function postgresStorageSchema(options: string | PostgresStorageOptions):
     },
     async migrate(call: Call) {
       await migrateSchema(opened(), call);
+      await makeVectorTables(opened(), call);
     },
     mapError: mapPostgresError,
   };
@@ -152,6 +157,58 @@ async function connectTo(options: ResolvedOptions): Promise<Database> {
   const { source } = options;
   return new Database(options, source.kind === "given" ? source.pool : await makePool(source));
 }
+
+/** Where the tables for vectors go. */
+export interface PostgresVectorSchemaOptions {
+  /** The schema that holds the other tables. Default `waystone`. */
+  readonly schema?: string | undefined;
+  /** The schema in which the extension `vector` is. Default `public`. */
+  readonly extensionSchema?: string | undefined;
+  /** Whether the other tables have row-level security. Default `false`. */
+  readonly rls?: boolean | undefined;
+}
+
+/**
+ * The SQL that makes the tables for vectors in a schema that is there, in a database with the extension `vector`: to be run by somebody
+ * who may, where the application only has rights on the tables.
+ * @throws InvalidArgumentError for a bad option
+ */
+export function postgresVectorSchema(options: PostgresVectorSchemaOptions = {}): string {
+  const { schema, extensionSchema, rls } = knownFields(options, "options", ["schema", "extensionSchema", "rls"]);
+  return vectorSchemaScript(
+    schemaName(schema ?? DEFAULT_SCHEMA),
+    schemaName(extensionSchema ?? "public"),
+    boolean(rls ?? false, "rls"),
+  );
+}
+
+/** What an index of vectors is for. */
+export interface PostgresVectorIndex {
+  /** 1 to 2,000: those of the vectors that the index is to hold. */
+  readonly dimensions: number;
+  /** The distance of the searches that it is to answer. Default `cosine`. */
+  readonly distance?: VectorDistance | undefined;
+  /** The schema that holds the tables. Default `waystone`. */
+  readonly schema?: string | undefined;
+  /** The schema in which the extension `vector` is. Default `public`. */
+  readonly extensionSchema?: string | undefined;
+}
+
+/**
+ * The SQL that makes an index (HNSW) of vectors, while others write: for storages with `vectorSearch: "hnsw"`.
+ * @throws InvalidArgumentError
+ */
+export function postgresVectorIndex(index: PostgresVectorIndex): string {
+  const { dimensions, distance, schema, extensionSchema } = knownFields(index, "index", INDEX_FIELDS);
+  return vectorIndexScript(
+    schemaName(schema ?? DEFAULT_SCHEMA),
+    schemaName(extensionSchema ?? "public"),
+    integer(dimensions, "index.dimensions", { min: 1, max: MAX_INDEXED_DIMENSIONS }),
+    distance === undefined ? "cosine" : oneOf(distance, "index.distance", ["cosine", "dot", "euclidean"]),
+  );
+}
+
+const INDEX_FIELDS = ["dimensions", "distance", "schema", "extensionSchema"] as const;
 
 /** The application's own pool stays open. */
 async function letGo(db: Database): Promise<void> {

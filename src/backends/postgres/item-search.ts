@@ -24,7 +24,8 @@ export function selectCount(tenant: string, count: ItemCount, now: number): Sql 
   return sql`SELECT count(*) AS count ${matching(tenant, count, now)}`;
 }
 
-function matching(tenant: string, { prefix, filter }: ItemCount, now: number): Sql {
+/** The items below a prefix that match and are there for readers. */
+export function matching(tenant: string, { prefix, filter }: ItemCount, now: number): Sql {
   const conditions = (filter?.conditions ?? []).map((condition) => sql`AND ${meets(condition)}`);
   return sql`FROM @items
     WHERE tenant = ${tenant} AND ${isItemLive(now)} AND ${placesWithin(namespaceBytes(prefix), bytesBeyond(prefix))}

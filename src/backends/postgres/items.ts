@@ -1,12 +1,13 @@
-/** Items of the PostgreSQL backend (M1-M3). */
-import { UnsupportedError } from "../../contract/errors.js";
+/** Items of the PostgreSQL backend (M1-M6). */
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredItem } from "../../domain/driver/stored.js";
 import { updateStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, putStored, refreshStored } from "../../domain/items.js";
-import { sql } from "./connection/sql.js";
+import { rootOf } from "../../domain/namespaces.js";
+import { bringsVectors } from "../../domain/vectors.js";
+import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import {
   bytesBeyond,
@@ -23,17 +24,28 @@ import {
   updateItem,
 } from "./item-rows.js";
 import { selectCount, selectItems, selectNamespaces, toItemRows, toNamespaceRows } from "./item-search.js";
+import { DeclaredDimensions, deleteVectors, forgetDimensions, insertVectors, lockLabel } from "./item-vectors.js";
+import { nearestItems, searchNearest } from "./nearest-items.js";
 import type { Database } from "./store.js";
+import { assertNoVectors, requireVectors, transactItems } from "./vector-support.js";
 
 export function itemVerbs(database: () => Database): ItemDriver {
   return {
-    runItemSteps(call, steps) {
-      return steps.some(isWrite) ? writeSteps(database(), call, steps) : readSteps(database(), call, steps);
+    async runItemSteps(call, steps) {
+      const db = database();
+      if (steps.some(needsVectors)) await requireVectors(db, call);
+      return steps.some(isWrite) ? writeSteps(db, call, steps) : readSteps(db, call, steps);
     },
 
     async searchItems(call, listing) {
       const db = database();
       return toItemRows(await db.read<ItemRow>(call, selectItems(call.tenant, listing, db.now())), listing);
+    },
+
+    async searchNearest(call, listing) {
+      const db = database();
+      await requireVectors(db, call);
+      return searchNearest(db, call, listing);
     },
 
     async countItems(call, count) {
@@ -50,16 +62,33 @@ export function itemVerbs(database: () => Database): ItemDriver {
 
     async deleteItems(call, prefix) {
       const db = database();
-      const [row] = await db.write<{ count: number }>(
-        call,
-        sql`WITH deleted AS (
-            DELETE FROM @items WHERE tenant = ${call.tenant} AND ${placesWithin(namespaceBytes(prefix), bytesBeyond(prefix))}
-            RETURNING expires_at)
-          SELECT count(*) FILTER (WHERE expires_at IS NULL OR expires_at > ${db.now()}) AS count FROM deleted`,
-      );
-      return row?.count ?? 0;
+      const { tenant } = call;
+      const [label] = prefix;
+      const statement = deleteBelow(tenant, prefix, db.now());
+      if (db.vectors.kind !== "ready" || label === undefined || prefix.length > 1) {
+        const [row] = await db.write<{ count: number }>(call, statement);
+        return row?.count ?? 0;
+      }
+      return db.transact(call, async (tx) => {
+        tx.run(lockLabel(tenant, label));
+        const deleted = tx.get<{ count: number }>(statement);
+        tx.run(forgetDimensions(tenant, label));
+        return (await deleted)?.count ?? 0;
+      });
     },
   };
+}
+
+/** Vectors go with their items. */
+function deleteBelow(tenant: string, prefix: readonly string[], now: number): Sql {
+  return sql`WITH deleted AS (
+      DELETE FROM @items WHERE tenant = ${tenant} AND ${placesWithin(namespaceBytes(prefix), bytesBeyond(prefix))}
+      RETURNING expires_at)
+    SELECT count(*) FILTER (WHERE expires_at IS NULL OR expires_at > ${now}) AS count FROM deleted`;
+}
+
+function needsVectors(step: ItemStep): boolean {
+  return step.kind === "nearest" || bringsVectors(step);
 }
 
 function isWrite(step: ItemStep): boolean {
@@ -84,23 +113,41 @@ async function readSteps(db: Database, call: Call, steps: readonly ItemStep[]): 
     return [{ kind: "get", item: row === undefined || isItemExpired(row, now) ? undefined : toItem(row) }];
   }
   return db.snapshot(call, async (tx) => {
-    const items = new Map<string, StoredItem>();
-    for (const item of await findItems(tx, call.tenant, steps.filter(isNamed), false)) items.set(nameOf(item), item);
-    return Promise.all(steps.map((step) => runStep(tx, call.tenant, step, items, now)));
+    const { tenant } = call;
+    const found = await findItems(tx, tenant, steps.filter(isNamed), false);
+    const items = new Map(found.map((item) => [nameOf(item), item]));
+    return Promise.all(steps.map((step) => runStep({ tx, tenant, now, items, dimensions: null }, step)));
   });
+}
+
+/** What the steps of a transaction share. */
+interface Steps {
+  readonly tx: Transaction;
+  readonly tenant: string;
+  readonly now: number;
+  /** Those that are stored, also expired ones; a step changes it as it changes the store. */
+  readonly items: Map<string, StoredItem>;
+  /** `null` where no vectors are kept, or nothing is written. */
+  readonly dimensions: DeclaredDimensions | null;
 }
 
 /** All items that the steps name are locked first; then the steps go on in memory, and their writes need no answer. */
 function writeSteps(db: Database, call: Call, steps: readonly ItemStep[]): Promise<ItemStepResult[]> {
-  return db.transact(call, async (tx) => {
+  const roots = steps.flatMap((step) => (bringsVectors(step) ? [rootOf(step)] : []));
+  return transactItems(db, call, async (tx, keepsVectors) => {
     const now = db.now();
-    const items = new Map<string, StoredItem>();
-    for (const item of await findItems(tx, call.tenant, steps.filter(isNamed), true)) items.set(nameOf(item), item);
+    const { tenant } = call;
+    const [dimensions, found] = await Promise.all([
+      keepsVectors ? DeclaredDimensions.of(tx, tenant, roots) : null,
+      findItems(tx, tenant, steps.filter(isNamed), true),
+      keepsVectors ? undefined : assertNoVectors(db, tx),
+    ]);
+    const items = new Map(found.map((item) => [nameOf(item), item]));
     const results: ItemStepResult[] = [];
-    for (const step of steps) results.push(await runStep(tx, call.tenant, step, items, now));
+    for (const step of steps) results.push(await runStep({ tx, tenant, now, items, dimensions }, step));
     // Each batch that puts what will expire takes two that have expired with it: they never become many.
     if (steps.some((step) => (step.kind === "put" || step.kind === "update") && step.ttlMs !== null))
-      tx.run(sweepExpiredItems(call.tenant, now, 2));
+      tx.run(sweepExpiredItems(tenant, now, 2));
     return results;
   });
 }
@@ -125,22 +172,18 @@ async function findItems(
   return rows.map(toItem);
 }
 
-/** `items` are those that are stored, also expired ones; a step changes it as it changes the store. */
-async function runStep(
-  tx: Transaction,
-  tenant: string,
-  step: ItemStep,
-  items: Map<string, StoredItem>,
-  now: number,
-): Promise<ItemStepResult> {
+async function runStep(steps: Steps, step: ItemStep): Promise<ItemStepResult> {
+  const { tx, tenant, now, items } = steps;
   switch (step.kind) {
     case "put":
     case "update": {
+      await declareVectors(steps, step);
       const name = nameOf(step);
       const stored = items.get(name);
       const item = step.kind === "put" ? putStored(stored, step, now) : updateStored(stored, step, now);
       // One that came in between is not overwritten unseen: the transaction is done again.
       tx.run(stored === undefined ? insertItem(tenant, item) : updateItem(tenant, item));
+      putVectors(steps, step, stored);
       items.set(name, item);
       return { kind: step.kind, item };
     }
@@ -171,10 +214,27 @@ async function runStep(
       return { kind: "count", count: row?.count ?? 0 };
     }
     case "nearest":
-      throw new UnsupportedError("the PostgreSQL backend does not compare vectors");
+      return { kind: "nearest", rows: await nearestItems((each) => tx.query(each), tenant, step.listing, now) };
     case "namespaces": {
       const rows = await tx.query<{ labels: string }>(selectNamespaces(tenant, step.listing, now));
       return { kind: "namespaces", rows: toNamespaceRows(rows, step.listing) };
     }
   }
+}
+
+type PutOrUpdate = Extract<ItemStep, { readonly kind: "put" | "update" }>;
+
+/** @throws InvalidArgumentError for vectors that do not fit those below their first label (M4) */
+async function declareVectors({ dimensions }: Steps, step: PutOrUpdate): Promise<void> {
+  const { vectors } = step;
+  if (vectors !== null && vectors !== "keep") await dimensions?.declare(rootOf(step), vectors.dimensions);
+}
+
+/** The vectors of an item change with its value; an expired one leaves none to the one that begins in its place. */
+function putVectors({ tx, tenant, now, dimensions }: Steps, step: PutOrUpdate, stored: StoredItem | undefined): void {
+  if (dimensions === null) return;
+  const { vectors } = step;
+  const stays = vectors === "keep" && stored !== undefined && !isItemExpired(stored, now);
+  if (stored !== undefined && !stays) tx.run(deleteVectors(tenant, step));
+  if (vectors !== null && vectors !== "keep") insertVectors(tx, tenant, { ...step, vectors });
 }

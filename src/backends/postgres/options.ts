@@ -1,6 +1,6 @@
 /** Options of the PostgreSQL backend. */
 import { InvalidArgumentError } from "../../contract/errors.js";
-import { boolean, integer, knownFields, string } from "../../domain/arguments.js";
+import { boolean, integer, knownFields, oneOf, string } from "../../domain/arguments.js";
 import type { StorageBackendOptions } from "../../domain/backend/storage-backend.js";
 import { type Clock, systemClock } from "../../domain/clock.js";
 import { keepVersionsOption } from "../../domain/task-contexts.js";
@@ -42,6 +42,13 @@ export interface PostgresStorageOptions extends StorageBackendOptions {
    * user whom they do not bind; `false` refuses a schema that has them. Default: as it is, none for a new schema.
    */
   readonly rls?: boolean | undefined;
+  /** `true` runs `CREATE EXTENSION vector` where the database has not got it, so that items may have vectors. Default `false`. */
+  readonly createExtension?: boolean | undefined;
+  /**
+   * How the nearest items are found: `exact` compares every vector; `hnsw` lets an index of pgvector answer, where
+   * `postgresVectorIndex` has made one, which may miss some of them. Default `exact`.
+   */
+  readonly vectorSearch?: "exact" | "hnsw" | undefined;
   /** `false` for a pooler between that cannot keep prepared statements, such as PgBouncer before 1.21. Default `true`. */
   readonly preparedStatements?: boolean | undefined;
   /** Task context versions that are kept (T2). Default 20. */
@@ -62,6 +69,8 @@ export interface ResolvedOptions {
   readonly migrate: boolean;
   readonly partitions: number | undefined;
   readonly rls: boolean | undefined;
+  readonly createExtension: boolean;
+  readonly vectorSearch: "exact" | "hnsw";
   readonly preparedStatements: boolean;
   readonly clock: Clock;
   readonly keepVersions: number;
@@ -75,6 +84,8 @@ const FIELDS = [
   "migrate",
   "partitions",
   "rls",
+  "createExtension",
+  "vectorSearch",
   "preparedStatements",
   "clock",
   "timeoutMs",
@@ -95,6 +106,9 @@ export function resolveOptions(options: PostgresStorageOptions): ResolvedOptions
     migrate: flag(given.migrate, "migrate"),
     partitions: given.partitions === undefined ? undefined : partitionCount(given.partitions),
     rls: given.rls === undefined ? undefined : boolean(given.rls, "rls"),
+    createExtension: given.createExtension !== undefined && boolean(given.createExtension, "createExtension"),
+    vectorSearch:
+      given.vectorSearch === undefined ? "exact" : oneOf(given.vectorSearch, "vectorSearch", ["exact", "hnsw"]),
     preparedStatements: flag(given.preparedStatements, "preparedStatements"),
     clock: (given.clock as Clock | undefined) ?? systemClock,
     keepVersions: keepVersionsOption(given.keepVersions),

@@ -15,24 +15,27 @@ import { assemble, type PartRow, selectWithParts } from "./checkpoint-rows.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { ITEM_COLUMNS, type ItemRow, isItemLive, placeBytes, toItem } from "./item-rows.js";
+import { toVectors, vectorsOf } from "./item-vectors.js";
 import { MESSAGE_COLUMNS } from "./message-rows.js";
 import { isLive, SESSION_COLUMNS, type SessionRow } from "./session-rows.js";
 import type { Database } from "./store.js";
 import { isThreadLive, SELECT_THREADS, type ThreadRow } from "./thread-rows.js";
+import { lookForVectors } from "./vector-support.js";
 
 /** Rows of a page, and rows that may be large. */
 const PAGE_ROWS = 200;
 const LARGE_ROWS = 8;
 
-export function exportRecords(
+export async function* exportRecords(
   db: Database,
   call: Call,
   { sessionId, threadId, kinds }: ExportFilter,
 ): AsyncGenerator<StorageRecord> {
   const now = db.now();
+  const keepsVectors = db.vectors.kind === "ready" || (await lookForVectors(db, call));
   const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
-  return db.stream(call, async function* (tx) {
-    const source: Source = { tx, tenant: call.tenant, now, isWanted };
+  yield* db.stream(call, async function* (tx) {
+    const source: Source = { tx, tenant: call.tenant, now, keepsVectors, isWanted };
     if (threadId !== undefined) {
       yield* recordsOfThreads(source, sql`AND t.thread_id = ${threadId}`);
     } else if (sessionId !== undefined) {
@@ -48,6 +51,7 @@ interface Source {
   readonly tx: Transaction;
   readonly tenant: string;
   readonly now: number;
+  readonly keepsVectors: boolean;
   readonly isWanted: (...kinds: RecordKind[]) => boolean;
 }
 
@@ -167,16 +171,23 @@ async function* recordsOfThread({ tx, tenant, isWanted }: Source, thread: Thread
   for await (const write of writes) yield writeRecord(threadId, write.namespace, write.checkpointId, write);
 }
 
-async function* recordsOfItems({ tx, tenant, now }: Source): AsyncGenerator<StorageRecord> {
+type ItemWithVectors = ItemRow & { readonly vectors: Buffer | null };
+
+async function* recordsOfItems({ tx, tenant, now, keepsVectors }: Source): AsyncGenerator<StorageRecord> {
+  const vectors = keepsVectors ? sql`${vectorsOf(sql`i`)} AS vectors` : sql`NULL::bytea AS vectors`;
   const items = pages(
     Buffer.alloc(0),
-    (after: Buffer) => sql`SELECT ${ITEM_COLUMNS} FROM @items WHERE tenant = ${tenant} AND ${isItemLive(now)}
+    (
+      after: Buffer,
+    ) => sql`SELECT ${ITEM_COLUMNS}, ${vectors} FROM @items i WHERE tenant = ${tenant} AND ${isItemLive(now)}
         AND place > ${after} AND substring(place FROM 1 FOR 1024) >= ${after.subarray(0, 1024)}
       ORDER BY substring(place FROM 1 FOR 1024), place LIMIT ${LARGE_ROWS}`,
     LARGE_ROWS,
-    { tx, place: (row: ItemRow) => placeBytes(toItem(row)) },
+    { tx, place: (row: ItemWithVectors) => placeBytes(toItem(row)) },
   );
-  for await (const item of items) yield itemRecord(toItem(item), null);
+  for await (const item of items) {
+    yield itemRecord(toItem(item), item.vectors === null ? null : toVectors(item.vectors));
+  }
 }
 
 /** Rows of all pages, each page beginning after the last row of the one before. */

@@ -16,6 +16,11 @@ import type { ResolvedOptions } from "./options.js";
 /** Longest pause before a transaction that the server took back is tried again, in milliseconds. */
 const LONGEST_PAUSE_MS = 100;
 
+/** Whether vectors are kept (M4), and why not; `refused` where the storage tried to make what is missing. */
+export type VectorSupport =
+  | { readonly kind: "ready"; readonly version: string }
+  | { readonly kind: "missing" | "refused"; readonly reason: string };
+
 /** What the transaction has read is no longer so: it is to be done again. */
 export class ReadAgain extends Error {}
 
@@ -26,6 +31,8 @@ export class Database {
   readonly blocks: KnownBlocks = new KnownBlocks();
   /** Of states that were stored by this storage: a hint, as other processes write too. By `threadKey`. */
   readonly outlines: RecentOutlines<string> = new RecentOutlines();
+  /** As of the last look. */
+  vectors: VectorSupport = { kind: "missing", reason: "nobody has looked for them" };
   readonly #watch = new Watch();
   readonly #inUse = new Set<Connection>();
   /** Given back by a call a moment ago; whoever calls next has one without a way through the pool. */

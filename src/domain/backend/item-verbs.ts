@@ -45,6 +45,7 @@ import { CHANGE_FIELDS } from "../item-changes.js";
 import { itemPosition, toItem, toScoredItem } from "../items.js";
 import { parseNamespace } from "../namespaces.js";
 import { Slices } from "../slices.js";
+import { bringsVectors } from "../vectors.js";
 import type { RunCall } from "./run-call.js";
 
 export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
@@ -121,14 +122,7 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
 /** What needs vectors is refused before anything is done (F6). */
 function assertSupported(driver: ItemDriver, step: ItemStep): void {
   if (driver.searchNearest !== undefined) return;
-  const bringsVectors =
-    (step.kind === "put" && step.vectors !== null) || (step.kind === "update" && bears(step.vectors));
-  if (bringsVectors || step.kind === "nearest") throw withoutVectors();
-}
-
-/** To remove the vectors of an item that can have none is no fault. */
-function bears(vectors: Extract<ItemStep, { readonly kind: "update" }>["vectors"]): boolean {
-  return vectors !== null && vectors !== "keep";
+  if (bringsVectors(step) || step.kind === "nearest") throw withoutVectors();
 }
 
 function withoutVectors(): UnsupportedError {

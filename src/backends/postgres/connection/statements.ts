@@ -36,12 +36,19 @@ export class Statements {
   readonly #schema: string;
   readonly #prepared: boolean;
   readonly #names = new Set<string>();
+  /** Where the extension `vector` is. */
+  #vectorSchema = "";
   #texts = new Step();
   #textCount = 0;
 
   constructor(schema: string, prepared: boolean) {
     this.#schema = quotedName(schema);
     this.#prepared = prepared;
+  }
+
+  /** Says in which schema the extension `vector` is: until then no statement names it. */
+  useVectors(schema: string): void {
+    this.#vectorSchema = quotedName(schema);
   }
 
   of(statement: Sql): PgStatement {
@@ -55,7 +62,7 @@ export class Statements {
   }
 
   /**
-   * The text with every `@table` in the schema; `@:schema` is the schema's name, also inside a literal, and `@:namespace` its number
+   * The text with every `@table` in the schema, and `@pgvector.name` in that of the extension; `@:schema` is the schema's name, also inside a literal, and `@:namespace` its number
    * in the catalogue, NULL when it is not there.
    */
   inSchema(text: string): string {
@@ -63,6 +70,7 @@ export class Statements {
     return text
       .replaceAll("@:namespace", "to_regnamespace('@:schema')")
       .replace(/(')?@(:schema|[a-z_][a-z_0-9]*)/g, (_, quote: string | undefined, name: string) => {
+        if (name === "pgvector") return this.#vectorSchema;
         const schema = quote === undefined ? this.#schema : `'${quoted}`;
         return name === ":schema" ? schema : `${schema}.${name}`;
       });

@@ -57,6 +57,11 @@ export class Transaction {
     return sent;
   }
 
+  /** Sets a parameter of the server until the transaction ends; both are written in the source. */
+  setting(name: string, value: string): void {
+    this.#later(this.#connection.script(`SET LOCAL ${name} = ${value}`));
+  }
+
   /** The first row. */
   async get<Row>(statement: Sql): Promise<Row | undefined> {
     return (await this.query<Row>(statement))[0];

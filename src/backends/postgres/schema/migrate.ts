@@ -54,7 +54,7 @@ function notReady({ schema }: WantedSchema, pending: readonly string[]): Storage
 
 async function migrate(db: Database, tx: Transaction): Promise<void> {
   const wanted = wantedSchema(db);
-  await tx.query(sql`SELECT pg_advisory_xact_lock(${lockNumber(db.options.schema)}::bigint)`);
+  await lockSchema(db, tx);
   // Another process may have been faster.
   const state = await readSchema((statement) => tx.query(statement), wanted);
   if (!state.hasNamespace) await tx.script("CREATE SCHEMA @:schema");
@@ -88,6 +88,11 @@ export function schemaScript(
   }
   if (rls) parts.push("-- row-level security", GUARD_ROWS);
   return `BEGIN;\n${parts.map((part) => statements.inSchema(part)).join("\n")}\nCOMMIT;\n`;
+}
+
+/** Of many processes that change a schema one does it, and the others wait. */
+export async function lockSchema(db: Database, tx: Transaction): Promise<void> {
+  await tx.query(sql`SELECT pg_advisory_xact_lock(${lockNumber(db.options.schema)}::bigint)`);
 }
 
 /** The same for all processes that migrate one schema. */
