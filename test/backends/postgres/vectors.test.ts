@@ -250,6 +250,31 @@ describe("a server with pgvector", () => {
     await storage.close();
   });
 
+  it("keeps tenants apart by row-level security too, and deletes vectors with their items under it", async () => {
+    const pool = await started();
+    await pool.query(`CREATE EXTENSION vector; CREATE ROLE app; GRANT CREATE ON DATABASE postgres TO app;
+      SET SESSION AUTHORIZATION app`);
+    await using storage = postgresStorage({ pool, rls: true });
+    const other = storage.tenant("other");
+    for (const each of [storage, other]) {
+      await each.putItem(N, "k", {}, { vectors: [[1, 0]] });
+      await each.putItem(N, "stays", {}, { vectors: [[2, 0]] });
+    }
+    await other.putItem(N, "theirs", {}, { vectors: [[3, 0]] });
+    await storage.deleteItem(N, "k");
+    expect(await keysOf(storage)).toEqual(["stays"]);
+    expect(await keysOf(other)).toEqual(["theirs", "stays", "k"]);
+    expect((await pool.query("SELECT 1 FROM waystone.item_vectors")).rows).toEqual([]);
+    for (const [tenant, n] of [
+      ["default", 1],
+      ["other", 3],
+    ]) {
+      await pool.query("SELECT set_config('waystone.tenant', $1, false)", [tenant]);
+      const { rows } = await pool.query("SELECT count(*)::int AS n FROM waystone.item_vectors");
+      expect(rows).toEqual([{ n }]);
+    }
+  });
+
   it("refuses an index that pgvector cannot make", () => {
     expect(() => postgresVectorIndex({ dimensions: 2_001 })).toThrow("2000");
     expect(() => postgresVectorIndex({ dimensions: 3, distance: "manhattan" as never })).toThrow("distance");
