@@ -181,7 +181,7 @@ function newestBinaries(): string | undefined {
 }
 
 /** Whom the server runs as: it refuses to run as root. `undefined` for whoever runs the tests. */
-async function serverUser(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
+export async function serverUser(): Promise<{ readonly uid: number; readonly gid: number } | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const lines = readFileSync("/etc/passwd", "utf8").split("\n");
   for (const name of ["postgres", "nobody"]) {
@@ -218,7 +218,7 @@ async function untilReady(binaries: string, server: PostgresServer, child: Child
   throw new Error(`the server did not start: ${readFileSync(log, "utf8").split("\n").slice(-8).join("\n")}`);
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);

@@ -63,6 +63,17 @@ export function isAnswer(error: unknown): boolean {
   return sqlState(error) !== undefined && (error as { readonly severity?: unknown }).severity === "ERROR";
 }
 
+/** The server does not let the user in: other hosts would not either. */
+export function isRefusal(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== undefined && (state.startsWith("28") || state === STATE.undefinedDatabase);
+}
+
+/** The server takes no writes on this connection, and may be another one by now than it was. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === STATE.readOnly;
+}
+
 /** The error as ours; what is no error of PostgreSQL comes back as it is. */
 export function mapPostgresError(error: unknown, call: Call): unknown {
   if (isStorageError(error)) return error;

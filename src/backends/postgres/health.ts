@@ -2,6 +2,7 @@
 import type { HealthCheck } from "../../contract/storage-backend.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { DriverHealth } from "../../domain/driver/storage-driver.js";
+import { HostPools } from "./connection/host-pools.js";
 import { sql } from "./connection/sql.js";
 import { SCHEMA_VERSION } from "./schema/migrations.js";
 import type { Database } from "./store.js";
@@ -32,11 +33,7 @@ export async function checkHealth(db: Database, call: Call): Promise<DriverHealt
     durability,
     checks: [
       { name: "server", status: "ok", message: `PostgreSQL ${state.version}` },
-      {
-        name: "role",
-        status: state.standby ? "error" : "ok",
-        message: state.standby ? "a standby, which takes no writes" : "the primary",
-      },
+      roleCheck(db, state),
       {
         name: "schema",
         status: state.schemaVersion === SCHEMA_VERSION ? "ok" : "warning",
@@ -68,6 +65,19 @@ function durabilityOf(state: ServerState): "replicated" | "crash" | "process" {
   if (state.fullPageWrites !== "on") return "process";
   const waitsForStandby = state.synchronousCommit !== "local" && state.synchronousStandbys !== "";
   return waitsForStandby ? "replicated" : "crash";
+}
+
+/** A standby is what it should be where the URL asks for one. */
+function roleCheck({ options, pool }: Database, { standby }: ServerState): HealthCheck {
+  const { source } = options;
+  const mayBeStandby =
+    source.kind === "own" && ["standby", "prefer-standby", "read-only"].includes(source.hosts.target);
+  const at = pool instanceof HostPools && pool.current !== undefined ? `, ${pool.current}` : "";
+  return {
+    name: "role",
+    status: standby && !mayBeStandby ? "error" : "ok",
+    message: standby ? `a standby, which takes no writes${at}` : `the primary${at}`,
+  };
 }
 
 function tenantsCheck({ rowSecurity: { asked, binds } }: Database): HealthCheck {

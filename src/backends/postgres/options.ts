@@ -4,6 +4,7 @@ import { boolean, integer, knownFields, oneOf, string } from "../../domain/argum
 import type { StorageBackendOptions } from "../../domain/backend/storage-backend.js";
 import { type Clock, systemClock } from "../../domain/clock.js";
 import { keepVersionsOption } from "../../domain/task-contexts.js";
+import { type Hosts, hostsOf } from "./connection/hosts.js";
 import type { PgPool } from "./connection/pg-module.js";
 
 /** The schema that holds the tables unless another one is named. */
@@ -22,7 +23,10 @@ export interface PoolOptions {
 }
 
 export interface PostgresStorageOptions extends StorageBackendOptions {
-  /** Where the server is: `postgresql://user:password@host:5432/database?sslmode=verify-full`. This or `pool`. */
+  /**
+   * Where the server is: `postgresql://user:password@host:5432/database?sslmode=verify-full`. This or `pool`. With several hosts
+   * (`host1:5432,host2:5432`) and `target_session_attrs` the first that fits is used.
+   */
   readonly url?: string | undefined;
   /** A pool of the application's own (`new Pool()` of `pg`), which is not closed with the storage; or how to make one. */
   readonly pool?: PgPool | PoolOptions | undefined;
@@ -61,7 +65,7 @@ export interface ResolvedOptions {
     | { readonly kind: "given"; readonly pool: PgPool }
     | {
         readonly kind: "own";
-        readonly url: string;
+        readonly hosts: Hosts;
         readonly tls: PostgresStorageOptions["tls"];
         readonly pool: { readonly [Field in keyof PoolOptions]-?: number };
       };
@@ -142,7 +146,7 @@ function sourceOf(url: unknown, pool: unknown, tls: PostgresStorageOptions["tls"
   if (min > max) throw new InvalidArgumentError("pool.min must not be above pool.max");
   return {
     kind: "own",
-    url: address,
+    hosts: hostsOf(address),
     tls,
     pool: {
       min,

@@ -1,6 +1,6 @@
 /** A connection that was taken from the pool, in the hands of one call after the other: what is sent on it, in order. */
 import type { Call } from "../../../domain/driver/call.js";
-import { isAnswer } from "../errors.js";
+import { isAnswer, isReadOnly } from "../errors.js";
 import { destroySocket, requestCancel } from "./cancel-request.js";
 import type { PgClient, PgStatement } from "./pg-module.js";
 import type { Sql } from "./sql.js";
@@ -81,8 +81,10 @@ export class Connection {
         const result = (await this.#client.query(statement)) as { readonly rows?: unknown[] };
         return result.rows ?? [];
       } catch (error) {
-        // The server has said its last word, or nothing: whoever calls next must not find this connection.
-        if (!isAnswer(error)) this.#broken ??= error instanceof Error ? error : new Error("a connection failed");
+        // The server has said its last word, or nothing, or takes no writes any more, where another one may: whoever calls next must
+        // not find this connection.
+        if (!isAnswer(error) || isReadOnly(error))
+          this.#broken ??= error instanceof Error ? error : new Error("a connection failed");
         throw error;
       }
     };

@@ -1,14 +1,18 @@
 /** The pool that the storage makes for itself when it is given a URL. */
 import type { ResolvedOptions } from "../options.js";
+import { HostPools } from "./host-pools.js";
 import { loadPg, type PgPool } from "./pg-module.js";
 
 /** Opens no connection yet. */
-export async function makePool(source: Extract<ResolvedOptions["source"], { kind: "own" }>): Promise<PgPool> {
+export async function makePool({
+  hosts,
+  tls,
+  pool,
+}: Extract<ResolvedOptions["source"], { kind: "own" }>): Promise<PgPool> {
   const { Pool } = await loadPg();
-  const { min, max, idleTimeoutMs, connectTimeoutMs } = source.pool;
+  const { min, max, idleTimeoutMs, connectTimeoutMs } = pool;
   const settings = {
-    connectionString: source.url,
-    ...(source.tls === undefined ? {} : { ssl: source.tls }),
+    ...(tls === undefined ? {} : { ssl: tls }),
     min,
     max,
     idleTimeoutMillis: idleTimeoutMs,
@@ -18,7 +22,9 @@ export async function makePool(source: Extract<ResolvedOptions["source"], { kind
     // Several statements of one transaction travel together.
     pipeline: true,
   };
-  return new Pool(settings);
+  const pools = hosts.urls.map((connectionString) => new Pool({ ...settings, connectionString }));
+  const [only] = pools;
+  return only !== undefined && pools.length === 1 && hosts.target === "any" ? only : new HostPools(hosts, pools);
 }
 
 /** Ends a pool and waits until its sockets are closed (F4). */
