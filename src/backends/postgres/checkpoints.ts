@@ -15,7 +15,7 @@ import {
 } from "./checkpoint-rows.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
-import { threadKey } from "./known-blocks.js";
+import { threadKey } from "../../domain/segments/known-blocks.js";
 import { assertFence, holdFence } from "./leases.js";
 import { metadataEquals, NOTHING } from "./session-listing.js";
 import { isLive, orNotFound, type SessionHead, unlessExpired } from "./session-rows.js";

@@ -10,7 +10,7 @@ import { Statements } from "./connection/statements.js";
 import { Transaction, type TransactionKind } from "./connection/transaction.js";
 import { Watch } from "./connection/watch.js";
 import { isAftermath, isAnswer, isRepeatable } from "./errors.js";
-import { KnownBlocks, threadKey } from "./known-blocks.js";
+import { KnownBlocks, threadKey } from "../../domain/segments/known-blocks.js";
 import type { ResolvedOptions } from "./options.js";
 
 /** Longest pause before a transaction that the server took back is tried again, in milliseconds. */

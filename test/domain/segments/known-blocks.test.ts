@@ -1,6 +1,6 @@
 // What a process remembers of the blocks of a thread, so that a long state sends what is new.
 import { expect, it } from "vitest";
-import { KnownBlocks } from "../../../src/backends/postgres/known-blocks.js";
+import { KnownBlocks } from "../../../src/domain/segments/known-blocks.js";
 
 const names = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => `block ${from + i}`);
 

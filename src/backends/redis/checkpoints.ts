@@ -1,0 +1,242 @@
+/** Checkpoints and writes of the Redis backend (K1-K5, K8). */
+import { assertExpectedHead } from "../../domain/checkpoints.js";
+import type { Call, FencingToken } from "../../domain/driver/call.js";
+import type { CheckpointDriver, CheckpointListing, NewStoredCheckpoint } from "../../domain/driver/storage-driver.js";
+import type { StoredCheckpoint } from "../../domain/driver/stored.js";
+import { matchesMetadata } from "../../domain/metadata-filter.js";
+import { threadKey } from "../../domain/segments/known-blocks.js";
+import { type NewBlock, type SplitState, splitState } from "../../domain/segments/split.js";
+import {
+  type CheckpointRow,
+  packBlock,
+  packWrite,
+  parsePlace,
+  parseRow,
+  parseWrites,
+  readerOf,
+  rowParts,
+  toCheckpoint,
+} from "./checkpoint-rows.js";
+import type { RedisArgument } from "./connection/client.js";
+import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
+import {
+  GET_CHECKPOINT,
+  GET_WRITES,
+  KNOWN_BLOCKS,
+  LIST_CHECKPOINTS,
+  PUT_WRITES,
+  STORE_CHECKPOINT,
+} from "./scripts/checkpoints.js";
+import type { Store } from "./store.js";
+
+type CheckpointVerbs = Pick<
+  CheckpointDriver,
+  "storeCheckpoint" | "getCheckpoint" | "listCheckpoints" | "putWrites" | "getWrites"
+>;
+
+/** Checkpoints of one step of a listing: rows alone, or with what belongs to them. */
+const ROWS_AT_ONCE = 256;
+const PARTS_AT_ONCE = 32;
+
+export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
+  return {
+    storeCheckpoint: (call, threadId, checkpoint, fence) =>
+      storeCheckpoint(opened(), call, threadId, checkpoint, fence),
+
+    async getCheckpoint(call, threadId, { namespace, checkpointId, writes, ifNoneMatch }) {
+      const store = opened();
+      const reply = await store.connection.run<readonly [Buffer, Buffer, Buffer[], Buffer[]] | readonly []>(
+        call,
+        GET_CHECKPOINT,
+        [threadId, namespace, checkpointId ?? "", writes ? "1" : "0", ifNoneMatch ?? ""],
+      );
+      const [id, text, blocks, found] = reply;
+      if (id === undefined || text === undefined) return undefined;
+      const read = readerOf(blocks ?? []);
+      const row = parseRow(namespace, id.toString(), text.toString());
+      const checkpoint = toCheckpoint(row, { data: true, writes, ifNoneMatch }, read, found ?? []);
+      store.blocks.remember(call.tenant, threadId, read.names.reverse());
+      return checkpoint;
+    },
+
+    listCheckpoints: (call, threadId, listing) => listCheckpoints(opened(), call, threadId, listing),
+
+    async putWrites(call, threadId, { namespace, checkpointId, overwrite }, writes, fence) {
+      const args = [threadId, namespace, checkpointId, overwrite ? "1" : "0", tokenText(fence)];
+      const packed = writes.flatMap(packWrite);
+      const reply = await opened().connection.run<Verdict>(call, PUT_WRITES, [...args, ...packed]);
+      assertAccepted(reply, threadId, fence);
+    },
+
+    async getWrites(call, threadId, { namespace, checkpointId }) {
+      const args = [threadId, namespace, checkpointId];
+      return parseWrites(await opened().connection.run<(string | null)[]>(call, GET_WRITES, args));
+    },
+  };
+}
+
+/** The blocks of a state as far as they are not known to be stored, and the names of those that were left out. */
+interface Sending {
+  readonly blocks: readonly NewBlock[];
+  readonly assumed: readonly string[];
+}
+
+function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
+  const assumed = new Set<string>();
+  const blocks = state.newBlocks((name) => {
+    if (!known.has(name)) return false;
+    assumed.add(name);
+    return true;
+  });
+  return { blocks: [...blocks], assumed: [...assumed] };
+}
+
+/** What the next state needs to know of is at the end: nodes behind pieces, and behind them what was known this time. */
+function namesOf({ blocks, assumed }: Sending): string[] {
+  const pieces = blocks.filter(({ children }) => children.length === 0);
+  const nodes = blocks.filter(({ children }) => children.length > 0).reverse();
+  return [...[...pieces, ...nodes].map(({ name }) => name), ...assumed];
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+async function storeCheckpoint(
+  store: Store,
+  call: Call,
+  threadId: string,
+  checkpoint: NewStoredCheckpoint,
+  fence: FencingToken | null,
+): Promise<StoredCheckpoint> {
+  const { tenant } = call;
+  const { expectedHead, data, ...stored } = checkpoint;
+  const thread = threadKey(tenant, threadId);
+  const state = splitState(data, store.outlines.get(thread, stored.namespace));
+  store.outlines.keep(thread, stored.namespace, state.outline);
+  let sending = sendingOf(state, store.blocks.of(tenant, threadId));
+  if (sending.assumed.length === 0 && sending.blocks.length > 1) {
+    sending = sendingOf(state, await askForBlocks(store, call, threadId, sending.blocks));
+  }
+  for (;;) {
+    const reply = await store.connection.run<Verdict>(
+      call,
+      STORE_CHECKPOINT,
+      argumentsOf(threadId, checkpoint, state, sending, fence),
+    );
+    assertAccepted(reply, stored.sessionId ?? "", fence);
+    const [verdict, detail, createdAt] = reply;
+    if (verdict === "H") assertExpectedHead(detail as string | null, expectedHead);
+    if (verdict === "B") {
+      // Somebody has removed what this process thought to be there.
+      store.blocks.forget(tenant, threadId);
+      sending = sendingOf(state, NO_NAMES);
+      continue;
+    }
+    if (state.root !== null) store.blocks.remember(tenant, threadId, namesOf(sending));
+    const own = { ...stored, seq: Number(detail), createdAt: Number(createdAt) };
+    return { ...own, etag: state.root, data: null, writes: null };
+  }
+}
+
+/** Which blocks the thread has, of a state that follows none that this process knows. */
+async function askForBlocks(
+  { connection }: Store,
+  call: Call,
+  threadId: string,
+  blocks: readonly NewBlock[],
+): Promise<ReadonlySet<string>> {
+  const names = blocks.map(({ name }) => Buffer.from(name, "hex"));
+  const known = await connection.run<number[]>(call, KNOWN_BLOCKS, [threadId, ...names]);
+  return new Set(blocks.filter((_, i) => known[i] === 1).map(({ name }) => name));
+}
+
+function argumentsOf(
+  threadId: string,
+  checkpoint: NewStoredCheckpoint,
+  state: SplitState,
+  { blocks }: Sending,
+  fence: FencingToken | null,
+): RedisArgument[] {
+  const { namespace, checkpointId, sessionId, expectedHead, parentId, needsParent } = checkpoint;
+  const row = rowParts(checkpoint, state);
+  const args: RedisArgument[] = [
+    threadId,
+    namespace,
+    checkpointId,
+    sessionId ?? "",
+    fence?.kind ?? "",
+    tokenText(fence),
+    expectedHead === undefined ? "any" : expectedHead === null ? "none" : "is",
+    expectedHead ?? "",
+    needsParent && parentId !== null ? parentId : "",
+    row.sizeBytes,
+    row.needsParent ? "1" : "0",
+    row.root ?? "-",
+    row.links,
+    row.metadata,
+    row.manifest,
+    blocks.length,
+  ];
+  for (const block of blocks) args.push(Buffer.from(block.name, "hex"), packBlock(block));
+  return args;
+}
+
+/** One step of a listing: rows by their seq, with the parts that are asked for. */
+export interface CheckpointPage {
+  readonly namespace: string | null;
+  readonly limit: number;
+  /** Exclusive. */
+  readonly bound: number | null;
+  readonly direction: "asc" | "desc";
+  readonly data: boolean;
+  readonly writes: boolean;
+}
+
+export async function pageOfCheckpoints(
+  { connection }: Store,
+  call: Call,
+  threadId: string,
+  page: CheckpointPage,
+): Promise<{ readonly row: CheckpointRow; readonly checkpoint: () => StoredCheckpoint }[]> {
+  const [blocks, ...flat] = await connection.run<[Buffer[]?, ...(Buffer | Buffer[])[]]>(call, LIST_CHECKPOINTS, [
+    threadId,
+    page.namespace === null ? "0" : "1",
+    page.namespace ?? "",
+    page.limit,
+    page.bound ?? "",
+    page.direction,
+    page.data ? "1" : "0",
+    page.writes ? "1" : "0",
+  ]);
+  const read = readerOf(blocks ?? []);
+  const found: { readonly row: CheckpointRow; readonly checkpoint: () => StoredCheckpoint }[] = [];
+  for (let i = 0; i < flat.length; i += 3) {
+    const [namespace, checkpointId] = parsePlace(String(flat[i]));
+    const row = parseRow(namespace, checkpointId, String(flat[i + 1]));
+    const writes = flat[i + 2] as Buffer[];
+    found.push({ row, checkpoint: () => toCheckpoint(row, page, read, writes) });
+  }
+  return found;
+}
+
+/** Bounded steps, newest first. What is not asked for is passed by without its state. */
+async function listCheckpoints(
+  store: Store,
+  call: Call,
+  threadId: string,
+  { namespace, limit, before, metadata, data, writes }: CheckpointListing,
+): Promise<StoredCheckpoint[]> {
+  const listed: StoredCheckpoint[] = [];
+  const most = data || writes ? PARTS_AT_ONCE : ROWS_AT_ONCE;
+  for (let bound = before; listed.length < limit; ) {
+    const step = Math.min(most, metadata.length === 0 ? limit - listed.length : most);
+    const page = { namespace, limit: step, bound, direction: "desc", data, writes } as const;
+    const found = await pageOfCheckpoints(store, call, threadId, page);
+    for (const { row, checkpoint } of found) {
+      bound = row.seq;
+      if (listed.length < limit && matchesMetadata(row.metadata, metadata)) listed.push(checkpoint());
+    }
+    if (found.length < step) break;
+    if (call.cancelled) throw call.cancellation();
+  }
+  return listed;
+}

@@ -1,0 +1,204 @@
+/** The storage's connection: runs scripts, each one step on one slot, and waits for the server where it is away. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { StorageConnectionError } from "../../../contract/errors.js";
+import type { Call } from "../../../domain/driver/call.js";
+import { isConnectionFailure, lostConnection, replyCode } from "../errors.js";
+import { tenantKey } from "../keys.js";
+import type { ResolvedOptions } from "../options.js";
+import type { Script } from "../scripts/script.js";
+import type { RedisArgument, RedisClient } from "./client.js";
+import { isCluster } from "./make-client.js";
+
+/** Pauses between two attempts while keys move between nodes, in milliseconds. */
+const FIRST_PAUSE_MS = 4;
+const LONGEST_PAUSE_MS = 100;
+
+/** How often a call that waits for the connection looks whether it was given up, in milliseconds. */
+const LOOK_MS = 25;
+
+/** How long `close` waits for the server's goodbye, in milliseconds. */
+const GOODBYE_MS = 1_000;
+
+/** Names of tenants' keys that are remembered. */
+const REMEMBERED_KEYS = 1_024;
+
+export class Connection {
+  readonly options: ResolvedOptions;
+  readonly client: RedisClient;
+  readonly cluster: boolean;
+  readonly #keys = new Map<string, string>();
+  readonly #onError = (error: Error): void => {
+    this.lastError = error;
+  };
+  /** Why the connection was last lost or could not be made. */
+  lastError: Error | undefined;
+
+  constructor(options: ResolvedOptions, client: RedisClient) {
+    this.options = options;
+    this.client = client;
+    this.cluster = isCluster(client);
+    // Without a listener a server's restart would end the process.
+    client.on("error", this.#onError);
+    client.on("node error", this.#onError);
+  }
+
+  /** Makes the first connection. */
+  async connect(call: Call): Promise<void> {
+    if (this.client.status === "wait") {
+      this.client.connect().catch(this.#onError);
+    }
+    await this.#ready(call, true);
+  }
+
+  /** The tenant's own key. */
+  keyOf(tenant: string): string {
+    let key = this.#keys.get(tenant);
+    if (key === undefined) {
+      if (this.#keys.size >= REMEMBERED_KEYS) this.#keys.clear();
+      key = tenantKey(this.options.prefix, tenant);
+      this.#keys.set(tenant, key);
+    }
+    return key;
+  }
+
+  /** Runs a script on the tenant's slot. What the server could not begin because keys are moving is sent again. */
+  async run<Reply>(call: Call, script: Script, args: readonly RedisArgument[]): Promise<Reply> {
+    const { clock } = this.options;
+    const command: RedisArgument[] = [
+      script.sha,
+      1,
+      this.keyOf(call.tenant),
+      clock === null ? "" : clock.now(),
+      this.cluster ? "1" : "0",
+      ...args,
+    ];
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      if (this.client.status !== "ready") await this.#ready(call, false);
+      if (call.cancelled) throw call.cancellation();
+      const sentBefore = call.sent;
+      if (script.writes) call.sent = true;
+      try {
+        return (await this.#send(call, script, command)) as Reply;
+      } catch (error) {
+        if (replyCode(error) !== undefined) call.sent = sentBefore;
+        if (replyCode(error) !== "TRYAGAIN") throw error;
+      }
+      await sleep(pause * (0.5 + Math.random()));
+    }
+  }
+
+  /** Runs a command that is about a server, not about a tenant. */
+  async command<Reply>(call: Call, name: string, args: readonly RedisArgument[], node?: RedisClient): Promise<Reply> {
+    const client = node ?? this.client;
+    if (this.client.status !== "ready") await this.#ready(call, false);
+    return (await client.call(name, [...args])) as Reply;
+  }
+
+  /** The masters of a cluster, or the server. */
+  masters(): readonly RedisClient[] {
+    return isCluster(this.client) ? this.client.nodes("master") : [this.client];
+  }
+
+  async close(): Promise<void> {
+    const { client } = this;
+    const ended = client.status === "end" || client.status === "wait" ? Promise.resolve() : onceEnded(client);
+    if (client.status === "ready") {
+      const goodbye = client.quit().then(
+        () => undefined,
+        () => undefined,
+      );
+      await Promise.race([goodbye, sleep(GOODBYE_MS, undefined, { ref: false })]);
+    }
+    client.disconnect();
+    await Promise.race([ended, sleep(GOODBYE_MS, undefined, { ref: false })]);
+    client.removeListener("node error", this.#onError);
+    // The listener for errors stays: what a socket says at its end must not end the process.
+  }
+
+  async #send(call: Call, script: Script, command: RedisArgument[]): Promise<unknown> {
+    try {
+      return await this.#evaluate(call, script, "evalsha", command);
+    } catch (error) {
+      if (replyCode(error) !== "NOSCRIPT") throw error;
+      return this.#evaluate(call, script, "eval", [script.text, ...command.slice(1)]);
+    }
+  }
+
+  #evaluate(call: Call, script: Script, name: "eval" | "evalsha", command: RedisArgument[]): Promise<unknown> {
+    const { client } = this;
+    if (script.writes && this.options.waitReplicas > 0) return this.#replicated(call, name, command);
+    return script.binary ? client.callBuffer(name, command) : client.call(name, command);
+  }
+
+  /** The write, and behind it on the same connection the wait for those that must have it. */
+  async #replicated(call: Call, name: string, command: RedisArgument[]): Promise<unknown> {
+    const { waitReplicas } = this.options;
+    const left = call.remainingMs();
+    const waitMs = Number.isFinite(left) ? Math.max(1, Math.floor(left)) : this.options.connectTimeoutMs;
+    const results = await pipelineOf(this.client, [
+      [name, ...command],
+      ["wait", waitReplicas, waitMs],
+    ]);
+    const [written, waited] = results;
+    if (written?.[0]) throw written[0];
+    if (waited?.[0]) throw waited[0];
+    const count = Number(waited?.[1]);
+    if (!(count >= waitReplicas)) {
+      throw new StorageConnectionError(
+        `${count} of ${waitReplicas} replicas have said in time that they have the write`,
+        { outcome: "unknown" },
+      );
+    }
+    return written?.[1];
+  }
+
+  /** Waits until commands can be sent, as long as the call and the options allow. */
+  async #ready(call: Call, first: boolean): Promise<void> {
+    const { client } = this;
+    const end = performance.now() + Math.min(call.remainingMs(), this.options.connectTimeoutMs);
+    let arrived: (() => void) | undefined;
+    const wake = (): void => arrived?.();
+    client.on("ready", wake);
+    try {
+      while (client.status !== "ready") {
+        if (call.cancelled) throw call.cancellation();
+        const refused = first && this.lastError !== undefined && isConnectionFailure(this.lastError);
+        const denied = replyCode(this.lastError);
+        if (client.status === "end" || refused || denied === "WRONGPASS" || denied === "NOAUTH") {
+          throw denied === undefined ? lostConnection(this.lastError, { sent: false }) : this.lastError;
+        }
+        if (performance.now() >= end) throw lostConnection(this.lastError, { sent: false });
+        await Promise.race([
+          new Promise<void>((resolve) => {
+            arrived = resolve;
+          }),
+          sleep(LOOK_MS),
+        ]);
+      }
+      this.lastError = undefined;
+    } finally {
+      client.removeListener("ready", wake);
+    }
+  }
+}
+
+interface Pipelined {
+  pipeline(commands: readonly RedisArgument[][]): { exec(): Promise<[Error | null, unknown][] | null> };
+}
+
+async function pipelineOf(
+  client: RedisClient,
+  commands: readonly RedisArgument[][],
+): Promise<readonly [Error | null, unknown][]> {
+  return (await (client as unknown as Pipelined).pipeline(commands).exec()) ?? [];
+}
+
+function onceEnded(client: RedisClient): Promise<void> {
+  return new Promise((resolve) => {
+    const ended = (): void => {
+      client.removeListener("end", ended);
+      resolve();
+    };
+    client.on("end", ended);
+  });
+}

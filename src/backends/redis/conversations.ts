@@ -1,0 +1,62 @@
+/** Conversations of the Redis backend (C1-C6). */
+import type { ConversationDriver } from "../../domain/driver/storage-driver.js";
+import type { StoredMessage } from "../../domain/driver/stored.js";
+import type { Connection } from "./connection/connection.js";
+import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
+import { ADD_MESSAGES, DELETE_MESSAGES, GET_HISTORY } from "./scripts/conversations.js";
+
+/** An entry of the stream: `seq-0`, and names and values in the order in which they are added. */
+export type Entry = readonly [id: string, fields: readonly string[]];
+
+export function conversationVerbs(connection: () => Connection): ConversationDriver {
+  return {
+    async addMessages(call, sessionId, messages, fence) {
+      const args: (string | number)[] = [sessionId, tokenText(fence)];
+      for (const { keyed, messageId, role, timestamp, metadata, content } of messages) {
+        args.push(keyed ? "1" : "0", messageId, role, timestamp ?? "", metadata, content);
+      }
+      const reply = await connection().run<Verdict>(call, ADD_MESSAGES, args);
+      assertAccepted(reply, sessionId, fence);
+      return messages.map(({ keyed: _, ...message }, i) => {
+        const [seq, timestamp, stored] = reply[i + 1] as readonly [string, string, (readonly string[])?];
+        if (stored !== undefined) return toMessage([`${seq}-0`, stored]);
+        return { ...message, seq: Number(seq), timestamp: Number(timestamp) };
+      });
+    },
+
+    async getHistory(call, sessionId, { limit, before, after, roles }) {
+      const entries = await connection().run<Entry[]>(call, GET_HISTORY, [
+        sessionId,
+        limit,
+        after === null ? "" : after + 1,
+        before === null ? "" : Math.max(0, before - 1),
+        after === null ? "0" : "1",
+        ...(roles ?? []),
+      ]);
+      return entries.map(toMessage);
+    },
+
+    async deleteMessages(call, sessionId, { after, before }, fence) {
+      const reply = await connection().run<Verdict>(call, DELETE_MESSAGES, [
+        sessionId,
+        tokenText(fence),
+        after === null ? "" : after + 1,
+        before === null ? "" : Math.max(0, before - 1),
+      ]);
+      assertAccepted(reply, sessionId, fence);
+      return reply[1] as number;
+    },
+  };
+}
+
+export function toMessage([id, fields]: Entry): StoredMessage {
+  const [, messageId, , role, , timestamp, , metadata, , content] = fields;
+  return {
+    seq: Number(id.slice(0, id.indexOf("-"))),
+    messageId: messageId as string,
+    role: role as string,
+    content: content as string,
+    metadata: metadata as string,
+    timestamp: Number(timestamp),
+  };
+}

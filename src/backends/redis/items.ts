@@ -1,0 +1,122 @@
+/** Items of the Redis backend (M1-M3, M6). Puts, gets and deletions are one script; other batches are decided here and stored if nothing has changed. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Call } from "../../domain/driver/call.js";
+import type { ItemStep, ItemStepResult } from "../../domain/driver/items.js";
+import type { ItemDriver } from "../../domain/driver/storage-driver.js";
+import { assertItemVersion } from "../../domain/items.js";
+import type { Connection } from "./connection/connection.js";
+import { ItemBatch } from "./item-batch.js";
+import { boundsOf, itemPlace } from "./item-rows.js";
+import { countItems, listNamespaces, searchItems } from "./item-search.js";
+import { DELETE_ITEMS, RUN_STEPS } from "./scripts/items.js";
+
+/** Longest pause before a batch is tried again that somebody else has come between, in milliseconds. */
+const LONGEST_PAUSE_MS = 20;
+
+export function itemVerbs(connection: () => Connection): ItemDriver {
+  const inTurn = turns();
+  return {
+    runItemSteps(call, steps) {
+      if (!steps.some(isWrite)) return new ItemBatch(connection(), call, steps).run();
+      if (steps.every(isSimple)) return runSteps(connection(), call, steps);
+      // Batches of this process that would only disturb each other wait for their turn.
+      return inTurn(call, () => runBatch(connection(), call, steps));
+    },
+
+    searchItems: (call, listing) => searchItems(connection(), call, listing),
+
+    countItems: (call, count) => countItems(connection(), call, count),
+
+    listNamespaces: (call, listing) => listNamespaces(connection(), call, listing),
+
+    deleteItems: (call, prefix) => connection().run(call, DELETE_ITEMS, boundsOf(prefix)),
+  };
+}
+
+type SimpleStep = Extract<ItemStep, { readonly kind: "put" | "get" | "delete" }>;
+
+function isSimple(step: ItemStep): step is SimpleStep {
+  return step.kind === "put" || step.kind === "get" || step.kind === "delete";
+}
+
+function isWrite(step: ItemStep): boolean {
+  return (
+    step.kind === "update" || step.kind === "put" || step.kind === "delete" || (step.kind === "get" && step.refreshTtl)
+  );
+}
+
+async function runBatch(connection: Connection, call: Call, steps: readonly ItemStep[]): Promise<ItemStepResult[]> {
+  for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    const batch = new ItemBatch(connection, call, steps);
+    const results = await batch.run();
+    if (await batch.commit()) return results;
+    call.sent = false;
+    await sleep(Math.random() * pause);
+    if (call.cancelled) throw call.cancellation();
+  }
+}
+
+type StepReply = readonly (string | null)[] | number | null;
+
+/** One script, which is the batch. */
+async function runSteps(connection: Connection, call: Call, steps: readonly SimpleStep[]): Promise<ItemStepResult[]> {
+  const [verdict, ...replies] = await connection.run<[string, ...(StepReply | string)[]]>(
+    call,
+    RUN_STEPS,
+    steps.flatMap(argumentsOf),
+  );
+  if (verdict === "C") {
+    const [at, version] = replies as unknown as [number, string | null];
+    const { expectedVersion } = steps[at] as Extract<SimpleStep, { readonly kind: "put" | "delete" }>;
+    assertItemVersion(version === null ? undefined : { version: Number(version) }, expectedVersion);
+  }
+  return steps.map((step, i) => resultOf(step, replies[i] as StepReply));
+}
+
+function argumentsOf(step: SimpleStep): (string | number)[] {
+  const place = itemPlace(step);
+  switch (step.kind) {
+    case "put":
+      return ["p", place, step.ttlMs ?? "", step.expectedVersion ?? "", step.value];
+    case "get":
+      return ["g", place, step.refreshTtl ? "1" : "0", "", ""];
+    case "delete":
+      return ["d", place, "", step.expectedVersion ?? "", ""];
+  }
+}
+
+function resultOf(step: SimpleStep, reply: StepReply): ItemStepResult {
+  if (step.kind === "delete") return { kind: "delete", deleted: reply === 1 };
+  if (reply === null || typeof reply === "number") return { kind: "get", item: undefined };
+  const [version, createdAt, updatedAt, expiresAt, ttlMs, value] = reply;
+  const times = {
+    version: Number(version),
+    createdAt: Number(createdAt),
+    updatedAt: Number(updatedAt),
+    expiresAt: expiresAt === "-" ? null : Number(expiresAt),
+  };
+  const { namespace, key } = step;
+  if (step.kind === "put") {
+    return { kind: "put", item: { namespace, key, value: step.value, ttlMs: step.ttlMs, ...times } };
+  }
+  const item = { namespace, key, value: value as string, ttlMs: ttlMs === "-" ? null : Number(ttlMs), ...times };
+  return { kind: "get", item };
+}
+
+/** Runs work of one tenant one after the other. */
+function turns(): <T>(call: Call, work: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<unknown>>();
+  return (call, work) => {
+    const run = async (): Promise<Awaited<ReturnType<typeof work>>> => {
+      if (call.cancelled) throw call.cancellation();
+      return await work();
+    };
+    const turn = (last.get(call.tenant) ?? Promise.resolve()).then(run, run);
+    last.set(call.tenant, turn);
+    const done = (): void => {
+      if (last.get(call.tenant) === turn) last.delete(call.tenant);
+    };
+    turn.then(done, done);
+    return turn;
+  };
+}

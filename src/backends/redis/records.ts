@@ -1,0 +1,183 @@
+/**
+ * Export from the Redis backend (P1): page by page in constant memory. Each subject is given as it is when its turn comes; one that is
+ * gone by then is left out.
+ */
+import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { StoredMessage } from "../../domain/driver/stored.js";
+import {
+  checkpointRecord,
+  itemRecord,
+  messageRecord,
+  sessionRecord,
+  taskContextRecord,
+  threadRecord,
+  writeRecord,
+} from "../../domain/records/to-records.js";
+import { parsePlace, parseWrite } from "./checkpoint-rows.js";
+import { pageOfCheckpoints } from "./checkpoints.js";
+import { type Entry, toMessage } from "./conversations.js";
+import { walkItems } from "./item-search.js";
+import { GET_HISTORY } from "./scripts/conversations.js";
+import { GET_SESSIONS, LIST_SESSIONS } from "./scripts/sessions.js";
+import { PAGE_CONTEXTS, PAGE_VERSIONS } from "./scripts/task-contexts.js";
+import { GET_THREAD, PAGE_WRITES } from "./scripts/threads.js";
+import { parseSession, type SessionRow } from "./session-rows.js";
+import type { Store } from "./store.js";
+import { parseVersion } from "./task-contexts.js";
+import { parseThread, type ThreadReply, type ThreadRow, walkThreads } from "./thread-rows.js";
+
+/** Rows of a page, and rows that may be large. */
+const PAGE_ROWS = 200;
+const LARGE_ROWS = 8;
+
+/** What all parts of an export share. */
+interface Source {
+  readonly store: Store;
+  readonly call: Call;
+  readonly isWanted: (...kinds: RecordKind[]) => boolean;
+}
+
+export async function* exportRecords(
+  store: Store,
+  call: Call,
+  { sessionId, threadId, kinds }: ExportFilter,
+): AsyncGenerator<StorageRecord> {
+  const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
+  const records = recordsOf({ store, call, isWanted }, sessionId, threadId);
+  for await (const record of records) {
+    yield record;
+    if (call.cancelled) throw call.cancellation();
+  }
+}
+
+async function* recordsOf(
+  source: Source,
+  sessionId: string | undefined,
+  threadId: string | undefined,
+): AsyncGenerator<StorageRecord> {
+  const { store, call, isWanted } = source;
+  if (threadId !== undefined) {
+    const reply = await store.connection.run<ThreadReply | readonly []>(call, GET_THREAD, [threadId]);
+    if (reply.length > 0) yield* recordsOfThread(source, parseThread(threadId, reply as ThreadReply));
+    return;
+  }
+  if (sessionId !== undefined) {
+    const [fields] = await store.connection.run<(readonly string[] | null)[]>(call, GET_SESSIONS, [sessionId]);
+    if (fields == null) return;
+    const row = parseSession(sessionId, fields);
+    yield* recordsOfSession(source, row);
+    if (row.contextId !== null && isWanted("task_context")) yield* recordsOfContext(source, row.contextId);
+    yield* recordsOfThreads(source, sessionId);
+    return;
+  }
+  if (isWanted("session", "message")) {
+    for await (const row of walkSessions(source)) yield* recordsOfSession(source, row);
+  }
+  if (isWanted("task_context")) {
+    for await (const contextId of walkContexts(source)) yield* recordsOfContext(source, contextId);
+  }
+  yield* recordsOfThreads(source, null);
+  if (isWanted("item")) {
+    const all = { prefix: [], direction: "asc", after: null, first: LARGE_ROWS } as const;
+    for await (const item of walkItems(store.connection, call, all)) yield itemRecord(item, null);
+  }
+}
+
+async function* walkSessions({ store, call }: Source): AsyncGenerator<SessionRow> {
+  let after: readonly [time: string, id: string] = ["", ""];
+  for (;;) {
+    const found = await store.connection.run<(string | readonly string[] | null)[]>(call, LIST_SESSIONS, [
+      "sc",
+      "asc",
+      PAGE_ROWS,
+      "",
+      "",
+      ...after,
+    ]);
+    for (let i = 0; i < found.length; i += 3) {
+      const id = found[i] as string;
+      after = [found[i + 1] as string, id];
+      const fields = found[i + 2];
+      if (fields != null) yield parseSession(id, fields as readonly string[]);
+    }
+    if (found.length < 3 * PAGE_ROWS) return;
+  }
+}
+
+async function* recordsOfSession(
+  { store, call, isWanted }: Source,
+  { session, contextId }: SessionRow,
+): AsyncGenerator<StorageRecord> {
+  const { sessionId, lastSeq } = session;
+  if (isWanted("session")) yield sessionRecord(session, contextId);
+  if (!isWanted("message")) return;
+  for (let after = 0; after < lastSeq; ) {
+    const args = [sessionId, PAGE_ROWS, after + 1, lastSeq, "1"];
+    const messages = (await store.connection.run<Entry[]>(call, GET_HISTORY, args)).map(toMessage);
+    for (const message of messages) yield messageRecord(sessionId, message);
+    const last: StoredMessage | undefined = messages.at(-1);
+    if (last === undefined || messages.length < PAGE_ROWS) return;
+    after = last.seq;
+  }
+}
+
+async function* walkContexts({ store, call }: Source): AsyncGenerator<string> {
+  for (let after = ""; ; ) {
+    const ids = await store.connection.run<string[]>(call, PAGE_CONTEXTS, [after, PAGE_ROWS]);
+    yield* ids;
+    const last = ids.at(-1);
+    if (last === undefined || ids.length < PAGE_ROWS) return;
+    after = last;
+  }
+}
+
+async function* recordsOfContext({ store, call }: Source, contextId: string): AsyncGenerator<StorageRecord> {
+  for (let from = 0; ; ) {
+    const flat = await store.connection.run<string[]>(call, PAGE_VERSIONS, [contextId, from, LARGE_ROWS]);
+    for (let i = 0; i < flat.length; i += 3) {
+      const [version, info, content] = flat.slice(i, i + 3) as [string, string, string];
+      yield taskContextRecord(contextId, parseVersion(version, info, content));
+      from = Number(version) + 1;
+    }
+    if (flat.length < 3 * LARGE_ROWS) return;
+  }
+}
+
+async function* recordsOfThreads(source: Source, sessionId: string | null): AsyncGenerator<StorageRecord> {
+  const { store, call, isWanted } = source;
+  if (!isWanted("thread", "checkpoint", "write")) return;
+  const all = { sessionId, orderBy: "createdAt", direction: "asc", after: null } as const;
+  for await (const thread of walkThreads(store.connection, call, all, PAGE_ROWS)) {
+    yield* recordsOfThread(source, thread);
+  }
+}
+
+async function* recordsOfThread({ store, call, isWanted }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+  const { threadId } = thread;
+  if (isWanted("thread")) yield threadRecord(thread);
+  if (isWanted("checkpoint")) {
+    for (let bound: number | null = null; ; ) {
+      const page = { namespace: null, limit: LARGE_ROWS, bound, direction: "asc", data: true, writes: false } as const;
+      const found = await pageOfCheckpoints(store, call, threadId, page);
+      // Those that have come since the thread's record was made are left out.
+      const known = found.filter(({ row }) => row.seq <= thread.lastSeq);
+      for (const { checkpoint } of known) yield checkpointRecord(threadId, checkpoint());
+      const last = known.at(-1);
+      if (last === undefined || known.length < LARGE_ROWS) break;
+      bound = last.row.seq;
+    }
+  }
+  if (!isWanted("write")) return;
+  for (let after = ""; ; ) {
+    const args = [threadId, after, LARGE_ROWS];
+    const flat = await store.connection.run<(string | null)[]>(call, PAGE_WRITES, args);
+    for (let i = 0; i < flat.length; i += 2) {
+      after = flat[i] as string;
+      const [namespace, rest] = parsePlace(after);
+      const [checkpointId, name] = parsePlace(rest);
+      yield writeRecord(threadId, namespace, checkpointId, parseWrite(name, flat[i + 1] ?? null));
+    }
+    if (flat.length < 2 * LARGE_ROWS) return;
+  }
+}

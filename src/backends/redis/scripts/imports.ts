@@ -1,0 +1,226 @@
+/** The script of imports (P1): a batch is read whole, then asked about, then stored, so that nothing has to be taken back. */
+import { BLOCKS, COMMON, REMOVAL, SESSION, THREAD } from "./parts.js";
+import { Script } from "./script.js";
+
+/** Groups as `imports.ts` writes them into `ARGV`. */
+const PARSE = `
+local at = 3
+local function take()
+  at = at + 1
+  return ARGV[at - 1]
+end
+local function list(count)
+  local found = {}
+  for n = 1, count do found[n] = take() end
+  return found
+end
+local function takeMany(fields)
+  local rows = {}
+  for n = 1, tonumber(take()) do rows[n] = list(fields) end
+  return rows
+end
+local conflict, groups = take(), {}
+for g = 1, tonumber(take()) do
+  local group = { kind = take(), id = take(), continued = take() }
+  if group.kind == 'session' then
+    group.fields, group.context = list(tonumber(take())), take()
+    group.messages = takeMany(6)
+  elseif group.kind == 'task_context' then
+    group.versions = takeMany(3)
+  elseif group.kind == 'thread' then
+    group.row, group.checkpoints = list(tonumber(take())), {}
+    for n = 1, tonumber(take()) do
+      local checkpoint = list(11)
+      checkpoint.blocks = takeMany(2)
+      group.checkpoints[n] = checkpoint
+    end
+    group.writes = takeMany(2)
+  else
+    group.items = takeMany(3)
+  end
+  groups[g] = group
+end
+`;
+
+const ASK = `
+local function isLiveContext(id)
+  for _, session in ipairs(call('SMEMBERS', B .. 'xs:' .. id)) do
+    if headOf(session) then return true end
+  end
+  return false
+end
+local function isStored(group)
+  if group.kind == 'session' then return headOf(group.id) ~= nil end
+  if group.kind == 'task_context' then
+    return isLiveContext(group.id) and call('EXISTS', B .. 'xv:' .. group.id) == 1
+  end
+  if group.kind == 'thread' then
+    local thread, gone = threadOf(group.id)
+    return thread ~= nil and not gone
+  end
+  local row = call('HGET', B .. 'it', group.id)
+  local expires = row and string.match(row, '^%S+ %S+ %S+ %S+ (%S+) ')
+  return row and (expires == '-' or NOW < tonumber(expires))
+end
+-- The position of a row whose id its subject has already; 'M' for a place that somebody else has taken.
+local function refusal(group)
+  local goesOn = group.continued ~= '' and group.continued ~= 'skipped'
+  local seen = {}
+  if group.kind == 'session' then
+    local newest = goesOn and call('XREVRANGE', B .. 'm:' .. group.id, '+', '-', 'COUNT', 1)[1]
+    local last = newest and tonumber(string.match(newest[1], '^%d+')) or 0
+    for _, message in ipairs(group.messages) do
+      if seen[message[3]] or (goesOn and call('HEXISTS', B .. 'i:' .. group.id, message[3]) == 1) then
+        return tonumber(message[1])
+      end
+      seen[message[3]] = true
+      if tonumber(message[2]) <= last then return 'M' end
+      last = tonumber(message[2])
+    end
+  elseif group.kind == 'thread' then
+    local c, q = B .. 'c:' .. group.id, B .. 'q:' .. group.id
+    for _, checkpoint in ipairs(group.checkpoints) do
+      local place = checkpoint[2]
+      if seen[place] or (goesOn and call('HEXISTS', c, place) == 1) then return tonumber(checkpoint[1]) end
+      seen[place] = true
+      if goesOn and call('ZCOUNT', q, checkpoint[3], checkpoint[3]) > 0 then return 'M' end
+    end
+  end
+  return nil
+end
+local begun = {}
+for g, group in ipairs(groups) do
+  touch(B .. 't:' .. group.id)
+  local found = refusal(group)
+  if found then return { 'R', g - 1, found } end
+  if conflict == 'error' and group.continued == '' then
+    local name = group.kind .. '\\0' .. group.id
+    if begun[name] or isStored(group) then return { 'C', g - 1 } end
+    begun[name] = true
+  end
+end
+if CLUSTER then
+  for _, group in ipairs(groups) do
+    if group.kind == 'session' then
+      touchSession(group.id)
+      if group.context ~= '' then touch(B .. 'x:' .. group.context, B .. 'xs:' .. group.context) end
+    elseif group.kind == 'thread' then
+      touchAll(threadKeys(group.id))
+    elseif group.kind == 'task_context' then
+      touch(B .. 'x:' .. group.id, B .. 'xs:' .. group.id, B .. 'xv:' .. group.id)
+    else
+      touch(B .. 'it', B .. 'ip')
+    end
+  end
+end
+`;
+
+const APPLY = `
+local function storeSession(group)
+  local id = group.id
+  if group.continued == '' then removeSession(id) end
+  if #group.fields > 0 then
+    insertSession(id, group.fields)
+    if group.context ~= '' then
+      for _, other in ipairs(call('SMEMBERS', B .. 'xs:' .. group.context)) do
+        if not headOf(other) then removeSession(other) end
+      end
+      call('SADD', B .. 'xs:' .. group.context, id)
+      call('ZADD', B .. 'xi', 0, group.context)
+      call('HSET', B .. 's:' .. id, 'x', group.context)
+    end
+  end
+  -- A session that was deleted between two batches: its messages go with it.
+  if #group.messages == 0 or call('EXISTS', B .. 's:' .. id) == 0 then return end
+  for _, m in ipairs(group.messages) do
+    call('XADD', B .. 'm:' .. id, m[2] .. '-0', 'i', m[3], 'r', m[4], 't', m[5], 'd', string.match(m[6], '^(.-)\\n'),
+      'b', string.match(m[6], '\\n(.*)$'))
+    call('HSET', B .. 'i:' .. id, m[3], m[2])
+    call('ZADD', B .. 'r:' .. id, 0, m[4] .. '\\0' .. pad(tonumber(m[2])))
+  end
+  call('HINCRBY', B .. 's:' .. id, 'n', #group.messages)
+  call('HINCRBY', T, 'messages', #group.messages)
+end
+local function storeContext(group)
+  local id = group.id
+  if group.continued == '' then call('UNLINK', B .. 'x:' .. id, B .. 'xv:' .. id) end
+  if call('EXISTS', B .. 'xs:' .. id) == 0 then return end
+  for _, v in ipairs(group.versions) do
+    call('HSET', B .. 'x:' .. id, 'n', v[1], 'i' .. v[1], v[2], 'c' .. v[1], v[3])
+    call('ZADD', B .. 'xv:' .. id, v[1], v[1])
+  end
+end
+local function storeThread(group)
+  local id = group.id
+  if group.continued == '' then removeThread(id) end
+  if #group.row > 0 then
+    local session, createdAt, updatedAt, lastSeq = unpack(group.row)
+    if session ~= '' and call('EXISTS', B .. 's:' .. session) == 0 then session = '' end
+    call('HSET', B .. 't:' .. id, 'c', createdAt, 'a', updatedAt, 'l', lastSeq, 'k', '0')
+    if session ~= '' then call('HSET', B .. 't:' .. id, 's', session) end
+    placeThread(id, session ~= '' and session or nil, createdAt, updatedAt)
+  end
+  if call('EXISTS', B .. 't:' .. id) == 0 then return end
+  for _, k in ipairs(group.checkpoints) do
+    local place, seq, createdAt, size, needs, root = k[2], k[3], k[4], k[5], k[6], k[7]
+    local names, values = {}, {}
+    for n, block in ipairs(k.blocks) do names[n], values[n] = block[1], block[2] end
+    putBlocks(id, names, values, root)
+    call('HSET', B .. 'c:' .. id, place, seq .. ' ' .. createdAt .. ' ' .. size .. ' ' .. needs .. ' ' .. root .. '\\n' .. k[8]
+      .. '\\n' .. k[9] .. '\\n' .. k[10])
+    local stop = string.find(place, '\\0', 1, true)
+    call('ZADD', B .. 'q:' .. id, seq, place)
+    call('ZADD', B .. 'n:' .. id, 0, string.sub(place, 1, stop) .. pad(tonumber(seq)) .. string.sub(place, stop))
+    if k[11] ~= '' then call('HSET', B .. 'p:' .. id, place, k[11]) end
+    if tonumber(seq) > tonumber(call('HGET', B .. 't:' .. id, 'l')) then call('HSET', B .. 't:' .. id, 'l', seq) end
+  end
+  if #group.checkpoints > 0 then
+    call('HINCRBY', B .. 't:' .. id, 'k', #group.checkpoints)
+    call('HINCRBY', T, 'checkpoints', #group.checkpoints)
+  end
+  for _, w in ipairs(group.writes) do
+    if call('HSETNX', B .. 'w:' .. id, w[1], w[2]) == 1 then call('ZADD', B .. 'wx:' .. id, 0, w[1]) end
+  end
+  call('HINCRBY', B .. 't:' .. id, 'g', 1)
+end
+local function storeItems(group)
+  for _, item in ipairs(group.items) do
+    local row = item[1] .. ' ' .. int(call('HINCRBY', T, 'items', 1)) .. '\\n' .. item[2]
+    call('HSET', B .. 'it', group.id, row)
+    call('ZADD', B .. 'ip', 0, group.id)
+    if item[3] == '-' then call('ZREM', B .. 'ix', group.id) else call('ZADD', B .. 'ix', item[3], group.id) end
+  end
+end
+local verdicts = { 'O' }
+for _, group in ipairs(groups) do
+  local verdict = group.continued
+  if verdict == '' then
+    if group.kind == 'task_context' and not isLiveContext(group.id) then
+      verdict = 'skipped'
+    elseif not isStored(group) then
+      verdict = 'imported'
+    else
+      verdict = conflict == 'replace' and 'replaced' or 'skipped'
+    end
+  end
+  if verdict ~= 'skipped' then
+    if group.kind == 'session' then
+      storeSession(group)
+    elseif group.kind == 'task_context' then
+      storeContext(group)
+    elseif group.kind == 'thread' then
+      storeThread(group)
+    else
+      storeItems(group)
+    end
+  end
+  verdicts[#verdicts + 1] = verdict
+end
+return verdicts
+`;
+
+/**
+ * `ARGV`: what to do about what is there, how many groups, then the groups. Gives a verdict for each; `R` with the group and the place of
+ * the row that is refused, `C` with the group that is there already.
+ */
+export const IMPORT_BATCH: Script = new Script("write", [COMMON, SESSION, THREAD, BLOCKS, REMOVAL, PARSE, ASK, APPLY]);

@@ -1,0 +1,77 @@
+/** Scripts of leases (L1). */
+import { COMMON, LEASE, REMOVAL, SESSION, THREAD } from "./parts.js";
+import { Script } from "./script.js";
+
+const SUBJECT = `
+local kind, id = ARGV[3], ARGV[4]
+local place = B .. (kind == 'session' and 'ls:' or 'lt:') .. id
+touch(B .. (kind == 'session' and 's:' or 't:') .. id, place)
+local gone = false
+if kind == 'session' then
+  gone = not headOf(id) and call('EXISTS', B .. 's:' .. id) == 1
+else
+  local _, isGone = threadOf(id)
+  gone = isGone
+end
+local lease = (not gone) and call('GET', place) or false
+`;
+
+/** `ARGV`: kind, id, owner, ttl. */
+export const ACQUIRE_LEASE: Script = new Script("write", [
+  COMMON,
+  SESSION,
+  THREAD,
+  REMOVAL,
+  SUBJECT,
+  `
+local owner, ttl = ARGV[5], ARGV[6]
+if lease then
+  local expires, holder = string.match(lease, '^%d+ %d+ %-?%d+ (%-?%d+) (.*)$')
+  if holder ~= owner and NOW < tonumber(expires) then return { 'H', lease } end
+end
+if gone then
+  if kind == 'session' then
+    touchSession(id)
+    removeSession(id)
+  else
+    touchAll(threadKeys(id))
+    removeThread(id)
+  end
+end
+local token = call('HINCRBY', T, 'token', 1)
+lease = int(token) .. ' ' .. ttl .. ' ' .. int(NOW) .. ' ' .. int(NOW + tonumber(ttl)) .. ' ' .. owner
+call('SET', place, lease)
+return { 'O', lease }
+`,
+]);
+
+/** `ARGV`: kind, id, token, ttl or nothing. */
+export const RENEW_LEASE: Script = new Script("write", [
+  COMMON,
+  SESSION,
+  THREAD,
+  LEASE,
+  SUBJECT,
+  `
+if tokenOf(lease) ~= ARGV[5] then return { 'F', lease } end
+local ttl, acquired, owner = string.match(lease, '^%d+ (%d+) (%-?%d+) %-?%d+ (.*)$')
+if ARGV[6] ~= '' then ttl = ARGV[6] end
+lease = ARGV[5] .. ' ' .. ttl .. ' ' .. acquired .. ' ' .. int(NOW + tonumber(ttl)) .. ' ' .. owner
+call('SET', place, lease)
+return { 'O', lease }
+`,
+]);
+
+/** `ARGV`: kind, id, token. Gives 1 for a lease that was current. */
+export const RELEASE_LEASE: Script = new Script("write", [
+  COMMON,
+  SESSION,
+  THREAD,
+  LEASE,
+  SUBJECT,
+  `
+if tokenOf(lease) ~= ARGV[5] then return 0 end
+call('DEL', place)
+return 1
+`,
+]);

@@ -1,0 +1,309 @@
+/**
+ * Lua that scripts are put together from. `KEYS[1]` is the tenant's own hash; every other key begins with its name, so that all
+ * of them are in one slot. `ARGV[1]` is the time in milliseconds, empty for the server's; `ARGV[2]` is `1` in a cluster.
+ *
+ * A script reads, then decides, then writes: from the first write on nothing may fail.
+ */
+
+/** Time, numbers as text, and what every script begins with. */
+export const COMMON = `
+local call, T = redis.call, KEYS[1]
+local B, CLUSTER = T .. ':', ARGV[2] == '1'
+local NOW
+if ARGV[1] == '' then
+  local t = call('TIME')
+  NOW = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+else
+  NOW = tonumber(ARGV[1])
+end
+local function int(n) return string.format('%.0f', n) end
+local function pad(n) return string.format('%016.0f', n) end
+-- While a slot moves, keys are on two nodes: a command that names several fails unless all of them are here.
+local function touch(...)
+  if CLUSTER then call('EXISTS', T, ...) end
+end
+local function touchAll(keys)
+  if not CLUSTER then return end
+  for i = 1, #keys, 1000 do call('EXISTS', T, unpack(keys, i, math.min(i + 999, #keys))) end
+end
+-- A command with more arguments than one call takes.
+local function many(command, key, list, first, last)
+  for i = first, last, 1000 do call(command, key, unpack(list, i, math.min(i + 999, last))) end
+end
+`;
+
+/** Sessions: `s:<id>` is the row; `m:` messages, `i:` their ids, `r:` their roles, `k:` and `kt:` idempotency keys, `lc:` and `lu:` linked threads. */
+export const SESSION = `
+local function sessionKeys(id)
+  return { B .. 's:' .. id, B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id, B .. 'k:' .. id, B .. 'kt:' .. id,
+    B .. 'lc:' .. id, B .. 'lu:' .. id, B .. 'ls:' .. id }
+end
+-- updatedAt, user, ttl, context, lastSeq, messageCount of a session that is there for readers
+local function headOf(id)
+  local h = call('HMGET', B .. 's:' .. id, 'a', 'u', 't', 'x', 'l', 'n')
+  if not h[1] or (h[3] and NOW >= tonumber(h[1]) + tonumber(h[3])) then return nil end
+  return h
+end
+local function stamp(id, h)
+  if NOW <= tonumber(h[1]) then return end
+  local a = int(NOW)
+  call('HSET', B .. 's:' .. id, 'a', a)
+  call('ZADD', B .. 'su', a, id)
+  call('ZADD', B .. 'uu:' .. h[2], a, id)
+  if h[3] then call('ZADD', B .. 'sx', int(NOW + tonumber(h[3])), id) end
+end
+local function insertSession(id, fields)
+  local row = {}
+  for i = 1, #fields, 2 do row[fields[i]] = fields[i + 1] end
+  many('HSET', B .. 's:' .. id, fields, 1, #fields)
+  call('ZADD', B .. 'sc', row.c, id)
+  call('ZADD', B .. 'su', row.a, id)
+  call('ZADD', B .. 'uc:' .. row.u, row.c, id)
+  call('ZADD', B .. 'uu:' .. row.u, row.a, id)
+  if row.t then call('ZADD', B .. 'sx', int(tonumber(row.a) + tonumber(row.t)), id) end
+  if row.s == 'active' then call('HINCRBY', T, 'active', 1) end
+  if row.q then call('HINCRBY', T, 'requests', row.q) end
+  if row.e then call('HINCRBY', T, 'errors', row.e) end
+  if row.n then call('HINCRBY', T, 'messages', row.n) end
+end
+`;
+
+/** Leases: `ls:<session>` and `lt:<thread>` are `token ttl acquiredAt expiresAt owner`. */
+export const LEASE = `
+local function tokenOf(lease) return lease and string.match(lease, '^(%d+) ') or nil end
+`;
+
+/**
+ * Threads: `t:<id>` is the row; `c:` checkpoints, `q:` by seq, `n:` by namespace and seq, `p:` parents that are needed, `b:` blocks, `f:` how
+ * often a block is used beyond once, `w:` writes and `wx:` their order.
+ */
+export const THREAD = `
+local function threadKeys(id)
+  return { B .. 't:' .. id, B .. 'c:' .. id, B .. 'q:' .. id, B .. 'n:' .. id, B .. 'p:' .. id, B .. 'b:' .. id,
+    B .. 'f:' .. id, B .. 'w:' .. id, B .. 'wx:' .. id, B .. 'lt:' .. id }
+end
+-- session, createdAt, updatedAt, lastSeq, count, revision; whether it is gone with its session, and that session's head
+local function threadOf(id)
+  local h = call('HMGET', B .. 't:' .. id, 's', 'c', 'a', 'l', 'k', 'g')
+  if not h[2] then return nil, false, nil end
+  if not h[1] then return h, false, nil end
+  touch(B .. 's:' .. h[1])
+  local owner = headOf(h[1])
+  return h, owner == nil, owner
+end
+local function placeThread(id, session, createdAt, updatedAt)
+  call('ZADD', B .. 'tc', createdAt, id)
+  call('ZADD', B .. 'tu', updatedAt, id)
+  if session then
+    call('ZADD', B .. 'lc:' .. session, createdAt, id)
+    call('ZADD', B .. 'lu:' .. session, updatedAt, id)
+  end
+end
+-- After a write: the thread moves, and with it the session that it is linked to.
+local function touchThread(id, thread, session, owner)
+  local a = thread[3]
+  if NOW > tonumber(a) then
+    a = int(NOW)
+    call('HSET', B .. 't:' .. id, 'a', a)
+    call('ZADD', B .. 'tu', a, id)
+    if session then call('ZADD', B .. 'lu:' .. session, a, id) end
+  end
+  if thread[1] ~= session then
+    if thread[1] then
+      call('ZREM', B .. 'lc:' .. thread[1], id)
+      call('ZREM', B .. 'lu:' .. thread[1], id)
+    end
+    call('HSET', B .. 't:' .. id, 's', session)
+    call('ZADD', B .. 'lc:' .. session, thread[2], id)
+    call('ZADD', B .. 'lu:' .. session, a, id)
+  end
+  if session then stamp(session, owner) end
+end
+local function beginThread(id)
+  local now = int(NOW)
+  call('HSET', B .. 't:' .. id, 'c', now, 'a', now, 'l', '0', 'k', '0')
+  placeThread(id, nil, now, now)
+  return { false, now, now, '0', '0', false }
+end
+local function unhex(text)
+  return (string.gsub(text, '..', function(pair) return string.char(tonumber(pair, 16)) end))
+end
+-- A checkpoint's row is "seq createdAt size needsParent root", [parent, session], metadata and manifest, a line each.
+local function headerOf(row)
+  return string.match(row, '^(%d+) (%-?%d+) (%d+) ([01]) ([0-9a-f%-]+)\\n')
+end
+local function lastOf(id, namespace)
+  local newest = call('ZREVRANGEBYLEX', B .. 'n:' .. id, '(' .. namespace .. '\\1', '[' .. namespace .. '\\0', 'LIMIT', 0, 1)[1]
+  return newest and string.sub(newest, #namespace + 19) or nil
+end
+`;
+
+/** Blocks of states: a value is the number of its children in four bytes, their names of sixteen, and what the block holds. */
+export const BLOCKS = `
+local function childrenOf(value)
+  local names = {}
+  local n = #value >= 4 and struct.unpack('>I4', value) or 0
+  if 4 + n * 16 > #value then return names end
+  for i = 1, n do names[i] = string.sub(value, 16 * i - 11, 16 * i + 4) end
+  return names
+end
+local function putBlocks(id, names, values, root)
+  local fresh = {}
+  local function use(name)
+    if fresh[name] then fresh[name] = nil else call('HINCRBY', B .. 'f:' .. id, name, 1) end
+  end
+  local added = {}
+  for i = 1, #names do
+    if call('HSETNX', B .. 'b:' .. id, names[i], values[i]) == 1 then
+      fresh[names[i]] = true
+      added[#added + 1] = values[i]
+    end
+  end
+  for i = 1, #added do
+    for _, child in ipairs(childrenOf(added[i])) do use(child) end
+  end
+  if root ~= '-' then use(unhex(root)) end
+end
+-- Lets go of what a state is made of: a block goes with the last that uses it.
+local function release(id, root)
+  if root == '-' then return end
+  local b, f = B .. 'b:' .. id, B .. 'f:' .. id
+  local waiting = { unhex(root) }
+  while #waiting > 0 do
+    local name = table.remove(waiting)
+    local more = call('HGET', f, name)
+    if more == '1' then
+      call('HDEL', f, name)
+    elseif more then
+      call('HINCRBY', f, name, -1)
+    else
+      local value = call('HGET', b, name)
+      if value then
+        call('HDEL', b, name)
+        for _, child in ipairs(childrenOf(value)) do waiting[#waiting + 1] = child end
+      end
+    end
+  end
+end
+`;
+
+/** Writes of checkpoints: members of `wx:` and fields of `w:` are namespace, checkpoint, task and index, apart by zero bytes. */
+export const WRITES = `
+local function writeNames(id, place)
+  return call('ZRANGEBYLEX', B .. 'wx:' .. id, '[' .. place .. '\\0', '(' .. place .. '\\1')
+end
+local function writesOf(id, place)
+  local names = writeNames(id, place)
+  local found = {}
+  for i = 1, #names do
+    found[2 * i - 1] = string.sub(names[i], #place + 2)
+    found[2 * i] = call('HGET', B .. 'w:' .. id, names[i])
+  end
+  return found
+end
+-- how many, and their bytes
+local function weighWrites(id, names)
+  local bytes = 0
+  for i = 1, #names do
+    local value = call('HGET', B .. 'w:' .. id, names[i])
+    if value then bytes = bytes + #value - string.find(value, '\\n', 1, true) end
+  end
+  return bytes
+end
+`;
+
+/** Removing whole sessions and threads with all that belongs to them. */
+export const REMOVAL = `
+local function removeThread(id)
+  local h = call('HMGET', B .. 't:' .. id, 's', 'k')
+  if h[1] then
+    call('ZREM', B .. 'lc:' .. h[1], id)
+    call('ZREM', B .. 'lu:' .. h[1], id)
+  end
+  if h[2] and h[2] ~= '0' then call('HINCRBY', T, 'checkpoints', '-' .. h[2]) end
+  call('ZREM', B .. 'tc', id)
+  call('ZREM', B .. 'tu', id)
+  call('UNLINK', unpack(threadKeys(id)))
+end
+local function leaveContext(context, session)
+  call('SREM', B .. 'xs:' .. context, session)
+  if call('EXISTS', B .. 'xs:' .. context) == 0 then
+    call('UNLINK', B .. 'x:' .. context, B .. 'xv:' .. context)
+    call('ZREM', B .. 'xi', context)
+  end
+end
+-- All keys that removing a session reaches, so that it fails before it begins or not at all.
+local function touchSession(id)
+  if not CLUSTER then return end
+  local keys = sessionKeys(id)
+  touchAll(keys)
+  local context = call('HGET', B .. 's:' .. id, 'x')
+  if context then touch(B .. 'x:' .. context, B .. 'xs:' .. context, B .. 'xv:' .. context) end
+  for _, thread in ipairs(call('ZRANGE', B .. 'lc:' .. id, 0, -1)) do touchAll(threadKeys(thread)) end
+end
+local function removeSession(id)
+  local h = call('HMGET', B .. 's:' .. id, 'u', 's', 'n', 'q', 'e', 'x')
+  if h[1] then
+    for _, thread in ipairs(call('ZRANGE', B .. 'lc:' .. id, 0, -1)) do removeThread(thread) end
+    call('ZREM', B .. 'sc', id)
+    call('ZREM', B .. 'su', id)
+    call('ZREM', B .. 'sx', id)
+    call('ZREM', B .. 'uc:' .. h[1], id)
+    call('ZREM', B .. 'uu:' .. h[1], id)
+    if h[2] == 'active' then call('HINCRBY', T, 'active', -1) end
+    if h[3] and h[3] ~= '0' then call('HINCRBY', T, 'messages', '-' .. h[3]) end
+    if h[4] and h[4] ~= '0' then call('HINCRBY', T, 'requests', '-' .. h[4]) end
+    if h[5] and h[5] ~= '0' then call('HINCRBY', T, 'errors', '-' .. h[5]) end
+    if h[6] then leaveContext(h[6], id) end
+  end
+  call('UNLINK', unpack(sessionKeys(id)))
+end
+-- A few sessions that have expired go with each that is made to expire: they never become many.
+local function sweepSessions(limit)
+  local due = call('ZRANGEBYSCORE', B .. 'sx', '-inf', int(NOW), 'LIMIT', 0, limit)
+  for _, id in ipairs(due) do
+    touchSession(id)
+    removeSession(id)
+  end
+  return #due
+end
+`;
+
+/** Pages of an index that is ordered by time, ties by id in the order of bytes. */
+export const PAGES = `
+local function isBelow(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+-- how many stand before a place; with the one that is there if "through"
+local function before(index, time, id, through)
+  local score = call('ZSCORE', index, id)
+  if score and tonumber(score) == tonumber(time) then
+    return call('ZRANK', index, id) + (through and 1 or 0)
+  end
+  local low, high = call('ZCOUNT', index, '-inf', '(' .. time), call('ZCOUNT', index, '-inf', time)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if isBelow(call('ZRANGE', index, middle, middle)[1], id) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+-- ids and times of a page; bounds are times, the upper one exclusive, empty for none
+local function pageOf(index, direction, limit, from, to, time, id)
+  local first = from ~= '' and call('ZCOUNT', index, '-inf', '(' .. from) or 0
+  local last = (to ~= '' and call('ZCOUNT', index, '-inf', '(' .. to) or call('ZCARD', index)) - 1
+  if direction == 'asc' then
+    if time ~= '' then first = math.max(first, before(index, time, id, true)) end
+    last = math.min(last, first + limit - 1)
+    return first > last and {} or call('ZRANGE', index, first, last, 'WITHSCORES')
+  end
+  if time ~= '' then last = math.min(last, before(index, time, id, false) - 1) end
+  first = math.max(first, last - limit + 1)
+  if first > last then return {} end
+  local card = call('ZCARD', index)
+  return call('ZREVRANGE', index, card - 1 - last, card - 1 - first, 'WITHSCORES')
+end
+`;

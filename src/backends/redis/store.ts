@@ -1,0 +1,16 @@
+/** An opened storage: its connection, and what it remembers of the threads that it wrote to. */
+import { KnownBlocks } from "../../domain/segments/known-blocks.js";
+import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
+import type { Connection } from "./connection/connection.js";
+
+export interface Store {
+  readonly connection: Connection;
+  /** Both are hints, as other processes write too. */
+  readonly blocks: KnownBlocks;
+  /** By `threadKey`. */
+  readonly outlines: RecentOutlines<string>;
+}
+
+export function storeOver(connection: Connection): Store {
+  return { connection, blocks: new KnownBlocks(), outlines: new RecentOutlines() };
+}

@@ -1,0 +1,64 @@
+/** Task contexts of the Redis backend (T1-T3). */
+import { randomUUID } from "node:crypto";
+import { SessionNotFoundError } from "../../contract/errors.js";
+import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
+import type { StoredContext } from "../../domain/driver/stored.js";
+import { nextContextVersion } from "../../domain/task-contexts.js";
+import type { Connection } from "./connection/connection.js";
+import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
+import { GET_CONTEXT, LIST_CONTEXTS, SHARE_CONTEXT, STORE_CONTEXT } from "./scripts/task-contexts.js";
+
+export function taskContextVerbs(connection: () => Connection): TaskContextDriver {
+  return {
+    async storeContext(call, sessionId, { context, sizeBytes, metadata, expectedVersion }, fence) {
+      const { options } = connection();
+      const reply = await connection().run<Verdict>(call, STORE_CONTEXT, [
+        sessionId,
+        tokenText(fence),
+        expectedVersion ?? "",
+        randomUUID(),
+        options.keepVersions,
+        `${sizeBytes}\n${metadata}`,
+        context,
+      ]);
+      assertAccepted(reply, sessionId, fence);
+      const [verdict, version, createdAt] = reply;
+      if (verdict === "V") nextContextVersion(Number(version), expectedVersion);
+      return { version: Number(version), context, sizeBytes, metadata, createdAt: Number(createdAt) };
+    },
+
+    async getContext(call, sessionId, version) {
+      const [number, info, content] = await connection().run<string[]>(call, GET_CONTEXT, [sessionId, version ?? ""]);
+      if (number === undefined || info === undefined) return undefined;
+      return parseVersion(number, info, content ?? null);
+    },
+
+    async listContexts(call, sessionId, { limit, before }) {
+      const found = await connection().run<string[]>(call, LIST_CONTEXTS, [sessionId, limit, before ?? ""]);
+      const rows: StoredContext[] = [];
+      for (let i = 0; i < found.length; i += 2) {
+        rows.push(parseVersion(found[i] as string, found[i + 1] as string, null));
+      }
+      return rows;
+    },
+
+    async shareContext(call, fromSessionId, withSessionId) {
+      const args = [fromSessionId, withSessionId, randomUUID()];
+      const [verdict, absent] = await connection().run<[string, string?]>(call, SHARE_CONTEXT, args);
+      if (verdict === "N") throw new SessionNotFoundError(absent ?? fromSessionId);
+    },
+  };
+}
+
+/** @param info `createdAt size` and the metadata, a line each */
+export function parseVersion(version: string, info: string, context: string | null): StoredContext {
+  const line = info.indexOf("\n");
+  const [createdAt, sizeBytes] = info.slice(0, line).split(" ");
+  return {
+    version: Number(version),
+    context,
+    sizeBytes: Number(sizeBytes),
+    metadata: info.slice(line + 1),
+    createdAt: Number(createdAt),
+  };
+}

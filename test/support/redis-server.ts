@@ -1,0 +1,198 @@
+// Starts real Redis servers for tests: each in a temporary folder of its own, on a free port of this machine.
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** A server that the test has for itself, to stop and start as it likes. */
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  /** Holds the data, the settings and the log. */
+  readonly folder: string;
+  /** Process of the running server. */
+  readonly pid: number;
+  /** Starts the server again after `kill`; returns once it has loaded its data. */
+  start(): Promise<void>;
+  /** Ends the server at once, as `kill -9` does, or with the signal that is given. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Sends a command outside of any client library; returns the reply as the server writes it. */
+  command(...words: string[]): Promise<string>;
+  /** Ends the server and removes its folder. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export interface RedisServerOptions {
+  /** Settings beside those for a server that syncs each write. */
+  readonly settings?: Readonly<Record<string, string | number>> | undefined;
+  /** Lines of settings whose names stand more than once. */
+  readonly lines?: readonly string[] | undefined;
+  /** Keep the data in memory where the system has a file system there: quick to sync. Default `false`. */
+  readonly inMemory?: boolean | undefined;
+  /** Begin as a Sentinel, whose settings are its own. Default `false`. */
+  readonly sentinel?: boolean | undefined;
+}
+
+/**
+ * Starts a server.
+ * @throws Error that says what to install when the machine has no Redis
+ */
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const binary = await redisBinary();
+  const base = options.inMemory === true && existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const folder = mkdtempSync(join(base, "wsredis-"));
+  const port = await freePort();
+  const own = options.sentinel === true ? {} : { appendonly: "yes", appendfsync: "always", save: '""', databases: 1 };
+  const settings = { port, bind: "127.0.0.1", dir: folder, "enable-debug-command": "yes", ...own, ...options.settings };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
+  const file = join(folder, "redis.conf");
+  writeFileSync(file, `${[...lines, ...(options.lines ?? [])].join("\n")}\n`);
+
+  let running: ChildProcess | undefined;
+  const server: RedisServer = {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    folder,
+    get pid() {
+      if (running?.pid === undefined) throw new Error("the server is not running");
+      return running.pid;
+    },
+    async start() {
+      if (running !== undefined) throw new Error("the server is running already");
+      const log = openSync(join(folder, "server.log"), "a");
+      const args = options.sentinel === true ? [file, "--sentinel"] : [file];
+      running = spawn(binary, args, { cwd: folder, stdio: ["ignore", log, log], detached: true });
+      running.unref();
+      endWith(process.pid, running.pid ?? 0, folder);
+      await untilReady(server, running);
+    },
+    async kill(signal = "SIGKILL") {
+      const child = running;
+      running = undefined;
+      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+      child.ref();
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      child.kill(signal);
+      // One that was stopped hears nothing but this.
+      if (signal !== "SIGKILL") child.kill("SIGCONT");
+      await ended;
+    },
+    command: (...words) => sendCommand(port, words),
+    async [Symbol.asyncDispose]() {
+      await server.kill();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+  try {
+    await server.start();
+  } catch (error) {
+    await server[Symbol.asyncDispose]();
+    throw error;
+  }
+  return server;
+}
+
+let shared: Promise<string> | undefined;
+
+/** The server of this test file: the one that WAYSTONE_TEST_REDIS_URL names, else one that is started for it and ends with its process. */
+export function sharedRedis(): Promise<string> {
+  const named = process.env.WAYSTONE_TEST_REDIS_URL;
+  shared ??=
+    named === undefined || named === ""
+      ? startRedis({ inMemory: true }).then(({ url }) => url)
+      : Promise.resolve(named);
+  return shared;
+}
+
+let found: Promise<string> | undefined;
+
+/** `redis-server`, or `valkey-server`, installed where this process may do that. */
+export function redisBinary(): Promise<string> {
+  found ??= findBinary();
+  return found;
+}
+
+async function findBinary(): Promise<string> {
+  const installed = installedBinary();
+  if (installed !== undefined) return installed;
+  if (process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], { env }).catch(() => undefined);
+    const added = installedBinary();
+    if (added !== undefined) return added;
+  }
+  throw new Error(
+    "these tests need a Redis server: install the package redis-server, or name a server in WAYSTONE_TEST_REDIS_URL",
+  );
+}
+
+function installedBinary(): string | undefined {
+  const folders = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", ...(process.env.PATH ?? "").split(":")];
+  return ["redis-server", "valkey-server"]
+    .flatMap((name) => folders.filter((folder) => folder !== "").map((folder) => join(folder, name)))
+    .find((path) => existsSync(path));
+}
+
+/** A run that is killed stops nothing: a shell waits for its end, which stops the server then. */
+function endWith(owner: number, pid: number, folder: string): void {
+  const script =
+    'while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done; kill -0 "$1" 2>/dev/null || { kill -KILL "$2" 2>/dev/null; rm -rf "$3"; }';
+  spawn("/bin/sh", ["-c", script, "sh", String(owner), String(pid), folder], {
+    detached: true,
+    stdio: "ignore",
+  }).unref();
+}
+
+async function untilReady(server: RedisServer, child: ChildProcess): Promise<void> {
+  let failure: Error | undefined;
+  child.once("error", (error) => {
+    failure = error;
+  });
+  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(10)) {
+    if (failure !== undefined) throw failure;
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    const answer = await server.command("PING").catch(() => "");
+    if (answer.startsWith("+PONG")) return;
+  }
+  const log = readFileSync(join(server.folder, "server.log"), "utf8");
+  throw new Error(`the server did not start: ${log.split("\n").slice(-8).join("\n")}`);
+}
+
+/** A connection for one command; the reply is what comes in one go. */
+function sendCommand(port: number, words: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1");
+    let reply = "";
+    socket.setTimeout(20_000, () => socket.destroy(new Error("no answer")));
+    socket.once("error", reject);
+    socket.once("close", () => resolve(reply));
+    socket.on("data", (data) => {
+      reply += data.toString();
+      // QUIT is answered last.
+      if (reply.endsWith("+OK\r\n") && reply.length > 5) socket.end();
+    });
+    const line = `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
+    socket.end(`${line}*1\r\n$4\r\nQUIT\r\n`);
+  });
+}
+
+/** A port that nobody uses, such that the port of a cluster's bus above it is one as well. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 30_000);
+    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  });
+}

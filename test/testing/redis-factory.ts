@@ -1,0 +1,33 @@
+// Redis stores with prefixes of their own, on the server of the test file.
+import { randomBytes } from "node:crypto";
+import { Redis } from "ioredis";
+import { redisStorage } from "../../src/backends/redis/index.js";
+import type { StorageFactory } from "../../src/testing/storage-factory.js";
+import { sharedRedis } from "../support/redis-server.js";
+
+let admin: Redis | undefined;
+
+export const redisFactory: StorageFactory = {
+  supports: { reopen: true, secondHandle: true, clock: true, durability: "crash" },
+  create: async () => {
+    const url = await sharedRedis();
+    const prefix = `test-${randomBytes(6).toString("hex")}`;
+    return {
+      open: async (options) => redisStorage({ ...options, url, prefix }),
+      destroy: async () => {
+        admin ??= new Redis(url);
+        await removeKeys(admin, prefix);
+      },
+    };
+  },
+};
+
+/** Removes all keys of one server that begin with a prefix. */
+export async function removeKeys(server: Redis, prefix: string): Promise<void> {
+  for (let cursor = "0"; ; ) {
+    const [next, keys] = await server.scan(cursor, "MATCH", `${prefix}:*`, "COUNT", 1_000);
+    if (keys.length > 0) await server.unlink(keys);
+    cursor = next;
+    if (cursor === "0") return;
+  }
+}
