@@ -35,6 +35,16 @@ export interface OpenOptions extends StorageBackendOptions {
   /** PostgreSQL: least and most connections of the pool. Default 0 and 10. */
   readonly poolMin?: number | undefined;
   readonly poolMax?: number | undefined;
+  /** Redis: what every key begins with. Default `waystone`. */
+  readonly prefix?: string | undefined;
+  /** Redis: the least that an acknowledged write must survive by the server's settings. Default: no demand. */
+  readonly requireDurability?: "memory" | "process" | "crash" | undefined;
+  /** Redis: replicas that must have a write before it is acknowledged. Default 0. */
+  readonly waitReplicas?: number | undefined;
+  /** Redis: time to live of sessions that are created without one, in milliseconds. Default: they stay. */
+  readonly sessionTtlMs?: number | undefined;
+  /** Redis: longest wait for a connection, in milliseconds. Default 5,000. */
+  readonly connectTimeoutMs?: number | undefined;
   /** Task context versions that are kept. Default 20 (T2). */
   readonly keepVersions?: number | undefined;
   /** SQLite: most bytes of memory for vectors of items. Default 268,435,456. */
@@ -111,6 +121,21 @@ function withPool({ poolMin, poolMax, ...options }: { readonly [name: string]: u
   return { ...options, pool: { min: poolMin as number | undefined, max: poolMax as number | undefined } };
 }
 
+const REDIS: StorageScheme = {
+  options: {
+    ...COMMON,
+    prefix: asText,
+    requireDurability: asText,
+    waitReplicas: asNumber,
+    sessionTtlMs: asNumber,
+    connectTimeoutMs: asNumber,
+  },
+  open: async (_path, options, address) => {
+    const { redisStorage } = await import("./backends/redis/index.js");
+    return redisStorage({ ...options, url: address });
+  },
+};
+
 const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
   memory: {
     options: COMMON,
@@ -135,6 +160,12 @@ const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
   },
   postgres: POSTGRES,
   postgresql: POSTGRES,
+  redis: REDIS,
+  rediss: REDIS,
+  "redis+sentinel": REDIS,
+  "rediss+sentinel": REDIS,
+  "redis+cluster": REDIS,
+  "rediss+cluster": REDIS,
 };
 
 /** Options that are the caller's alone: no text can say them. */

@@ -5,6 +5,7 @@ import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { type MemoryStorageOptions, memoryStorage } from "../src/backends/memory/index.js";
 import { type PostgresStorageOptions, postgresStorage } from "../src/backends/postgres/index.js";
+import { type RedisStorageOptions, redisStorage } from "../src/backends/redis/index.js";
 import { type SqliteStorageOptions, sqliteStorage } from "../src/backends/sqlite/index.js";
 import type { StorageErrorCode } from "../src/contract/errors.js";
 import type { StorageRecord } from "../src/contract/records.js";
@@ -27,6 +28,7 @@ import { checkBlocks, type PageBlock } from "./support/check-blocks.js";
 import { readMarkdownPage } from "./support/markdown-page.js";
 import { temporaryFolder } from "./support/packed-package.js";
 import { readmeBlocks } from "./support/readme-blocks.js";
+import { sharedRedis } from "./support/redis-server.js";
 import { manifest, repositoryRoot } from "./support/repository.js";
 import { freshDatabase } from "./support/shared-postgres.js";
 
@@ -212,6 +214,17 @@ describe("the pages of the backends", () => {
     vectorSearch: true,
     preparedStatements: true,
   };
+  const redis: { readonly [Name in keyof RedisStorageOptions]-?: true } = {
+    ...memory,
+    url: true,
+    client: true,
+    tls: true,
+    prefix: true,
+    requireDurability: true,
+    waitReplicas: true,
+    sessionTtlMs: true,
+    connectTimeoutMs: true,
+  };
   const table = (backend: string) =>
     tableRows(`docs/backends/${backend}.md`, "option", "in the URL", "in the environment", "default", "meaning");
 
@@ -219,6 +232,7 @@ describe("the pages of the backends", () => {
     ["memory", memory],
     ["sqlite", sqlite],
     ["postgresql", postgresql],
+    ["redis", redis],
   ])("%s: lists the options of its factory", (backend, options) => {
     expect(
       table(backend)
@@ -231,6 +245,7 @@ describe("the pages of the backends", () => {
     ["memory", "memory:"],
     ["sqlite", "sqlite:./never-opened.db"],
     ["postgresql", "postgresql://localhost/never-opened"],
+    ["redis", "redis://localhost/0"],
   ])("%s: shows in the URL and the environment what can be given there", async (backend, url) => {
     const refusal = await openStorage(url, { env: {}, nothing: 1 } as object).catch((error: Error) => error.message);
     const known = /the known ones are (.+)$/.exec(String(refusal))?.[1]?.split(", ") ?? [];
@@ -244,7 +259,7 @@ describe("the pages of the backends", () => {
     }
   });
 
-  it.each(["memory", "sqlite", "postgresql"])("%s: tells the defaults that the code has", (backend) => {
+  it.each(["memory", "sqlite", "postgresql", "redis"])("%s: tells the defaults that the code has", (backend) => {
     const defaults = Object.fromEntries(table(backend).map(([option, , , value]) => [names(option)[0], value]));
     expect(defaults).toMatchObject({
       tenant: '`"default"`',
@@ -319,6 +334,14 @@ describe("docs/backends/postgresql.md", () => {
   it("lists the checks of a healthy store", async () => {
     await using storage = postgresStorage({ url: await freshDatabase() });
     const listed = tableRows("docs/backends/postgresql.md", "check", "says").flatMap(([check]) => names(check));
+    expect((await storage.healthCheck()).checks.map((check) => check.name)).toEqual(listed);
+  });
+});
+
+describe("docs/backends/redis.md", () => {
+  it("lists the checks of a healthy store", async () => {
+    await using storage = redisStorage({ url: await sharedRedis() });
+    const listed = tableRows("docs/backends/redis.md", "check", "says").flatMap(([check]) => names(check));
     expect((await storage.healthCheck()).checks.map((check) => check.name)).toEqual(listed);
   });
 });

@@ -103,7 +103,10 @@ export function toScoredItem({ item, score }: ScoredItem): Item {
 }
 
 /** @throws ConflictError when the item is there with another version than the expected one, or not there (0) */
-export function assertItemVersion(stored: Pick<StoredItem, "version"> | undefined, expectedVersion: number | null): void {
+export function assertItemVersion(
+  stored: Pick<StoredItem, "version"> | undefined,
+  expectedVersion: number | null,
+): void {
   if (expectedVersion === null) return;
   const version = stored?.version ?? 0;
   if (version === expectedVersion) return;

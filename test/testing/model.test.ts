@@ -10,6 +10,7 @@ import type { Fault } from "./faults/fault.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { memoryFactory } from "./memory-factory.js";
 import { postgresFactory } from "./postgres-factory.js";
+import { redisFactory } from "./redis-factory.js";
 import { sqliteFactory } from "./sqlite-factory.js";
 
 const FULL = process.env.WAYSTONE_TEST_SCALE === "full";
@@ -23,6 +24,7 @@ describe("stores agree with the reference model on random programs", () => {
     ["memory with the real time", REAL_TIME, { programs: 20, commands: 30 }],
     ["sqlite", sqliteFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
     ["postgres", postgresFactory, { programs: FULL ? 1_500 : 30, commands: 60 }],
+    ["redis", redisFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
   ])("%s", { timeout: 3_600_000 }, async (_name, factory, options) => {
     expect(await runPrograms(fc, factory, options)).toBeGreaterThan(0);
   });

@@ -3,6 +3,7 @@ import { assertExpectedHead, compareWrites } from "../../domain/checkpoints.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { CheckpointDriver, CheckpointListing, NewStoredCheckpoint } from "../../domain/driver/storage-driver.js";
 import type { StoredCheckpoint, StoredWrite } from "../../domain/driver/stored.js";
+import { threadKey } from "../../domain/segments/known-blocks.js";
 import { type NewBlock, type SplitState, splitState } from "../../domain/segments/split.js";
 import { insertBlocks, putBlocks, selectNames, sweepLoose } from "./blocks.js";
 import {
@@ -15,7 +16,6 @@ import {
 } from "./checkpoint-rows.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
-import { threadKey } from "../../domain/segments/known-blocks.js";
 import { assertFence, holdFence } from "./leases.js";
 import { metadataEquals, NOTHING } from "./session-listing.js";
 import { isLive, orNotFound, type SessionHead, unlessExpired } from "./session-rows.js";

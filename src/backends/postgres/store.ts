@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClosedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
+import { KnownBlocks, threadKey } from "../../domain/segments/known-blocks.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { Connection } from "./connection/connection.js";
 import type { PgPool } from "./connection/pg-module.js";
@@ -10,7 +11,6 @@ import { Statements } from "./connection/statements.js";
 import { Transaction, type TransactionKind } from "./connection/transaction.js";
 import { Watch } from "./connection/watch.js";
 import { isAftermath, isAnswer, isRepeatable } from "./errors.js";
-import { KnownBlocks, threadKey } from "../../domain/segments/known-blocks.js";
 import type { ResolvedOptions } from "./options.js";
 
 /** Longest pause before a transaction that the server took back is tried again, in milliseconds. */

@@ -18,7 +18,6 @@ import {
   toCheckpoint,
 } from "./checkpoint-rows.js";
 import type { RedisArgument } from "./connection/client.js";
-import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 import {
   GET_CHECKPOINT,
   GET_WRITES,
@@ -26,7 +25,8 @@ import {
   LIST_CHECKPOINTS,
   PUT_WRITES,
   STORE_CHECKPOINT,
-} from "./scripts/checkpoints.js";
+} from "./lua/checkpoints.js";
+import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 import type { Store } from "./store.js";
 
 type CheckpointVerbs = Pick<

@@ -2,8 +2,8 @@
 import type { ConversationDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
+import { ADD_MESSAGES, DELETE_MESSAGES, GET_HISTORY } from "./lua/conversations.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
-import { ADD_MESSAGES, DELETE_MESSAGES, GET_HISTORY } from "./scripts/conversations.js";
 
 /** An entry of the stream: `seq-0`, and names and values in the order in which they are added. */
 export type Entry = readonly [id: string, fields: readonly string[]];

@@ -8,7 +8,7 @@ import { packBlock, packWrite, placeOf, rowParts } from "./checkpoint-rows.js";
 import type { RedisArgument } from "./connection/client.js";
 import type { Connection } from "./connection/connection.js";
 import { itemHeader, itemPlace } from "./item-rows.js";
-import { IMPORT_BATCH } from "./scripts/imports.js";
+import { IMPORT_BATCH } from "./lua/imports.js";
 import { sessionFields } from "./session-rows.js";
 
 type RowOf<Kind extends ImportRow["kind"]> = Extract<ImportRow, { readonly kind: Kind }>;

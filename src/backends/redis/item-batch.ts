@@ -9,7 +9,7 @@ import { startsWithLabels } from "../../domain/namespaces.js";
 import type { Connection } from "./connection/connection.js";
 import { itemHeader, itemPlace, parseItem, parseItemPlace } from "./item-rows.js";
 import { countItems, itemsBelow, listNamespaces, Namespaces, searchAmong, searchItems } from "./item-search.js";
-import { COMMIT_ITEMS, READ_ITEMS } from "./scripts/items.js";
+import { COMMIT_ITEMS, READ_ITEMS } from "./lua/items.js";
 
 const IN_ORDER = itemOrder({ orderBy: "key", direction: "asc" });
 

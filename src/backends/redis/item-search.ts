@@ -7,7 +7,7 @@ import { compareNamespaces, endsWithLabels } from "../../domain/namespaces.js";
 import { Slices } from "../../domain/slices.js";
 import type { Connection } from "./connection/connection.js";
 import { behindNamespace, beyond, boundsOf, type ItemAddress, parseItem, parseItemPlace } from "./item-rows.js";
-import { SCAN_ITEMS } from "./scripts/items.js";
+import { SCAN_ITEMS } from "./lua/items.js";
 
 /** Items that one step looks at: with their values, and by their places alone. */
 const VALUES_AT_ONCE = 128;

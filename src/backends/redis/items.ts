@@ -8,7 +8,7 @@ import type { Connection } from "./connection/connection.js";
 import { ItemBatch } from "./item-batch.js";
 import { boundsOf, itemPlace } from "./item-rows.js";
 import { countItems, listNamespaces, searchItems } from "./item-search.js";
-import { DELETE_ITEMS, RUN_STEPS } from "./scripts/items.js";
+import { DELETE_ITEMS, RUN_STEPS } from "./lua/items.js";
 
 /** Longest pause before a batch is tried again that somebody else has come between, in milliseconds. */
 const LONGEST_PAUSE_MS = 20;

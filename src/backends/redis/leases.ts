@@ -3,8 +3,8 @@ import type { LeaseDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredLease } from "../../domain/driver/stored.js";
 import { assertCurrentLease } from "../../domain/leases.js";
 import type { Connection } from "./connection/connection.js";
+import { ACQUIRE_LEASE, RELEASE_LEASE, RENEW_LEASE } from "./lua/leases.js";
 import { parseLease } from "./refusals.js";
-import { ACQUIRE_LEASE, RELEASE_LEASE, RENEW_LEASE } from "./scripts/leases.js";
 
 type Reply = readonly [verdict: string, lease: string | null];
 

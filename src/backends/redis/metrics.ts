@@ -2,9 +2,9 @@
 import type { Call } from "../../domain/driver/call.js";
 import type { DriverMetrics } from "../../domain/driver/storage-driver.js";
 import type { Connection } from "./connection/connection.js";
-import { SWEEP_ITEMS } from "./scripts/items.js";
-import { COUNT_ALL } from "./scripts/metrics.js";
-import { SWEEP_SESSIONS } from "./scripts/sessions.js";
+import { SWEEP_ITEMS } from "./lua/items.js";
+import { COUNT_ALL } from "./lua/metrics.js";
+import { SWEEP_SESSIONS } from "./lua/sessions.js";
 
 /** Sessions or items removed in one step. */
 const SWEPT_AT_ONCE = 200;

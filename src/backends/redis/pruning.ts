@@ -1,11 +1,17 @@
 /** Pruning threads (K6): read in bounded steps, planned by the domain, and carried out in steps as long as nobody else has changed the thread. */
 import type { Call } from "../../domain/driver/call.js";
-import type { CheckpointDriver, PruneCounts } from "../../domain/driver/storage-driver.js";
-import { type PrunableCheckpoint, planPruneInSteps } from "../../domain/pruning.js";
+import type { CheckpointDriver } from "../../domain/driver/storage-driver.js";
+import {
+  NO_PRUNE_COUNTS,
+  type PrunableCheckpoint,
+  type PruneCounts,
+  planPruneInSteps,
+  sumOfPruneCounts,
+} from "../../domain/pruning.js";
 import { Slices } from "../../domain/slices.js";
 import { parsePlace, parseRow, placeOf } from "./checkpoint-rows.js";
 import type { Connection } from "./connection/connection.js";
-import { GET_THREAD, PRUNABLE_CHECKPOINTS, PRUNE_CHECKPOINTS, WEIGH_CHECKPOINTS } from "./scripts/threads.js";
+import { GET_THREAD, PRUNABLE_CHECKPOINTS, PRUNE_CHECKPOINTS, WEIGH_CHECKPOINTS } from "./lua/threads.js";
 import { parseThread, type ThreadReply, type ThreadRow, walkThreads } from "./thread-rows.js";
 
 type Prune = Parameters<CheckpointDriver["pruneCheckpoints"]>[1];
@@ -15,27 +21,12 @@ const THREADS_AT_ONCE = 200;
 const CHECKPOINTS_AT_ONCE = 250;
 
 export async function pruneCheckpoints(connection: Connection, call: Call, prune: Prune): Promise<PruneCounts> {
-  let total: PruneCounts = { ...NO_COUNTS };
+  let total = NO_PRUNE_COUNTS;
   for await (const thread of threadsOf(connection, call, prune.threadId)) {
-    const counts = await pruneThread(connection, call, thread, prune);
-    total = {
-      threads: total.threads + counts.threads,
-      removedCheckpoints: total.removedCheckpoints + counts.removedCheckpoints,
-      removedWrites: total.removedWrites + counts.removedWrites,
-      keptCheckpoints: total.keptCheckpoints + counts.keptCheckpoints,
-      removedBytes: total.removedBytes + counts.removedBytes,
-    };
+    total = sumOfPruneCounts(total, await pruneThread(connection, call, thread, prune));
   }
   return total;
 }
-
-const NO_COUNTS: PruneCounts = {
-  threads: 0,
-  removedCheckpoints: 0,
-  removedWrites: 0,
-  keptCheckpoints: 0,
-  removedBytes: 0,
-};
 
 async function* threadsOf(connection: Connection, call: Call, threadId: string | null): AsyncGenerator<ThreadRow> {
   if (threadId === null) {
@@ -56,9 +47,9 @@ async function pruneThread(
 ): Promise<PruneCounts> {
   // Fewer than are kept anyway: nothing to look at.
   if (rule.keepLast !== null && checkpointCount <= rule.keepLast) {
-    return { ...NO_COUNTS, threads: 1, keptCheckpoints: checkpointCount };
+    return { ...NO_PRUNE_COUNTS, threads: 1, keptCheckpoints: checkpointCount };
   }
-  const counts = { ...NO_COUNTS, threads: 1 };
+  const counts = { ...NO_PRUNE_COUNTS, threads: 1 };
   const add = ([writes, bytes]: readonly [number, string | number], checkpoints: number): void => {
     counts.removedCheckpoints += checkpoints;
     counts.removedWrites += writes;
@@ -67,7 +58,7 @@ async function pruneThread(
   for (;;) {
     const read = await readThread(connection, call, threadId);
     // Deleted since it was found.
-    if (read === undefined) return { ...NO_COUNTS };
+    if (read === undefined) return { ...NO_PRUNE_COUNTS };
     const plan = await new Slices(call).run(planPruneInSteps(read.checkpoints, rule, read.now));
     const places = plan.sort((a, b) => b.seq - a.seq).map((each) => placeOf(each.namespace, each.checkpointId));
     counts.keptCheckpoints = read.checkpoints.length - places.length;

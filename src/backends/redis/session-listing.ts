@@ -4,7 +4,7 @@ import type { SessionListing } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredSession } from "../../domain/driver/stored.js";
 import { isListed } from "../../domain/session-listing.js";
 import type { Connection } from "./connection/connection.js";
-import { LIST_SESSIONS } from "./scripts/sessions.js";
+import { LIST_SESSIONS } from "./lua/sessions.js";
 import { toStoredSession } from "./session-rows.js";
 
 /** Sessions that one step looks at, at most. */

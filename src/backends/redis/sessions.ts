@@ -5,8 +5,7 @@ import type { StoredSession } from "../../domain/driver/stored.js";
 import { applySessionChange, assertSamePayload, endStored, newSession } from "../../domain/sessions.js";
 import type { RedisArgument } from "./connection/client.js";
 import type { Connection } from "./connection/connection.js";
-import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
-import { SWEEP_ITEMS } from "./scripts/items.js";
+import { SWEEP_ITEMS } from "./lua/items.js";
 import {
   CLEAN_SESSIONS,
   COUNT_DUE_SESSIONS,
@@ -15,7 +14,8 @@ import {
   END_SESSION,
   GET_SESSIONS,
   UPDATE_SESSION,
-} from "./scripts/sessions.js";
+} from "./lua/sessions.js";
+import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 import { listSessions } from "./session-listing.js";
 import { metadataField, metadataFields, sessionFields, toStoredSession } from "./session-rows.js";
 

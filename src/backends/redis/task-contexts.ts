@@ -5,8 +5,8 @@ import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredContext } from "../../domain/driver/stored.js";
 import { nextContextVersion } from "../../domain/task-contexts.js";
 import type { Connection } from "./connection/connection.js";
+import { GET_CONTEXT, LIST_CONTEXTS, SHARE_CONTEXT, STORE_CONTEXT } from "./lua/task-contexts.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
-import { GET_CONTEXT, LIST_CONTEXTS, SHARE_CONTEXT, STORE_CONTEXT } from "./scripts/task-contexts.js";
 
 export function taskContextVerbs(connection: () => Connection): TaskContextDriver {
   return {

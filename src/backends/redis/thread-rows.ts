@@ -3,7 +3,7 @@ import type { Call } from "../../domain/driver/call.js";
 import type { ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { StoredThread } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
-import { LIST_THREADS } from "./scripts/threads.js";
+import { LIST_THREADS } from "./lua/threads.js";
 
 /** Threads that one step looks at, at most. */
 const LARGEST_STEP = 512;

@@ -5,9 +5,9 @@ import type { CheckpointDriver, ThreadListing } from "../../domain/driver/storag
 import type { Rows, StoredThread } from "../../domain/driver/stored.js";
 import { threadKey } from "../../domain/segments/known-blocks.js";
 import type { Connection } from "./connection/connection.js";
+import { COPY_THREAD, DELETE_CHECKPOINTS, DELETE_THREAD } from "./lua/threads.js";
 import { pruneCheckpoints } from "./pruning.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
-import { COPY_THREAD, DELETE_CHECKPOINTS, DELETE_THREAD } from "./scripts/threads.js";
 import type { Store } from "./store.js";
 import { walkThreads } from "./thread-rows.js";
 

@@ -158,7 +158,10 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       const rule = parsePrunePolicy(policy);
       const known = knownOptions(options, ["dryRun"]);
       const dryRun = known.dryRun !== undefined && boolean(known.dryRun, "dryRun");
-      return run("pruneCheckpoints", known, (call) => driver.pruneCheckpoints(call, { ...rule, dryRun }));
+      // A copy: what a driver gives where nothing was pruned may be shared.
+      return run("pruneCheckpoints", known, async (call) => ({
+        ...(await driver.pruneCheckpoints(call, { ...rule, dryRun })),
+      }));
     },
   };
 }

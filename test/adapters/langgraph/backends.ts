@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { memoryStorage } from "../../../src/backends/memory/index.js";
 import { postgresStorage } from "../../../src/backends/postgres/index.js";
+import { redisStorage } from "../../../src/backends/redis/index.js";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import type { Clock } from "../../../src/domain/clock.js";
+import { sharedRedis } from "../../support/redis-server.js";
 import { freshDatabase } from "../../support/shared-postgres.js";
 
 /** A backend to test on, and how to open a fresh storage of it. */
@@ -33,10 +35,18 @@ const POSTGRES: Backend = [
   (clock) => closedAfterTest(postgresStorage({ url, tenant: randomUUID(), ...(clock === undefined ? {} : { clock }) })),
 ];
 
+const redisUrl = await sharedRedis();
+
+const REDIS: Backend = [
+  "Redis",
+  (clock) =>
+    closedAfterTest(redisStorage({ url: redisUrl, tenant: randomUUID(), ...(clock === undefined ? {} : { clock }) })),
+];
+
 /** Those that keep vectors. */
 export const VECTOR_BACKENDS: readonly Backend[] = [MEMORY, SQLITE];
 
-export const BACKENDS: readonly Backend[] = [...VECTOR_BACKENDS, POSTGRES];
+export const BACKENDS: readonly Backend[] = [...VECTOR_BACKENDS, POSTGRES, REDIS];
 
 function closedAfterTest(storage: StorageBackend, after: () => void = () => {}): StorageBackend {
   onTestFinished(async () => {

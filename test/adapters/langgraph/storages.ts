@@ -7,8 +7,10 @@ import { onTestFinished } from "vitest";
 import { WaystoneSaver, type WaystoneSaverOptions } from "../../../src/adapters/langgraph/index.js";
 import { memoryStorage } from "../../../src/backends/memory/index.js";
 import { postgresStorage } from "../../../src/backends/postgres/index.js";
+import { redisStorage } from "../../../src/backends/redis/index.js";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { sharedRedis } from "../../support/redis-server.js";
 import { freshDatabase } from "../../support/shared-postgres.js";
 
 /** The backends by name; each makes a function that gives a saver as a new process would have it. */
@@ -16,6 +18,7 @@ export const STORAGES: readonly (readonly [name: string, open: () => OpenSaver])
   ["memory", memorySavers],
   ["SQLite, opened anew each time", sqliteSavers],
   ["PostgreSQL, opened anew each time", postgresSavers],
+  ["Redis, opened anew each time", redisSavers],
 ];
 
 /** A saver over the same data as the one before. */
@@ -43,6 +46,17 @@ function postgresSavers(): OpenSaver {
   return async (options) => {
     await storage?.close();
     storage = postgresStorage({ url: await url, tenant });
+    return new WaystoneSaver(storage, options);
+  };
+}
+
+function redisSavers(): OpenSaver {
+  const tenant = randomUUID();
+  let storage: StorageBackend | undefined;
+  onTestFinished(async () => storage?.close());
+  return async (options) => {
+    await storage?.close();
+    storage = redisStorage({ url: await sharedRedis(), tenant });
     return new WaystoneSaver(storage, options);
   };
 }

@@ -4,8 +4,8 @@ import { StorageConnectionError } from "../../../contract/errors.js";
 import type { Call } from "../../../domain/driver/call.js";
 import { isConnectionFailure, lostConnection, replyCode } from "../errors.js";
 import { tenantKey } from "../keys.js";
+import type { Script } from "../lua/script.js";
 import type { ResolvedOptions } from "../options.js";
-import type { Script } from "../scripts/script.js";
 import type { RedisArgument, RedisClient } from "./client.js";
 import { isCluster } from "./make-client.js";
 

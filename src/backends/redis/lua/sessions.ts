@@ -25,7 +25,8 @@ for _, each in ipairs(new) do
 end
 for _, each in ipairs(new) do touchSession(each[1]) end
 for _, each in ipairs(new) do
-  removeSession(each[1])
+  -- What is left of one that has expired; a lease without a session may be older than it.
+  if call('EXISTS', B .. 's:' .. each[1]) == 1 then removeSession(each[1]) end
   insertSession(each[1], each[2])
 end
 if not CLUSTER then sweepSessions(2) end

@@ -118,7 +118,7 @@ end
 const APPLY = `
 local function storeSession(group)
   local id = group.id
-  if group.continued == '' then removeSession(id) end
+  if group.continued == '' and call('EXISTS', B .. 's:' .. id) == 1 then removeSession(id) end
   if #group.fields > 0 then
     insertSession(id, group.fields)
     if group.context ~= '' then
@@ -152,7 +152,7 @@ local function storeContext(group)
 end
 local function storeThread(group)
   local id = group.id
-  if group.continued == '' then removeThread(id) end
+  if group.continued == '' and call('EXISTS', B .. 't:' .. id) == 1 then removeThread(id) end
   if #group.row > 0 then
     local session, createdAt, updatedAt, lastSeq = unpack(group.row)
     if session ~= '' and call('EXISTS', B .. 's:' .. session) == 0 then session = '' end
