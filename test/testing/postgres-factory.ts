@@ -7,26 +7,35 @@ import { postgresStorage } from "../../src/backends/postgres/index.js";
 import type { StorageFactory } from "../../src/testing/storage-factory.js";
 import { freshDatabase } from "../support/shared-postgres.js";
 
-let database: Promise<string> | undefined;
-let admin: pg.Pool | undefined;
-const free: string[] = [];
+export const postgresFactory: StorageFactory = schemasIn(freshDatabase);
 
-export const postgresFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, durability: "crash" },
-  create: async () => {
-    database ??= freshDatabase();
-    const url = await database;
-    const schema = free.pop() ?? `waystone ${randomBytes(6).toString("hex")}`;
-    return {
-      open: async (options) => postgresStorage({ ...options, url, schema }),
-      destroy: async () => {
-        admin ??= new pg.Pool({ connectionString: url, allowExitOnIdle: true });
-        await emptySchema(admin, schema);
-        free.push(schema);
-      },
-    };
-  },
-};
+/** @param database of which the schemas are; it is asked for once */
+export function schemasIn(
+  database: () => Promise<string>,
+  /** How a storage reaches it, and how it is opened, where that is not the usual way. */
+  options: { readonly through?: (url: string) => Promise<string>; readonly preparedStatements?: boolean } = {},
+): StorageFactory {
+  const { through = async (url) => url, ...rest } = options;
+  let urls: Promise<{ readonly direct: string; readonly used: string }> | undefined;
+  let admin: pg.Pool | undefined;
+  const free: string[] = [];
+  return {
+    supports: { reopen: true, secondHandle: true, clock: true, durability: "crash" },
+    create: async () => {
+      urls ??= database().then(async (direct) => ({ direct, used: await through(direct) }));
+      const { direct, used } = await urls;
+      const schema = free.pop() ?? `waystone ${randomBytes(6).toString("hex")}`;
+      return {
+        open: async (asked) => postgresStorage({ ...asked, ...rest, url: used, schema }),
+        destroy: async () => {
+          admin ??= new pg.Pool({ connectionString: direct, allowExitOnIdle: true });
+          await emptySchema(admin, schema);
+          free.push(schema);
+        },
+      };
+    },
+  };
+}
 
 export async function emptySchema(pool: pg.Pool, schema: string): Promise<void> {
   const { rows } = await pool.query<{ name: string }>(

@@ -193,6 +193,8 @@ export class Database {
   async #with<T>(call: Call, work: (connection: Connection) => Promise<T>): Promise<T> {
     const connection = await this.#connect(call);
     try {
+      // A connection that was kept is here in the same turn, in which its caller may still give up: nothing is sent then.
+      if (call.cancelled) throw call.cancellation();
       return await work(connection);
     } finally {
       this.#release(connection);

@@ -1,0 +1,95 @@
+// Starts PgBouncer in transaction mode in front of a server: each transaction gets whatever connection is free.
+import { execFile, spawn } from "node:child_process";
+import { chownSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+import { freePort, type PostgresAddress, serverUser } from "./postgres-server.js";
+
+const run = promisify(execFile);
+
+export interface PgBouncer {
+  /** The same database, through the pooler. */
+  urlOf(url: string): string;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * @param poolSize connections to the server, for each database and user
+ * @throws Error that says what to install when the machine has no PgBouncer
+ */
+export async function startPgBouncer(server: PostgresAddress, poolSize: number): Promise<PgBouncer> {
+  const binary = await pgBouncerBinary();
+  const folder = mkdtempSync(join(tmpdir(), "wsbouncer-"));
+  const user = await serverUser();
+  if (user !== undefined) chownSync(folder, user.uid, user.gid);
+  const port = await freePort();
+  const target = new URL(server.url);
+  const settings = join(folder, "pgbouncer.ini");
+  writeFileSync(
+    settings,
+    `[databases]
+* = host=${target.hostname} port=${target.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = trust
+auth_file = ${join(folder, "users.txt")}
+pool_mode = transaction
+default_pool_size = ${poolSize}
+max_client_conn = 500
+`,
+  );
+  writeFileSync(join(folder, "users.txt"), `"${target.username}" ""\n`);
+  const log = openSync(join(folder, "pgbouncer.log"), "a");
+  const child = spawn(binary, [settings], { ...user, cwd: folder, stdio: ["ignore", log, log] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const stop = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  for (const end = Date.now() + 10_000; !(await answers(port)); await sleep(20)) {
+    if (Date.now() < end && child.exitCode === null) continue;
+    const said = readFileSync(join(folder, "pgbouncer.log"), "utf8");
+    await stop();
+    throw new Error(`PgBouncer did not start: ${said}`);
+  }
+  return {
+    urlOf: (url) => {
+      const through = new URL(url);
+      through.host = `127.0.0.1:${port}`;
+      return through.href;
+    },
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Installed where this process may do that. */
+async function pgBouncerBinary(): Promise<string> {
+  const places = [
+    "/usr/sbin/pgbouncer",
+    "/usr/bin/pgbouncer",
+    "/usr/local/bin/pgbouncer",
+    "/opt/homebrew/bin/pgbouncer",
+  ];
+  const found = (): string | undefined => places.find((place) => existsSync(place));
+  if (found() === undefined && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["install", "-y", "--no-install-recommends", "pgbouncer"], { env }).catch(() => undefined);
+  }
+  const binary = found();
+  if (binary === undefined) throw new Error("these tests need PgBouncer: install the package pgbouncer");
+  return binary;
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(true));
+    socket.on("error", () => resolve(false));
+    socket.on("connect", () => socket.destroy());
+  });
+}
