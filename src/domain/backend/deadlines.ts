@@ -7,6 +7,7 @@ import { AbortedError, StorageTimeoutError } from "../../contract/errors.js";
 import type { OperationName } from "../../contract/operations.js";
 import { OPERATIONS } from "../../contract/operations.js";
 import type { Call } from "../driver/call.js";
+import { InFlight } from "../in-flight.js";
 
 const TICK_MS = 50;
 
@@ -19,6 +20,7 @@ export class WatchedCall implements Call {
   readonly #signal: AbortSignal | undefined;
   cancelled = false;
   sent = false;
+  place = -1;
   /** Rejects the caller's promise; set while the call is watched. */
   giveUp: ((reason: Error) => void) | undefined;
 
@@ -55,7 +57,7 @@ export class WatchedCall implements Call {
 
 /** The calls in flight of one storage. */
 export class Deadlines {
-  readonly #calls = new Set<WatchedCall>();
+  readonly #calls = new InFlight<WatchedCall>();
   #timer: NodeJS.Timeout | undefined;
 
   watch(call: WatchedCall): void {

@@ -5,20 +5,16 @@ import { destroySocket, requestCancel } from "./cancel-request.js";
 import type { PgClient, PgStatement } from "./pg-module.js";
 import type { Sql } from "./sql.js";
 import type { Statements } from "./statements.js";
-import type { Watch } from "./watch.js";
+import type { Watch, Watched } from "./watch.js";
 
-export class Connection {
+export class Connection implements Watched {
+  place = -1;
   readonly #client: PgClient;
   readonly #statements: Statements;
   readonly #watch: Watch;
   readonly #pipelined: boolean;
   readonly #onError = (error: Error): void => {
     this.#broken ??= error;
-  };
-  readonly #giveUp = (call: Call): void => {
-    requestCancel(this.#client);
-    // The cancellation may come late, and must not hit whoever has the connection next.
-    this.spoil(call.cancellation());
   };
   #call: Call | undefined;
   #broken: Error | undefined;
@@ -41,13 +37,23 @@ export class Connection {
   /** From here on the connection is the call's: it is given up with it. */
   lend(call: Call): void {
     this.#call = call;
-    this.#watch.watch(call, this.#giveUp);
+    this.#watch.watch(this);
   }
 
   /** The call has done with it. */
   takeBack(): void {
-    if (this.#call !== undefined) this.#watch.unwatch(this.#call);
+    this.#watch.unwatch(this);
     this.#call = undefined;
+  }
+
+  get cancelled(): boolean {
+    return this.#call?.cancelled === true;
+  }
+
+  giveUp(): void {
+    requestCancel(this.#client);
+    // The cancellation may come late, and must not hit whoever has the connection next.
+    this.spoil(this.#call?.cancellation() ?? new Error("a call was given up"));
   }
 
   /** Sends a statement; several may be on their way at once, and are carried out in order. */

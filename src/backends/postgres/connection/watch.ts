@@ -1,22 +1,29 @@
 /** Looks after calls whose statements are on the server: one that was given up is cancelled there (F2). */
-import type { Call } from "../../../domain/driver/call.js";
+import { InFlight, type Member } from "../../../domain/in-flight.js";
 
 /** Between two looks, in milliseconds. */
 const TICK_MS = 40;
 
+/** A connection that a call has. */
+export interface Watched extends Member {
+  /** Whether its call was cancelled. */
+  readonly cancelled: boolean;
+  giveUp(): void;
+}
+
 export class Watch {
-  readonly #watched = new Map<Call, (call: Call) => void>();
+  readonly #watched = new InFlight<Watched>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** Calls `giveUp` once if the call is cancelled before `unwatch`. */
-  watch(call: Call, giveUp: (call: Call) => void): void {
-    this.#watched.set(call, giveUp);
+  /** Gives up once if the call is cancelled before `unwatch`. */
+  watch(watched: Watched): void {
+    this.#watched.add(watched);
     if (this.#timer === undefined) this.#timer = setInterval(() => this.#tick(), TICK_MS);
     else if (this.#watched.size === 1) this.#timer.ref();
   }
 
-  unwatch(call: Call): void {
-    this.#watched.delete(call);
+  unwatch(watched: Watched): void {
+    this.#watched.delete(watched);
     if (this.#watched.size === 0) this.#timer?.unref();
   }
 
@@ -30,10 +37,10 @@ export class Watch {
       this.stop();
       return;
     }
-    for (const [call, giveUp] of this.#watched) {
-      if (!call.cancelled) continue;
-      this.#watched.delete(call);
-      giveUp(call);
+    for (const watched of this.#watched) {
+      if (!watched.cancelled) continue;
+      this.#watched.delete(watched);
+      watched.giveUp();
     }
   }
 }
