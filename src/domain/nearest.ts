@@ -1,5 +1,6 @@
 /** Exact search by similarity, for stores whose vectors are compared in the process (M5). */
 import type { VectorDistance } from "../contract/item-storage.js";
+import { BestFirst } from "./best-first.js";
 import type { NearestListing } from "./driver/items.js";
 import type { StoredVectors } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
@@ -27,33 +28,33 @@ export interface Candidate {
   readonly key: string;
 }
 
-/** Scores that a ranking begins with room for. */
-const FIRST_SCORES = 256;
-
 /** Below every score: the place of items that have none. */
 const NO_SCORE = Number.NEGATIVE_INFINITY;
+
+/** At least so many are looked for at once. */
+const LEAST_WANTED = 64;
+
+type Ranked = Pick<NearestListing, "vector" | "distance" | "after" | "minScore" | "unscored" | "limit" | "offset">;
 
 /**
  * Ranks candidates by score, the best first, ties by namespace and key. All are added before the first is taken; taking a few
  * does not sort the others.
  */
 export class Ranking<Each extends Candidate> {
-  readonly #listing: Pick<NearestListing, "after" | "minScore" | "unscored">;
+  readonly #listing: Ranked;
   readonly #query: Query;
-  #scratch = new Float64Array(64);
   readonly #dimensions: number;
-  readonly #candidates: Each[] = [];
-  /** Of the candidates; beyond them it is filled with what comes. */
-  #scores = new Float64Array(FIRST_SCORES);
-  /** Places in the two lists above; a heap from the first `next` on, the best at its top. */
-  #heap: Uint32Array | undefined;
-  #left = 0;
+  readonly #best: BestFirst<Each>;
+  #scratch = new Float64Array(64);
+  /** Those that were taken, where a candidate may have been added with each of its rows; the best of them came first. */
+  readonly #taken = new Set<Each>();
 
-  constructor(listing: Pick<NearestListing, "vector" | "distance" | "after" | "minScore" | "unscored">) {
+  constructor(listing: Ranked) {
     this.#listing = listing;
-    const { vector, distance } = listing;
+    const { vector, distance, limit, offset } = listing;
     this.#query = { numbers: Float64Array.from(vector), length: lengthOf(vector, 0, vector.length), distance };
     this.#dimensions = listing.vector.length;
+    this.#best = new BestFirst<Each>(Math.max(LEAST_WANTED, offset + limit + 1), comparePlaces);
   }
 
   /** `null` for an item without vectors. Vectors of another dimension are not compared. */
@@ -65,54 +66,48 @@ export class Ranking<Each extends Candidate> {
   /** Adds the owners of rows up to about `end`, each with all of its rows; returns the row to go on with. */
   addRows({ dimensions, values, lengths, owners, rows }: VectorPart<Each>, from: number, end: number): number {
     if (dimensions !== this.#dimensions) return rows;
+    if (this.#listing.after === null) {
+      const upTo = Math.min(rows, end);
+      scoreRows(this.#query, { values, lengths, from, end: upTo }, this.#best.addRun(owners, from, upTo - from));
+      return upTo;
+    }
+    // Who stood on the page before must not come again with a row of a lesser score.
     let beyond = Math.min(rows, end);
     while (beyond < rows && owners[beyond] === owners[beyond - 1]) beyond += 1;
     const scores = this.#scoresOf(values, lengths, from, beyond);
-    const isListed = this.#listing.after === null && this.#listing.minScore === null;
     for (let row = from; row < beyond; ) {
       const owner = owners[row] as Each;
       let best = scores[row - from] as number;
       for (row += 1; row < beyond && owners[row] === owner; row++) {
         best = Math.max(best, scores[row - from] as number);
       }
-      if (isListed) this.#push(owner, best);
-      else this.addScored(owner, best);
+      this.addScored(owner, best);
     }
     return beyond;
   }
 
   /** `null` for an item without vectors. */
   addScored(candidate: Each, score: number | null): void {
-    const { after, minScore } = this.#listing;
-    if (minScore !== null && (score === null || score < minScore)) return;
+    const { after } = this.#listing;
     const rank = score ?? NO_SCORE;
     if (after !== null) {
       const last = after.score ?? NO_SCORE;
       if (rank > last || (rank === last && comparePlaces(candidate, after) <= 0)) return;
     }
-    this.#push(candidate, rank);
-  }
-
-  #push(candidate: Each, rank: number): void {
-    const place = this.#candidates.push(candidate) - 1;
-    if (place === this.#scores.length) {
-      const scores = new Float64Array(2 * place);
-      scores.set(this.#scores);
-      this.#scores = scores;
-    }
-    this.#scores[place] = rank;
+    this.#best.add(candidate, rank);
   }
 
   /** The best of those that are left. */
   next(): { readonly candidate: Each; readonly score: number | null } | undefined {
-    this.#heap ??= this.#heapOfAll();
-    if (this.#left === 0) return undefined;
-    const best = this.#heap[0] as number;
-    this.#left -= 1;
-    this.#heap[0] = this.#heap[this.#left] as number;
-    this.#sink(this.#heap, 0);
-    const score = this.#scores[best] as number;
-    return { candidate: this.#candidates[best] as Each, score: score === NO_SCORE ? null : score };
+    const { minScore } = this.#listing;
+    for (;;) {
+      const best = this.#best.next();
+      if (best === undefined || (minScore !== null && best.score < minScore)) return undefined;
+      const { owner: candidate, score } = best;
+      if (this.#taken.has(candidate)) continue;
+      this.#taken.add(candidate);
+      return { candidate, score: score === NO_SCORE ? null : score };
+    }
   }
 
   #bestOf({ values, lengths }: ComparableVectors): number {
@@ -127,35 +122,6 @@ export class Ranking<Each extends Candidate> {
     if (this.#scratch.length < end - from) this.#scratch = new Float64Array(end - from);
     scoreRows(this.#query, { values, lengths, from, end }, this.#scratch);
     return this.#scratch;
-  }
-
-  #heapOfAll(): Uint32Array {
-    const heap = new Uint32Array(this.#candidates.length);
-    for (let i = 0; i < heap.length; i++) heap[i] = i;
-    this.#left = heap.length;
-    for (let i = (heap.length >>> 1) - 1; i >= 0; i--) this.#sink(heap, i);
-    return heap;
-  }
-
-  #sink(heap: Uint32Array, from: number): void {
-    const each = heap[from] as number;
-    let place = from;
-    for (;;) {
-      let child = 2 * place + 1;
-      if (child >= this.#left) break;
-      if (child + 1 < this.#left && this.#isBetter(heap[child + 1] as number, heap[child] as number)) child += 1;
-      if (!this.#isBetter(heap[child] as number, each)) break;
-      heap[place] = heap[child] as number;
-      place = child;
-    }
-    if (place !== from) heap[place] = each;
-  }
-
-  #isBetter(a: number, b: number): boolean {
-    const difference = (this.#scores[a] as number) - (this.#scores[b] as number);
-    // The difference of two that have no score is NaN.
-    if (difference > 0 || difference < 0) return difference > 0;
-    return comparePlaces(this.#candidates[a] as Each, this.#candidates[b] as Each) < 0;
   }
 }
 

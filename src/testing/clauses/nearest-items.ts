@@ -79,6 +79,17 @@ export const nearestItemClauses: ClauseGroup = clauseGroup("search by similarity
     ]);
   });
 
+  clause("M5 an item with several vectors stands on one page only", NEEDS, async ({ storage }) => {
+    for (let i = 0; i < 12; i++) await put(storage, `k${i}`, ...times(6, (j) => [(7 * i + 5 * j) % 23, i]));
+    const query = { similarTo: { vector: [1, 0], distance: "dot" } } as const;
+    const all = (await storage.searchItems(N, { ...query, limit: 100 })).items;
+    equal(all.length, 12);
+    for (const limit of [1, 3, 5]) {
+      equal(await itemsOf((cursor) => storage.searchItems(N, { ...query, limit, cursor }), limit), all, `by ${limit}`);
+    }
+    equal((await storage.searchItems(N, { ...query, offset: 4, limit: 3 })).items, all.slice(4, 7));
+  });
+
   clause("M5 a result is the item as it is stored, with its score", NEEDS, async ({ storage }) => {
     const stored = await put(storage, "k", [1, 0]);
     equal("score" in stored, false, "a score without a search");

@@ -66,6 +66,14 @@ export const VECTOR_FAULTS: readonly Fault[] = [
     return search(call, { ...listing, after: after === null ? null : { ...after, namespace: ["\u{10FFFF}"] } });
   }),
 
+  nearestFault("the last item of a page comes again on the next one", ["M5"], async (search, call, listing) => {
+    const { after } = listing;
+    if (after?.score == null) return search(call, listing);
+    const all = await search(call, { ...listing, after: null, limit: 1_000 });
+    const last = all.rows.findIndex(({ item }) => item.key === after.key);
+    return { rows: all.rows.slice(last, last + listing.limit), more: all.rows.length > last + listing.limit };
+  }),
+
   nearestFault("minScore is ignored", ["M5"], (search, call, listing) => search(call, { ...listing, minScore: null })),
 
   nearestFault("items without vectors always come last", ["M5"], (search, call, listing) =>
