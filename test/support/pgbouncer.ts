@@ -13,14 +13,21 @@ const run = promisify(execFile);
 export interface PgBouncer {
   /** The same database, through the pooler. */
   urlOf(url: string): string;
+  /** The major and minor number. */
+  readonly version: readonly [number, number];
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * @param poolSize connections to the server, for each database and user
+ * @param users who may come, beside the superuser
  * @throws Error that says what to install when the machine has no PgBouncer
  */
-export async function startPgBouncer(server: PostgresAddress, poolSize: number): Promise<PgBouncer> {
+export async function startPgBouncer(
+  server: PostgresAddress,
+  poolSize: number,
+  users: readonly string[] = [],
+): Promise<PgBouncer> {
   const binary = await pgBouncerBinary();
   const folder = mkdtempSync(join(tmpdir(), "wsbouncer-"));
   const user = await serverUser();
@@ -43,7 +50,7 @@ default_pool_size = ${poolSize}
 max_client_conn = 500
 `,
   );
-  writeFileSync(join(folder, "users.txt"), `"${target.username}" ""\n`);
+  writeFileSync(join(folder, "users.txt"), [target.username, ...users].map((name) => `"${name}" ""\n`).join(""));
   const log = openSync(join(folder, "pgbouncer.log"), "a");
   const child = spawn(binary, [settings], { ...user, cwd: folder, stdio: ["ignore", log, log] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
@@ -58,7 +65,10 @@ max_client_conn = 500
     await stop();
     throw new Error(`PgBouncer did not start: ${said}`);
   }
+  const { stdout } = await run(binary, ["--version"]);
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
   return {
+    version: [Number(major), Number(minor)],
     urlOf: (url) => {
       const through = new URL(url);
       through.host = `127.0.0.1:${port}`;

@@ -16,6 +16,8 @@ const STATE = {
   deadlock: "40P01",
   inFailedTransaction: "25P02",
   readOnly: "25006",
+  noSuchStatement: "26000",
+  statementExists: "42P05",
   lacksRights: "42501",
   undefinedTable: "42P01",
   undefinedFunction: "42883",
@@ -78,7 +80,9 @@ export function isReadOnly(error: unknown): boolean {
 export function mapPostgresError(error: unknown, call: Call): unknown {
   if (isStorageError(error)) return error;
   const state = sqlState(error);
-  if (state === undefined) return isConnectionFailure(error) ? lostConnection(error, call) : error;
+  if (state === undefined) {
+    return distrusted(error) ?? (isConnectionFailure(error) ? lostConnection(error, call) : error);
+  }
   // Whatever else the server says, it has rolled back.
   const options: StorageErrorOptions = { cause: error, outcome: "not-applied" };
   const permanent = { ...options, retryable: false };
@@ -96,6 +100,12 @@ export function mapPostgresError(error: unknown, call: Call): unknown {
     case STATE.undefinedColumn:
     case STATE.undefinedObject:
       return new StorageConnectionError("the storage's schema is not there, or not whole", permanent);
+    case STATE.noSuchStatement:
+    case STATE.statementExists:
+      return new StorageConnectionError(
+        "a pooler between does not keep prepared statements: open the storage with preparedStatements: false",
+        permanent,
+      );
     case STATE.undefinedSetting:
       return new StorageConnectionError(
         "the schema has got row-level security since the storage was opened: open it again",
@@ -156,6 +166,21 @@ function lostConnection(error: unknown, call: Call): StorageConnectionError {
   });
 }
 
+/** What Node.js says of a certificate that is not good enough. */
+const CERTIFICATE_CODE =
+  /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED)/;
+
+/** Nothing was sent but the wish for TLS; it stays so until somebody changes a setting. */
+function distrusted(error: unknown): StorageConnectionError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const options = { cause: error, retryable: false };
+  if (error.message.startsWith("The server does not support SSL")) {
+    return new StorageConnectionError("the server does not speak TLS", options);
+  }
+  if (!("code" in error) || typeof error.code !== "string" || !CERTIFICATE_CODE.test(error.code)) return undefined;
+  return new StorageConnectionError(`the certificate of the server is not trusted: ${error.code}`, options);
+}
+
 const NETWORK_CODES = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -174,7 +199,7 @@ const NETWORK_CODES = new Set([
 
 /** What `pg` says in words alone. */
 const LOST =
-  /^(Connection terminated|timeout expired|timeout exceeded|Client has encountered a connection error|Client was closed|The server does not support SSL|Cannot use a pool after)/;
+  /^(Connection terminated|timeout expired|timeout exceeded|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
 
 function isConnectionFailure(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isConnectionFailure);

@@ -30,7 +30,7 @@ export interface PostgresStorageOptions extends StorageBackendOptions {
   readonly url?: string | undefined;
   /** A pool of the application's own (`new Pool()` of `pg`), which is not closed with the storage; or how to make one. */
   readonly pool?: PgPool | PoolOptions | undefined;
-  /** TLS as Node.js takes it, in place of what the URL says. */
+  /** TLS as Node.js takes it (`ca`, `cert`, `key`, `servername`, …), in place of what the URL says; `false` for none. */
   readonly tls?: boolean | { readonly [option: string]: unknown } | undefined;
   /** The schema that holds the tables; made when it is not there. Default `waystone`. */
   readonly schema?: string | undefined;

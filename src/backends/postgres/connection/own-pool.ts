@@ -22,9 +22,20 @@ export async function makePool({
     // Several statements of one transaction travel together.
     pipeline: true,
   };
-  const pools = hosts.urls.map((connectionString) => new Pool({ ...settings, connectionString }));
+  const pools = hosts.urls.map(
+    (url) => new Pool({ ...settings, connectionString: tls === undefined ? url : withoutTls(url) }),
+  );
   const [only] = pools;
   return only !== undefined && pools.length === 1 && hosts.target === "any" ? only : new HostPools(hosts, pools);
+}
+
+/** `pg` lets a URL win over what it is told beside it. */
+function withoutTls(url: string): string {
+  const [before = "", query = ""] = url.split("?", 2);
+  const own = new URLSearchParams(query);
+  for (const name of ["ssl", "sslmode", "sslcert", "sslkey", "sslrootcert", "sslnegotiation", "uselibpqcompat"])
+    own.delete(name);
+  return own.size === 0 ? before : `${before}?${own}`;
 }
 
 /** Ends a pool and waits until its sockets are closed (F4). */
