@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import type { Page } from "../contract/call.js";
 import { isStorageError, type StorageError, type StorageErrorCode } from "../contract/errors.js";
+import type { ItemFilter } from "../contract/item-storage.js";
 import type { ExportFilter, StorageRecord } from "../contract/records.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
+import type { StorageSupport } from "./storage-factory.js";
 
 /** Deep equality: types, prototypes, `-0` and the order of maps and sets count. */
 export function equal(actual: unknown, expected: unknown, what?: string): void {
@@ -114,4 +116,9 @@ export function label(value: unknown): string {
     maxArrayLength: 6,
   });
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+/** A filter of items, for a store that has them: elsewhere the query goes without. */
+export function filterIn(support: StorageSupport, filter: ItemFilter): { readonly filter?: ItemFilter } {
+  return support.itemFilters === false ? {} : { filter };
 }

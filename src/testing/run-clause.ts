@@ -11,14 +11,19 @@ const REASONS: { readonly [Need in ClauseNeed]: string } = {
   secondHandle: "the factory declares that the store takes one handle at a time",
   clock: "the factory declares that the store's time cannot be set",
   vectors: "the factory declares that the store keeps no vectors",
+  itemFilters: "the factory declares that items are not found by what is in their values",
+  metadataFilters: "the factory declares that nothing is found by its metadata",
   storedBytes: "the factory does not declare that the metrics say how many bytes are stored",
   freedBytes: "the factory does not declare that the bytes of the metrics fall when something is removed",
   durability: "the factory declares no durability level",
 };
 
+/** What a store has unless its factory says that it has not. */
+const GIVEN: ReadonlySet<ClauseNeed> = new Set<ClauseNeed>(["itemFilters", "metadataFilters"]);
+
 /** The reason for which the clause cannot run on stores of this factory, `undefined` if it can. */
 export function reasonToSkip(clause: Clause, factory: StorageFactory): string | undefined {
-  const missing = clause.needs.find((need) => factory.supports[need] === undefined || factory.supports[need] === false);
+  const missing = clause.needs.find((need) => (factory.supports[need] ?? GIVEN.has(need)) === false);
   return missing === undefined ? undefined : REASONS[missing];
 }
 

@@ -15,6 +15,10 @@ export interface StorageSupport {
   readonly clock: boolean;
   /** Items have vectors, and are searched by similarity (M4, M5). Default: the store must refuse them, and their clauses are skipped. */
   readonly vectors?: boolean | undefined;
+  /** Items are found by what is in their values (M2). `false`: the store must refuse filters of items. Default `true`. */
+  readonly itemFilters?: boolean | undefined;
+  /** Sessions and checkpoints are found by their metadata (S7). `false`: the store must refuse such filters. Default `true`. */
+  readonly metadataFilters?: boolean | undefined;
   /** `getMetrics` gives `sizeBytes`, and it grows with what is stored. Default `false`. */
   readonly storedBytes?: boolean | undefined;
   /** `sizeBytes` also falls within some seconds when much is removed. Default `false`. */

@@ -1,6 +1,6 @@
 /** Changing a value without reading it first, counting, and passing over items (M1, M2, M6). */
 import type { Item, ItemChange, ItemQuery, UpdateItemOptions } from "../../contract/item-storage.js";
-import { equal, label, present, refused, rejects, times, unchanged } from "../assertions.js";
+import { equal, filterIn, label, present, refused, rejects, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 
 const N = ["n"];
@@ -94,13 +94,13 @@ export const itemChangeClauses: ClauseGroup = clauseGroup("changing items", (cla
     },
   );
 
-  clause("M6 updates are steps of a batch and see the earlier ones", async ({ storage }) => {
+  clause("M6 updates are steps of a batch and see the earlier ones", async ({ storage, support }) => {
     const place = { namespace: N, key: "k" };
     const [put, update, count, search] = await storage.batchItems([
       { put: { ...place, value: { a: 1, b: 1 } } },
       { update: { ...place, merge: { c: 1 }, unset: ["b"], increment: { a: 1 }, expectedVersion: 1, ifPresent: true } },
-      { count: { prefix: N, filter: { a: 2 } } },
-      { search: { prefix: N, filter: { c: 1 } } },
+      { count: { prefix: N, ...filterIn(support, { a: 2 }) } },
+      { search: { prefix: N, ...filterIn(support, { c: 1 }) } },
     ]);
     equal([(put as Item).version, (update as Item).version, count], [1, 2, 1]);
     equal((update as Item).value, { a: 2, c: 1 });
@@ -149,7 +149,7 @@ export const itemChangeClauses: ClauseGroup = clauseGroup("changing items", (cla
     });
   });
 
-  clause("M2 countItems counts what searchItems finds", async ({ storage }) => {
+  clause("M2 countItems counts what searchItems finds", { needs: ["itemFilters"] }, async ({ storage }) => {
     for (let i = 0; i < 12; i++) await storage.putItem(["n", `${i % 3}`], `k${i}`, { i, even: i % 2 === 0 });
     await storage.putItem(["nn"], "k", { i: 1, even: true });
     equal(await storage.countItems([]), 13);
@@ -162,22 +162,24 @@ export const itemChangeClauses: ClauseGroup = clauseGroup("changing items", (cla
     await refused(storage.countItems(N, { limit: 1 } as object), "an unknown option");
   });
 
-  clause("M3 countItems does not count what has expired", { needs: ["clock"] }, async ({ storage, clock }) => {
+  clause("M3 countItems does not count what has expired", { needs: ["clock"] }, async ({ storage, clock, support }) => {
     await storage.putItem(N, "k", { a: 1 }, { ttlMs: 1_000 });
     await storage.putItem(N, "stays", { a: 1 });
     equal(await storage.countItems(N), 2);
     clock.advance(1_000);
-    equal([await storage.countItems(N), await storage.countItems(N, { filter: { a: 1 } })], [1, 1]);
+    equal([await storage.countItems(N), await storage.countItems(N, filterIn(support, { a: 1 }))], [1, 1]);
   });
 
-  clause("M1 offset passes over the first items of the order, and pages go on from there", async ({ storage }) => {
+  clause("M1 offset passes over the first items of the order, and pages go on from there", async ({ storage, support }) => {
     for (const key of ["a", "b", "c", "d", "e"]) await storage.putItem(N, key, { vowel: key === "a" || key === "e" });
     const keys = async (query: ItemQuery): Promise<string[]> =>
       (await storage.searchItems(N, query)).items.map((item) => item.key);
     equal(await keys({ orderBy: "key", offset: 2, limit: 2 }), ["c", "d"]);
     equal(await keys({ orderBy: "key", direction: "desc", offset: 1, limit: 2 }), ["d", "c"]);
     equal(await keys({ orderBy: "createdAt", direction: "asc", offset: 3 }), ["d", "e"]);
-    equal(await keys({ orderBy: "key", offset: 1, filter: { vowel: true } }), ["e"]);
+    if (support.itemFilters !== false) {
+      equal(await keys({ orderBy: "key", offset: 1, filter: { vowel: true } }), ["e"]);
+    }
     equal(await keys({ offset: 5 }), []);
     equal(await keys({ offset: 100_000 }), []);
     const page = await storage.searchItems(N, { orderBy: "key", offset: 1, limit: 2 });

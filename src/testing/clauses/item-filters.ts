@@ -3,7 +3,7 @@ import type { ItemFilter } from "../../contract/item-storage.js";
 import type { JsonValue } from "../../contract/json.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { equal, label, refused } from "../assertions.js";
-import { type ClauseGroup, clauseGroup } from "../clause.js";
+import { type ClauseGroup, type ClauseOptions, clauseGroup } from "../clause.js";
 
 /** One item a kind of value under the key `v`, and one without it. */
 const VALUES: { readonly [key: string]: JsonValue | undefined } = {
@@ -31,8 +31,10 @@ const VALUES: { readonly [key: string]: JsonValue | undefined } = {
 
 const ALL = Object.keys(VALUES);
 
+const FILTERS: ClauseOptions = { needs: ["itemFilters"] };
+
 export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (clause) => {
-  clause("M2 a scalar means $eq, and types are told apart", async ({ storage }) => {
+  clause("M2 a scalar means $eq, and types are told apart", FILTERS, async ({ storage }) => {
     await putValues(storage);
     const cases: [ItemFilter, string[]][] = [
       [{ v: 1 }, ["one"]],
@@ -49,7 +51,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     await finds(storage, cases);
   });
 
-  clause("M2 $eq compares JSON values as wholes, objects whatever the order of their keys", async ({ storage }) => {
+  clause("M2 $eq compares JSON values as wholes, objects whatever the order of their keys", FILTERS, async ({ storage }) => {
     await putValues(storage);
     await finds(storage, [
       [{ v: { $eq: 1 } }, ["one"]],
@@ -66,7 +68,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 $ne is the contrary of $eq, and a missing key is different from every value", async ({ storage }) => {
+  clause("M2 $ne is the contrary of $eq, and a missing key is different from every value", FILTERS, async ({ storage }) => {
     await putValues(storage);
     await finds(storage, [
       [{ v: { $ne: 1 } }, ALL.filter((key) => key !== "one")],
@@ -76,7 +78,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 $gt, $gte, $lt and $lte order two numbers", async ({ storage }) => {
+  clause("M2 $gt, $gte, $lt and $lte order two numbers", FILTERS, async ({ storage }) => {
     await putValues(storage);
     await finds(storage, [
       [{ v: { $gt: 0 } }, ["half", "one", "two"]],
@@ -90,7 +92,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 $gt, $gte, $lt and $lte order two strings by code point, and nothing else", async ({ storage }) => {
+  clause("M2 $gt, $gte, $lt and $lte order two strings by code point, and nothing else", FILTERS, async ({ storage }) => {
     await putValues(storage);
     await finds(storage, [
       [{ v: { $gt: "B" } }, ["lower", "bmp", "emoji"]],
@@ -103,7 +105,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 $in and $nin look for one of the values, whole", async ({ storage }) => {
+  clause("M2 $in and $nin look for one of the values, whole", FILTERS, async ({ storage }) => {
     await putValues(storage);
     const some = ["one", "text1", "null", "list"];
     const list: JsonValue[] = [1, "1", null, [1, 2], "absent"];
@@ -117,7 +119,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 $exists tells a missing key from one that is null", async ({ storage }) => {
+  clause("M2 $exists tells a missing key from one that is null", FILTERS, async ({ storage }) => {
     await putValues(storage);
     await finds(storage, [
       [{ v: { $exists: true } }, ALL.filter((key) => key !== "missing")],
@@ -127,7 +129,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 every operator of a key and every key must match", async ({ storage }) => {
+  clause("M2 every operator of a key and every key must match", FILTERS, async ({ storage }) => {
     await storage.putItem(["n"], "a", { x: 1, y: "a" });
     await storage.putItem(["n"], "b", { x: 5, y: "a" });
     await storage.putItem(["n"], "c", { x: 5, y: "b" });
@@ -140,7 +142,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 filter keys are literal and reach top-level keys alone", async ({ storage }) => {
+  clause("M2 filter keys are literal and reach top-level keys alone", FILTERS, async ({ storage }) => {
     const keys = [
       "a.b",
       "a[0]",
@@ -167,7 +169,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 texts of filters are literal", async ({ storage }) => {
+  clause("M2 texts of filters are literal", FILTERS, async ({ storage }) => {
     const texts = ["%", "_", "a%", "a", "*", "' OR 1=1 --", '"', "\\", "\u00e9", "e\u0301", "$ne", "null"];
     for (const [index, text] of texts.entries()) await storage.putItem(["n"], `k${index}`, { v: text });
     for (const [index, text] of texts.entries()) {
@@ -178,7 +180,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     }
   });
 
-  clause("M2 numbers compare to the last bit", async ({ storage }) => {
+  clause("M2 numbers compare to the last bit", FILTERS, async ({ storage }) => {
     const numbers = [0.1 + 0.2, 0.3, 2 ** 53 - 1, 2 ** 53, 1e308, 5e-324, -(2 ** 53)];
     for (const [index, v] of numbers.entries()) await storage.putItem(["n"], `k${index}`, { v });
     for (const [index, v] of numbers.entries()) await finds(storage, [[{ v }, [`k${index}`]]]);
@@ -189,7 +191,7 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 anything else is refused: operators, operands and shapes that are not known", async ({ storage }) => {
+  clause("M2 anything else is refused: operators, operands and shapes that are not known", FILTERS, async ({ storage }) => {
     await putValues(storage);
     const filters: unknown[] = [
       { v: { $like: "a" } },

@@ -1,7 +1,7 @@
 /** Items: putting, versions, deletion, expiry, batches (M1, M3). */
 import type { Item, ItemOperation, PutItemOptions } from "../../contract/item-storage.js";
 import type { JsonObject } from "../../contract/json.js";
-import { equal, label, ok, present, refused, rejects, settle, times, unchanged } from "../assertions.js";
+import { equal, filterIn, label, ok, present, refused, rejects, settle, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 
 const N = ["n"];
@@ -188,7 +188,7 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
   clause(
     "M3 an item with ttlMs is gone for every reader from its expiry",
     { needs: ["clock"] },
-    async ({ storage, clock }) => {
+    async ({ storage, clock, support }) => {
       const item = await storage.putItem(N, "k", { a: 1 }, { ttlMs: 1_000 });
       equal(item.expiresAt, new Date(clock.now() + 1_000));
       clock.advance(999);
@@ -198,7 +198,7 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
       clock.advance(1);
       equal(await storage.getItem(N, "k"), undefined);
       equal(await storage.searchItems([]), { items: [] });
-      equal(await storage.searchItems(N, { filter: { a: 1 } }), { items: [] });
+      equal(await storage.searchItems(N, filterIn(support, { a: 1 })), { items: [] });
       equal(await storage.listNamespaces(), { items: [] });
       equal(await storage.batchItems([{ get: { namespace: N, key: "k" } }]), [undefined]);
       equal(await storage.deleteItem(N, "k"), false);
@@ -270,13 +270,13 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
     },
   );
 
-  clause("M3 batchItems carries out its steps in order, each sees the earlier ones", async ({ storage }) => {
+  clause("M3 batchItems carries out its steps in order, each sees the earlier ones", async ({ storage, support }) => {
     const results = await storage.batchItems([
       { get: { namespace: N, key: "k" } },
       { put: { namespace: N, key: "k", value: { a: 1 } } },
       { get: { namespace: N, key: "k" } },
       { put: { namespace: N, key: "k", value: { a: 2 }, expectedVersion: 1 } },
-      { search: { prefix: N, filter: { a: 2 } } },
+      { search: { prefix: N, ...filterIn(support, { a: 2 }) } },
       { listNamespaces: { prefix: N } },
       { delete: { namespace: N, key: "k" } },
       { get: { namespace: N, key: "k" } },

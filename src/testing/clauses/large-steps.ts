@@ -1,6 +1,6 @@
 /** Calls about much are one step all the same: readers see all of it or nothing, writers come before or after (M3, K6, K7, S10, C6). */
 import type { StorageBackend } from "../../contract/storage-backend.js";
-import { equal, ok, present, times } from "../assertions.js";
+import { equal, filterIn, ok, present, times } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 
 /** What each call is about: more than a backend does without letting others in between. */
@@ -32,11 +32,11 @@ export const largeStepClauses: ClauseGroup = clauseGroup("large steps", (clause)
     },
   );
 
-  clause("M3 who reads while a batch searches sees all of its writes or none", async ({ storage }) => {
+  clause("M3 who reads while a batch searches sees all of its writes or none", async ({ storage, support }) => {
     await putMany(storage);
     const batch = storage.batchItems([
       { put: { namespace: ["a"], key: "first", value: {} } },
-      ...times(20, () => ({ search: { prefix: ["n"], filter: { i: -1 } } })),
+      ...times(20, () => ({ search: { prefix: ["n"], ...filterIn(support, { i: -1 }) } })),
       { put: { namespace: ["a"], key: "last", value: {} } },
     ]);
     const reads = [{ get: { namespace: ["a"], key: "first" } }, { get: { namespace: ["a"], key: "last" } }];

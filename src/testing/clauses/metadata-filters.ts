@@ -2,7 +2,7 @@
 import type { JsonObject, MetadataFilter } from "../../contract/json.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { equal, label, refused } from "../assertions.js";
-import { type ClauseGroup, clauseGroup } from "../clause.js";
+import { type ClauseGroup, type ClauseOptions, clauseGroup } from "../clause.js";
 
 /** Things with metadata that a listing finds. */
 interface Listed {
@@ -28,9 +28,11 @@ const LISTED: readonly Listed[] = [
   },
 ];
 
+const FILTERS: ClauseOptions = { needs: ["metadataFilters"] };
+
 export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters", (clause) => {
   for (const { name, put, find } of LISTED) {
-    clause(`S7 a metadata filter of ${name} tells 1, "1", true, null and an absent key apart`, async ({ storage }) => {
+    clause(`S7 a metadata filter of ${name} tells 1, "1", true, null and an absent key apart`, FILTERS, async ({ storage }) => {
       const values = {
         number: 1,
         string: "1",
@@ -56,7 +58,7 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
       equal((await find(storage, {})).length, 13);
     });
 
-    clause(`S7 a metadata filter of ${name} asks for every key`, async ({ storage }) => {
+    clause(`S7 a metadata filter of ${name} asks for every key`, FILTERS, async ({ storage }) => {
       await put(storage, "both", { a: 1, b: "x" });
       await put(storage, "a", { a: 1 });
       await put(storage, "b", { b: "x" });
@@ -66,7 +68,7 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
       equal(await find(storage, { a: 1, b: "x", c: null }), []);
     });
 
-    clause(`S7 a metadata filter of ${name} takes every key and every text literally`, async ({ storage }) => {
+    clause(`S7 a metadata filter of ${name} takes every key and every text literally`, FILTERS, async ({ storage }) => {
       const keys = [
         "a",
         "a.b",
@@ -126,7 +128,7 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
       }
     });
 
-    clause(`S7 a metadata filter of ${name} compares numbers by value to the last bit`, async ({ storage }) => {
+    clause(`S7 a metadata filter of ${name} compares numbers by value to the last bit`, FILTERS, async ({ storage }) => {
       const numbers = [0, 1, -1, 0.1, 0.1 + 0.2, 0.3, 2 ** 53 - 1, 2 ** 53, 1e21, 1e308, 5e-324, -1.5];
       for (const [index, n] of numbers.entries()) await put(storage, `n${String(index).padStart(2, "0")}`, { n });
       for (const [index, n] of numbers.entries()) {
@@ -134,7 +136,7 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
       }
     });
 
-    clause(`S7 a metadata filter of ${name} refuses another kind of value`, async ({ storage }) => {
+    clause(`S7 a metadata filter of ${name} refuses another kind of value`, FILTERS, async ({ storage }) => {
       await put(storage, "one", { a: 1 });
       const values = [
         [1],
@@ -155,7 +157,7 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
       }
     });
 
-    clause(`S7 a metadata filter of ${name} sees the metadata that is stored now`, async ({ storage }) => {
+    clause(`S7 a metadata filter of ${name} sees the metadata that is stored now`, FILTERS, async ({ storage }) => {
       await storage.createSession("changing", "u", { metadata: { a: 1 } });
       await storage.storeCheckpoint("t", "changing", 1, { metadata: { a: 1 } });
       equal(await find(storage, { a: 1 }), ["changing"]);

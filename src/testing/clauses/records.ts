@@ -261,7 +261,11 @@ async function readAll(storage: StorageBackend): Promise<unknown> {
     threads,
     linked: (await storage.listThreads({ sessionId: "plain" })).items,
     checkpoints: await Promise.all(
-      threads.map(({ threadId }) => storage.listCheckpoints(threadId, { limit: 1_000, data: true, writes: true })),
+      threads.map(async ({ threadId }) => {
+        const listed = await storage.listCheckpoints(threadId, { limit: 1_000, data: true, writes: true });
+        // An etag is the store's own.
+        return listed.map(({ etag: _etag, ...checkpoint }) => checkpoint);
+      }),
     ),
     waiting: await storage.getWrites("linked", "later", { namespace: "inner|a:b" }),
     items: (await storage.searchItems([], { limit: 1_000 })).items,

@@ -35,7 +35,7 @@ const EMPTY_READS: readonly (readonly [
   ["listTaskContextVersions", (storage) => storage.listTaskContextVersions("s"), []],
   ["getItem", (storage) => storage.getItem(["n"], "k"), undefined],
   ["searchItems", (storage) => storage.searchItems([]), { items: [] }],
-  ["searchItems of a prefix", (storage) => storage.searchItems(["n"], { filter: { v: 1 } }), { items: [] }],
+  ["searchItems of a prefix", (storage) => storage.searchItems(["n"], { orderBy: "key" }), { items: [] }],
   ["listNamespaces", (storage) => storage.listNamespaces(), { items: [] }],
   [
     "batchItems",

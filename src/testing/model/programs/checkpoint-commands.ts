@@ -37,7 +37,7 @@ export function checkpointCommands(draw: Draw, tenant: string, timed: boolean): 
           ...draw.some({
             limit: [40, () => draw.below(4)],
             before: [30, () => draw.below(6)],
-            metadata: [20, () => pool.metadataFilter(draw)],
+            metadata: [draw.cast.metadataFilters ? 20 : 0, () => pool.metadataFilter(draw)],
             data: [50, () => true],
           }),
           ...paths(),

@@ -46,7 +46,7 @@ export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weight
         ),
     ],
     [7, () => call(tenant, "searchItems", pool.itemPrefix(draw), query(draw))],
-    [2, () => call(tenant, "countItems", pool.itemPrefix(draw), draw.some({ filter: [60, () => filter(draw)] }))],
+    [2, () => call(tenant, "countItems", pool.itemPrefix(draw), draw.some({ filter: [draw.cast.itemFilters ? 60 : 0, () => filter(draw)] }))],
     [4, () => call(tenant, "listNamespaces", namespaceQuery(draw))],
     [1, () => call(tenant, "deleteItems", namespace)],
   ];
@@ -110,7 +110,7 @@ function step(draw: Draw, timed: boolean): ItemOperation {
     [2, () => ({ get: { ...place, ...refresh(draw, timed) } })],
     [2, () => ({ delete: { ...place, ...draw.some({ expectedVersion: [30, () => 1 + draw.below(3)] }) } })],
     [1, () => ({ search: { prefix: pool.itemPrefix(draw), ...query(draw) } })],
-    [1, () => ({ count: { prefix: pool.itemPrefix(draw), ...draw.some({ filter: [60, () => filter(draw)] }) } })],
+    [1, () => ({ count: { prefix: pool.itemPrefix(draw), ...draw.some({ filter: [draw.cast.itemFilters ? 60 : 0, () => filter(draw)] }) } })],
     [1, () => ({ listNamespaces: namespaceQuery(draw) })],
   ]);
 }
@@ -118,7 +118,7 @@ function step(draw: Draw, timed: boolean): ItemOperation {
 function query(draw: Draw): Query {
   if (draw.cast.vectors && draw.chance(40)) return nearestQuery(draw);
   return draw.some<Query>({
-    filter: [35, () => filter(draw)],
+    filter: [draw.cast.itemFilters ? 35 : 0, () => filter(draw)],
     orderBy: [60, () => draw.pick(["key", "createdAt", "updatedAt"])],
     direction: [40, () => draw.pick(["asc", "desc"])],
     limit: [50, () => 1 + draw.below(3)],
@@ -137,7 +137,7 @@ function nearestQuery(draw: Draw): Query {
       ...(bound === "withoutVectors" ? { withoutVectors: "last" } : {}),
     },
     ...draw.some({
-      filter: [35, () => filter(draw)],
+      filter: [draw.cast.itemFilters ? 35 : 0, () => filter(draw)],
       limit: [50, () => 1 + draw.below(3)],
       offset: [20, () => draw.below(3)],
     }),

@@ -31,6 +31,9 @@ export interface Cast {
   readonly ttls: Pool<number>;
   /** In percent, how many sessions and items have a time to live. */
   readonly mortality: number;
+  /** Items are found by what is in their values, and sessions and checkpoints by their metadata. */
+  readonly itemFilters: boolean;
+  readonly metadataFilters: boolean;
   /** Items have vectors. */
   readonly vectors: boolean;
 }
@@ -63,5 +66,7 @@ export const EVERYBODY: Cast = {
   scalars: [1, "1", true, "true", null, "null", false, "", 2, 1.5, ASTRAL, HIGH_UNIT],
   ttls: [1_800_000, 1_800_001, 90_000_000, 60_000, 1],
   mortality: 10,
+  itemFilters: true,
+  metadataFilters: true,
   vectors: true,
 };

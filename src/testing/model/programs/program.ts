@@ -38,7 +38,7 @@ export function programOf(choices: readonly (readonly number[])[], supports: Sto
   return { cast, prelude: prelude.length, commands: [...prelude, ...commands] };
 }
 
-function castOf(draw: Draw, { secondHandle, vectors = false }: StorageSupport): Cast {
+function castOf(draw: Draw, { secondHandle, vectors = false, itemFilters = true, metadataFilters = true }: StorageSupport): Cast {
   return {
     subjects: draw.neighbours(EVERYBODY.subjects, 1, 3),
     handles: secondHandle && draw.chance(30) ? 2 : 1,
@@ -54,6 +54,8 @@ function castOf(draw: Draw, { secondHandle, vectors = false }: StorageSupport): 
     scalars: draw.neighbours(EVERYBODY.scalars, 2, 4),
     ttls: draw.neighbours(EVERYBODY.ttls, 1, 2),
     mortality: draw.pick([EVERYBODY.mortality, 60]),
+    itemFilters,
+    metadataFilters,
     vectors,
   };
 }

@@ -164,7 +164,7 @@ function sessionQuery(draw: Draw, timed: boolean): SessionQuery {
   return draw.some<Omit<SessionQuery, "cursor" | "signal" | "timeoutMs">>({
     userId: [12, () => pool.userId(draw)],
     status: [15, () => (draw.chance(50) ? draw.list(0, 2, status) : status())],
-    metadata: [25, () => pool.metadataFilter(draw)],
+    metadata: [draw.cast.metadataFilters ? 25 : 0, () => pool.metadataFilter(draw)],
     created: [timed ? 8 : 0, () => timeRange(draw)],
     updated: [timed ? 8 : 0, () => timeRange(draw)],
     orderBy: [50, () => "updatedAt"],

@@ -1,0 +1,39 @@
+/** Contents made smaller before they are sealed: afterwards nothing makes them smaller. */
+import { Buffer } from "node:buffer";
+import { packPiece, packRoot, type StoredBlock, unpackVerified } from "../../domain/segments/block.js";
+
+/** One text may not hold the event loop for long, unless its length matters: */
+const MAX_COMPRESSED = 256 * 1024;
+
+/** from here on an item's value would not fit into 16 MiB as the text that it is sealed into. */
+const MUST_SHRINK = 11 * 1024 * 1024;
+
+/** Without compression a content is what follows this byte, as in a block that did not shrink. */
+const PLAIN = Buffer.of(0);
+
+/** How contents are packed: `compress: false` tells nobody by its length how often a content repeats itself. */
+export interface Packing {
+  readonly compress: boolean;
+}
+
+/** A whole content. */
+export function packWhole(content: Uint8Array, { compress }: Packing): Uint8Array {
+  const tries = compress && (content.length <= MAX_COMPRESSED || content.length >= MUST_SHRINK);
+  return tries ? packRoot(content) : Buffer.concat([PLAIN, content]);
+}
+
+/** A piece of a state: several of them are unpacked at once. */
+export function packPart(content: Uint8Array, { compress }: Packing): Uint8Array {
+  return compress ? packPiece(content) : Buffer.concat([PLAIN, content]);
+}
+
+/** What packed contents hold, in their order. They have been verified: nobody else can have made them. */
+export function unpackAll(packed: readonly Uint8Array[], what: string): Uint8Array[] {
+  return unpackVerified(packed.map((data): StoredBlock => ({ name: what, data })));
+}
+
+/** The text of one packed content. */
+export function unpackText(packed: Uint8Array, what: string): string {
+  const [content] = unpackAll([packed], what);
+  return Buffer.from(content as Uint8Array).toString();
+}

@@ -1,0 +1,114 @@
+/** Messages: the content is sealed and bound to its session, its id and its role. */
+import { randomUUID } from "node:crypto";
+import { types } from "node:util";
+import type {
+  AddMessageOptions,
+  AddMessagesOptions,
+  ConversationStorage,
+  HistoryOptions,
+  Message,
+  MessageContent,
+  MessageRange,
+  MessageRole,
+  NewMessage,
+} from "../../contract/conversation-storage.js";
+import { array, knownFields } from "../../domain/arguments.js";
+import { decodeValue, encodeValue } from "../../domain/codec/codec.js";
+import { identifier } from "../../domain/identifiers.js";
+import { parseContent } from "../../domain/message-content.js";
+import { Slices } from "../../domain/slices.js";
+import { messageMetadataPlace, messagePlace } from "./places.js";
+import type { TenantSeals } from "./tenant-seals.js";
+
+export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals): ConversationStorage {
+  const opened = async (message: Message): Promise<Message> => {
+    const { sessionId, messageId, role } = message;
+    const text = await seals.openText(message.content, messagePlace(sessionId, messageId, role));
+    return {
+      ...message,
+      content: text === undefined ? message.content : (decodeValue(text) as MessageContent),
+      metadata: await seals.openMetadata(message.metadata, messageMetadataPlace(sessionId, messageId)),
+    };
+  };
+
+  const openedAll = async (messages: readonly Message[]): Promise<Message[]> => {
+    const slices = new Slices(null);
+    const all: Message[] = [];
+    for (const message of messages) {
+      all.push(await opened(message));
+      if (slices.over()) await slices.pause();
+    }
+    return all;
+  };
+
+  const seal = (sessionId: string, { fields, content, metadata }: EncodedMessage): NewMessage & { messageId: string } => {
+    const { messageId, role } = fields;
+    return {
+      ...fields,
+      content: seals.sealText(content, messagePlace(sessionId, messageId, role)),
+      ...(metadata === undefined
+        ? {}
+        : { metadata: seals.sealMetadata(metadata, messageMetadataPlace(sessionId, messageId)) }),
+    };
+  };
+
+  const encoded = (message: NewMessage, name: string): EncodedMessage => {
+    const known = knownFields(message, name, ["role", "content", "metadata", "messageId", "timestamp"]);
+    // The content is bound to the id: one that the caller does not give is given here.
+    const messageId = known.messageId === undefined ? randomUUID() : identifier(known.messageId, `${name}.messageId`);
+    return {
+      fields: {
+        ...seals.plainCopy(known),
+        role: identifier(known.role, `${name}.role`),
+        messageId,
+        timestamp: types.isDate(known.timestamp) ? new Date(known.timestamp) : known.timestamp,
+      },
+      content: encodeValue(parseContent(known.content, `${name}.content`)),
+      metadata: seals.metadataText(known.metadata),
+    };
+  };
+
+  return {
+    addConversationMessage: async (
+      sessionId: string,
+      role: MessageRole,
+      content: MessageContent,
+      options?: AddMessageOptions,
+    ) => {
+      const id = identifier(sessionId, "sessionId");
+      const { metadata, messageId, timestamp, ...rest } = options ?? {};
+      const message = encoded({ role, content, metadata, messageId, timestamp }, "message");
+      const wait = seals.ready();
+      if (wait !== undefined) await wait;
+      const sealed = seal(id, message);
+      const given = { ...rest, messageId: sealed.messageId, metadata: sealed.metadata, timestamp: sealed.timestamp };
+      return opened(await inner.addConversationMessage(id, sealed.role, sealed.content, given));
+    },
+
+    addConversationMessages: async (
+      sessionId: string,
+      messages: readonly NewMessage[],
+      options?: AddMessagesOptions,
+    ) => {
+      const id = identifier(sessionId, "sessionId");
+      const all = array(messages, "messages").map((message, i) => encoded(message as NewMessage, `messages[${i}]`));
+      const wait = seals.ready();
+      if (wait !== undefined) await wait;
+      const sealed = all.map((message) => seal(id, message));
+      return openedAll(await inner.addConversationMessages(id, sealed, options));
+    },
+
+    getConversationHistory: async (sessionId: string, options?: HistoryOptions) =>
+      openedAll(await inner.getConversationHistory(sessionId, options)),
+
+    deleteConversationMessages: (sessionId: string, range: MessageRange, options?: AddMessagesOptions) =>
+      inner.deleteConversationMessages(sessionId, range, options),
+  };
+}
+
+/** A message whose content, and metadata if it is to be sealed, are encoded. */
+interface EncodedMessage {
+  readonly fields: NewMessage & { readonly messageId: string };
+  readonly content: string;
+  readonly metadata: string | undefined;
+}

@@ -1,0 +1,191 @@
+/** Items: the value is sealed whole, so that a change reads it, and stores it by compare-and-set; nothing is found by what is in it. */
+import type { CallOptions, Page } from "../../contract/call.js";
+import { ConflictError, UnsupportedError } from "../../contract/errors.js";
+import type {
+  CountItemsOptions,
+  DeleteItemOptions,
+  GetItemOptions,
+  Item,
+  ItemChange,
+  ItemNamespace,
+  ItemOperation,
+  ItemQuery,
+  ItemResult,
+  ItemStorage,
+  NamespaceQuery,
+  PutItemOptions,
+  UpdateItemOptions,
+} from "../../contract/item-storage.js";
+import type { JsonObject } from "../../contract/json.js";
+import type { StorageBackend } from "../../contract/storage-backend.js";
+import { knownFields, knownOptions } from "../../domain/arguments.js";
+import {
+  COUNT_FIELDS,
+  type ParsedStep,
+  PUT_FIELDS,
+  parseCount,
+  parseOperation,
+  parsePut,
+  parseSearch,
+  parseUpdate,
+  SEARCH_FIELDS,
+  UPDATE_FIELDS,
+} from "../../domain/item-arguments.js";
+import { CHANGE_FIELDS } from "../../domain/item-changes.js";
+import { decodeMetadata } from "../../domain/metadata.js";
+import { CallTime } from "./call-time.js";
+import { ItemSnapshot, sealedItem } from "./item-snapshot.js";
+import { itemPlace } from "./places.js";
+import { SEALED, type TenantSeals } from "./tenant-seals.js";
+
+export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorage {
+  const opened = async (item: Item): Promise<Item> => {
+    const text = await openedText(seals, item);
+    return text === undefined ? item : { ...item, value: decodeMetadata(text) };
+  };
+
+  const openedPage = async (page: Page<Item>): Promise<Page<Item>> => ({
+    ...page,
+    items: await Promise.all(page.items.map(opened)),
+  });
+
+  /** Runs changes that read what they change: again, as long as another writer comes before. */
+  const changing = async <T>(
+    time: CallTime,
+    read: () => Promise<ItemSnapshot>,
+    write: (snapshot: ItemSnapshot) => Promise<T>,
+  ): Promise<T> => {
+    let before = await read();
+    for (;;) {
+      try {
+        return await write(before);
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error;
+        const now = await read();
+        // Nobody came before: the conflict is the caller's.
+        if (now.isSame(before)) throw error;
+        before = now;
+      }
+      await time.backOff();
+    }
+  };
+
+  const openResult = async (step: ParsedStep, result: ItemResult): Promise<ItemResult> => {
+    switch (step.kind) {
+      case "put":
+      case "update":
+      case "get":
+        return result === undefined ? undefined : opened(result as Item);
+      case "search":
+      case "nearest":
+        return openedPage(result as Page<Item>);
+      default:
+        return result;
+    }
+  };
+
+  return {
+    putItem: async (namespace: ItemNamespace, key: string, value: JsonObject, options?: PutItemOptions) => {
+      const step = parsePut(namespace, key, value, knownOptions(options, PUT_FIELDS));
+      assertVectors(seals, step);
+      const wait = seals.ready();
+      if (wait !== undefined) await wait;
+      return opened(await inner.putItem(step.namespace, key, sealedItem(seals, step, step.value), options));
+    },
+
+    updateItem: async (namespace: ItemNamespace, key: string, change: ItemChange, options?: UpdateItemOptions) => {
+      const known = knownOptions(options, UPDATE_FIELDS);
+      const step = parseUpdate(namespace, key, knownFields(change, "change", CHANGE_FIELDS), known);
+      assertVectors(seals, step);
+      const time = new CallTime(inner, options);
+      const wait = seals.ready();
+      if (wait !== undefined) await wait;
+      return changing(
+        time,
+        () => ItemSnapshot.read(inner, seals, [step], time.options()),
+        async (snapshot) => {
+          const { change: sealed, expectedVersion } = snapshot.change(seals, step);
+          return opened(
+            await inner.updateItem(step.namespace, key, sealed, { ...options, ...time.options(), expectedVersion }),
+          );
+        },
+      );
+    },
+
+    getItem: async (namespace: ItemNamespace, key: string, options?: GetItemOptions) => {
+      const item = await inner.getItem(namespace, key, options);
+      return item === undefined ? undefined : opened(item);
+    },
+
+    deleteItem: (namespace: ItemNamespace, key: string, options?: DeleteItemOptions) =>
+      inner.deleteItem(namespace, key, options),
+
+    batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
+      if (!Array.isArray(operations)) return inner.batchItems(operations, options);
+      const given = Array.from(operations as readonly ItemOperation[], (each) => ({ ...each }));
+      const steps = given.map((each, i) => parseOperation(each, `operations[${i}]`));
+      for (const step of steps) assertReadable(seals, step);
+      const time = new CallTime(inner, options);
+      const wait = seals.ready();
+      if (wait !== undefined) await wait;
+      const changed = steps.filter((step) => step.kind === "update");
+      const results = await changing(
+        time,
+        () => ItemSnapshot.read(inner, seals, changed, time.options()),
+        (snapshot) => {
+          const sealed = snapshot.operations(seals, given, steps);
+          return inner.batchItems(sealed, changed.length === 0 ? options : { ...options, ...time.options() });
+        },
+      );
+      return Promise.all(results.map((result, i) => openResult(steps[i] as ParsedStep, result)));
+    },
+
+    searchItems: async (namespacePrefix: ItemNamespace, query?: ItemQuery) => {
+      assertReadable(seals, parseSearch(namespacePrefix, knownOptions(query, SEARCH_FIELDS, "query")));
+      return openedPage(await inner.searchItems(namespacePrefix, query));
+    },
+
+    countItems: async (namespacePrefix: ItemNamespace, options?: CountItemsOptions) => {
+      const count = parseCount(namespacePrefix, knownOptions(options, COUNT_FIELDS));
+      assertReadable(seals, { kind: "count", count });
+      return inner.countItems(namespacePrefix, options);
+    },
+
+    listNamespaces: (query?: NamespaceQuery) => inner.listNamespaces(query),
+
+    deleteItems: (namespacePrefix: ItemNamespace, options?: CallOptions) => inner.deleteItems(namespacePrefix, options),
+  };
+}
+
+/** The text of an item's value. */
+export function openedText(seals: TenantSeals, { namespace, key, value }: Item): Promise<string | undefined> {
+  return seals.openText(value[SEALED], itemPlace(namespace, key));
+}
+
+/** What must be refused before anything is done (F6). */
+function assertReadable(seals: TenantSeals, step: ParsedStep): void {
+  const filter =
+    step.kind === "count"
+      ? step.count.filter
+      : step.kind === "search" || step.kind === "nearest"
+        ? step.listing.filter
+        : null;
+  if (filter !== null && filter.conditions.length > 0) {
+    throw new UnsupportedError("values of items are encrypted, so that nothing can be found by what is in them");
+  }
+  assertVectors(seals, step);
+}
+
+function assertVectors(seals: TenantSeals, step: ParsedStep): void {
+  if (seals.rules.vectors === "plain") return;
+  const brings =
+    (step.kind === "put" && step.vectors !== null) ||
+    (step.kind === "update" && step.vectors !== null && step.vectors !== "keep");
+  if (brings || step.kind === "nearest") throw noVectors();
+}
+
+function noVectors(): UnsupportedError {
+  return new UnsupportedError(
+    'a vector tells what its text is about and cannot be compared in encrypted form: allow it with vectors: "plain"',
+  );
+}
