@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import type { Page } from "../contract/call.js";
 import { isStorageError, type StorageError, type StorageErrorCode } from "../contract/errors.js";
 import type { ItemFilter } from "../contract/item-storage.js";
+import type { MetadataFilter } from "../contract/json.js";
 import type { ExportFilter, StorageRecord } from "../contract/records.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import type { StorageSupport } from "./storage-factory.js";
@@ -116,6 +117,11 @@ export function label(value: unknown): string {
     maxArrayLength: 6,
   });
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+/** A filter by metadata, for a store that has them: elsewhere the query goes without. */
+export function metadataIn(support: StorageSupport, metadata: MetadataFilter): { readonly metadata?: MetadataFilter } {
+  return support.metadataFilters === false ? {} : { metadata };
 }
 
 /** A filter of items, for a store that has them: elsewhere the query goes without. */

@@ -5,8 +5,9 @@ import { packPiece, packRoot, type StoredBlock, unpackVerified } from "../../dom
 /** One text may not hold the event loop for long, unless its length matters: */
 const MAX_COMPRESSED = 256 * 1024;
 
-/** from here on an item's value would not fit into 16 MiB as the text that it is sealed into. */
-const MUST_SHRINK = 11 * 1024 * 1024;
+/** from here on metadata would not fit into 1 MiB, or an item's value into 16 MiB, as the text that it is sealed into. */
+export const METADATA_MUST_SHRINK: number = 700 * 1024;
+const VALUE_MUST_SHRINK = 11 * 1024 * 1024;
 
 /** Without compression a content is what follows this byte, as in a block that did not shrink. */
 const PLAIN = Buffer.of(0);
@@ -16,9 +17,12 @@ export interface Packing {
   readonly compress: boolean;
 }
 
-/** A whole content. */
-export function packWhole(content: Uint8Array, { compress }: Packing): Uint8Array {
-  const tries = compress && (content.length <= MAX_COMPRESSED || content.length >= MUST_SHRINK);
+/**
+ * A whole content.
+ * @param mustShrink bytes from which on it would not fit where it goes
+ */
+export function packWhole(content: Uint8Array, { compress }: Packing, mustShrink = VALUE_MUST_SHRINK): Uint8Array {
+  const tries = compress && (content.length <= MAX_COMPRESSED || content.length >= mustShrink);
   return tries ? packRoot(content) : Buffer.concat([PLAIN, content]);
 }
 

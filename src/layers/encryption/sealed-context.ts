@@ -2,6 +2,7 @@
 import { CorruptionError } from "../../contract/errors.js";
 import type { Metadata } from "../../contract/json.js";
 import { decodeMetadata } from "../../domain/metadata.js";
+import { METADATA_MUST_SHRINK } from "./compression.js";
 import { contextMetadataPlace, contextPlace } from "./places.js";
 import { isEmpty, SEALED, type TenantSeals } from "./tenant-seals.js";
 
@@ -32,7 +33,7 @@ export async function openVersion(
 
 /** Metadata of a version, sealed whole. */
 export function sealedMetadata(seals: TenantSeals, text: string, label: string, version: number): Metadata {
-  return { [SEALED]: [label, seals.sealText(text, contextMetadataPlace(label, version))] };
+  return { [SEALED]: [label, seals.sealText(text, contextMetadataPlace(label, version), METADATA_MUST_SHRINK)] };
 }
 
 /** @throws CorruptionError */

@@ -14,6 +14,7 @@ import type {
   UpdateSessionOptions,
 } from "../../contract/session-storage.js";
 import { identifier } from "../../domain/identifiers.js";
+import { parseMetadataFilter } from "../../domain/metadata-filter.js";
 import { sessionMetadataPlace } from "./places.js";
 import type { TenantSeals } from "./tenant-seals.js";
 
@@ -95,7 +96,7 @@ function after<T, R>(value: T | Promise<T>, then: (value: T) => Promise<R>): Pro
 
 /** @throws UnsupportedError for a filter of metadata that is encrypted */
 export function assertNoFilter(seals: TenantSeals, filter: MetadataFilter | undefined): void {
-  if (seals.rules.metadata && filter !== undefined && Object.keys(filter).length > 0) {
+  if (seals.rules.metadata && parseMetadataFilter(filter).length > 0) {
     throw new UnsupportedError("metadata is encrypted, so that nothing can be found by it");
   }
 }

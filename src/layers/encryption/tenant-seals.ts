@@ -5,7 +5,7 @@ import type { CallOptions } from "../../contract/call.js";
 import { CorruptionError } from "../../contract/errors.js";
 import type { JsonValue, Metadata, MetadataInput } from "../../contract/json.js";
 import { decodeMetadata, encodeMetadata } from "../../domain/metadata.js";
-import { type Packing, packWhole, unpackText } from "./compression.js";
+import { METADATA_MUST_SHRINK, type Packing, packWhole, unpackText } from "./compression.js";
 import type { CallTime } from "./call-time.js";
 import type { Grants } from "./grants.js";
 import { RecentPieces } from "./recent-pieces.js";
@@ -73,9 +73,10 @@ export class TenantSeals {
   }
 
   /** A sealed text of an encoded value. */
-  sealText(text: string, { kind, subject, names }: Place): string {
+  sealText(text: string, { kind, subject, names }: Place, mustShrink?: number): string {
     const key = this.keys.current(kind, subject);
-    return sealedText(key, seal(key, bound(...names), packWhole(Buffer.from(text), this.rules.packing)));
+    const content = packWhole(Buffer.from(text), this.rules.packing, mustShrink);
+    return sealedText(key, seal(key, bound(...names), content));
   }
 
   /**
@@ -97,7 +98,7 @@ export class TenantSeals {
 
   /** Metadata as it is stored: sealed whole. */
   sealMetadata(text: string, place: Place): Metadata {
-    return { [SEALED]: this.sealText(text, place) };
+    return { [SEALED]: this.sealText(text, place, METADATA_MUST_SHRINK) };
   }
 
   async openMetadata(stored: Metadata, place: Place): Promise<Metadata> {
@@ -112,7 +113,7 @@ export class TenantSeals {
     return Object.fromEntries(
       Object.entries(decodeMetadata(metadata)).map(([name, value]) => {
         const binding = bound(...names, name);
-        const content = packWhole(Buffer.from(JSON.stringify(value)), this.rules.packing);
+        const content = packWhole(Buffer.from(JSON.stringify(value)), this.rules.packing, METADATA_MUST_SHRINK);
         return [name, sealedText(key, sealAlike(key, nonceOf(key, binding, content), binding, content))];
       }),
     );

@@ -54,6 +54,17 @@ export const isolationClauses: ClauseGroup = clauseGroup("isolation", (clause) =
     equal((await storage.getTaskContext("s"))?.context, { step: [1] });
   });
 
+  clause("V1 a report of nothing is an object of its own", async ({ storage }) => {
+    const [pruned, deleted] = [
+      await storage.pruneCheckpoints({ keepLast: 1 }),
+      await storage.deleteCheckpoints("t", ["c"]),
+    ];
+    Object.assign(pruned, { threads: 7 });
+    deleted.keptCheckpointIds.push("c");
+    equal((await storage.pruneCheckpoints({ keepLast: 1 })).threads, 0);
+    equal((await storage.deleteCheckpoints("t", ["c"])).keptCheckpointIds, []);
+  });
+
   clause("V1 changing what was returned changes nothing stored", async ({ storage }) => {
     const created = await storage.createSession("s", "u", { metadata: { list: [1] } });
     const added = await storage.addConversationMessage("s", "user", [{ type: "text", inner: { a: 1 } }]);

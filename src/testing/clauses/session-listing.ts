@@ -3,7 +3,7 @@ import type { Page } from "../../contract/call.js";
 import type { Session, SessionQuery } from "../../contract/session-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
-import { equal, itemsOf, label, ok, present, refused, times } from "../assertions.js";
+import { equal, itemsOf, label, metadataIn, ok, present, refused, times } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 import { damagedCursors } from "../damaged-cursors.js";
 
@@ -124,7 +124,7 @@ export const sessionListingClauses: ClauseGroup = clauseGroup("listing sessions"
     },
   );
 
-  clause("S7 the pages of a listing give every session exactly once, whatever the limit", async ({ storage, pass }) => {
+  clause("S7 the pages of a listing give every session exactly once, whatever the limit", async ({ storage, pass, support }) => {
     for (let i = 0; i < 12; i++) {
       await storage.createSession(`s${i}`, i % 3 === 0 ? "u" : "v", { metadata: { even: i % 2 === 0 } });
       if (i % 4 === 0) await pass(2);
@@ -134,8 +134,8 @@ export const sessionListingClauses: ClauseGroup = clauseGroup("listing sessions"
       { direction: "asc" },
       { orderBy: "updatedAt" },
       { userId: "v" },
-      { metadata: { even: true } },
-      { userId: "u", status: "active", direction: "asc", metadata: { even: false } },
+      metadataIn(support, { even: true }),
+      { userId: "u", status: "active", direction: "asc", ...metadataIn(support, { even: false }) },
     ];
     for (const query of queries) {
       const whole = (await storage.listSessions({ ...query, limit: 1_000 })).items;
@@ -209,7 +209,7 @@ export const sessionListingClauses: ClauseGroup = clauseGroup("listing sessions"
     equal(idsOf(rest), ["c", "d"]);
   });
 
-  clause("S7 a cursor of another query or listing is refused", async ({ storage }) => {
+  clause("S7 a cursor of another query or listing is refused", async ({ storage, support }) => {
     await storage.batchCreateSessions(times(4, (i) => ({ sessionId: `s${i}`, userId: "u" })));
     for (const thread of ["t1", "t2", "t3"]) await storage.storeCheckpoint(thread, "c", 1);
     const cursor = present((await storage.listSessions({ limit: 1 })).nextCursor, "the cursor");
@@ -217,7 +217,7 @@ export const sessionListingClauses: ClauseGroup = clauseGroup("listing sessions"
       { userId: "u" },
       { status: "active" },
       { status: ["active", "failed"] },
-      { metadata: { a: 1 } },
+      { userId: "v", ...metadataIn(support, { a: 1 }) },
       { direction: "asc" },
       { orderBy: "updatedAt" },
       { created: { from: new Date(0) } },

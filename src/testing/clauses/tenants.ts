@@ -1,7 +1,7 @@
 /** Tenants: a view reaches its own tenant and nothing else (I2). */
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { equal, itemsOf, ok, recordsOf, refused, rejects, unchanged } from "../assertions.js";
-import { type ClauseGroup, clauseGroup } from "../clause.js";
+import { type ClauseGroup, type ClauseNeed, clauseGroup } from "../clause.js";
 import { fillStore } from "../filled-store.js";
 import { BAD_IDENTIFIERS } from "../hostile-identifiers.js";
 import { OPERATION_CALL_ENTRIES, prepareStore } from "../operation-calls.js";
@@ -11,6 +11,7 @@ const EMPTY_READS: readonly (readonly [
   name: string,
   read: (storage: StorageBackend) => Promise<unknown>,
   nothing: unknown,
+  needs?: readonly ClauseNeed[],
 ])[] = [
   ["getSession", (storage) => storage.getSession("s"), undefined],
   ["batchGetSessions", (storage) => storage.batchGetSessions(["s", "s2"]), [undefined, undefined]],
@@ -21,7 +22,12 @@ const EMPTY_READS: readonly (readonly [
     (storage) => storage.listSessions({ status: "active", orderBy: "updatedAt" }),
     { items: [] },
   ],
-  ["listSessions by metadata", (storage) => storage.listSessions({ metadata: { a: 1 } }), { items: [] }],
+  [
+    "listSessions by metadata",
+    (storage) => storage.listSessions({ metadata: { a: 1 } }),
+    { items: [] },
+    ["metadataFilters"],
+  ],
   ["getConversationHistory", (storage) => storage.getConversationHistory("s"), []],
   ["getConversationHistory after", (storage) => storage.getConversationHistory("s", { after: 0, roles: ["user"] }), []],
   ["getCheckpoint", (storage) => storage.getCheckpoint("t"), undefined],
@@ -73,8 +79,8 @@ export const tenantClauses: ClauseGroup = clauseGroup("tenants", (clause) => {
     equal(storage.tenant("other").kind, storage.kind);
   });
 
-  for (const [name, read, nothing] of EMPTY_READS) {
-    clause(`I2 ${name} of one tenant finds nothing of another`, async ({ storage }) => {
+  for (const [name, read, nothing, needs] of EMPTY_READS) {
+    clause(`I2 ${name} of one tenant finds nothing of another`, { needs: needs ?? [] }, async ({ storage }) => {
       await prepareStore(storage.tenant("a"));
       equal(await read(storage.tenant("b")), nothing);
       equal(await read(storage), nothing);

@@ -29,10 +29,10 @@ function encrypted(factory: StorageFactory, options: Omit<EncryptionOptions, "ke
 describeStorage("memory, encrypted", encrypted(memoryFactory), runner);
 describeStorage(
   "memory, metadata encrypted too",
-  encrypted(memoryFactory, { metadata: true, vectors: "plain", compress: false, plaintext: "read" }),
+  encrypted(memoryFactory, { metadata: true, vectors: "plain", plaintext: "read" }),
   runner,
 );
-describeStorage("sqlite, encrypted", encrypted(sqliteFactory), runner);
+describeStorage("sqlite, encrypted", encrypted(sqliteFactory), runner, { scale: { messages: 2_000, racers: 8 } });
 
 describe("an encrypted store agrees with the reference model on random programs", () => {
   it.each<[string, StorageFactory, number]>([
