@@ -8,6 +8,17 @@ export {
   circuitBreaker,
 } from "./circuit-breaker.js";
 export { type ConcurrencyLimitLayer, type ConcurrencyLimitOptions, concurrencyLimit } from "./concurrency-limit.js";
+export { type EncryptionOptions, encryption } from "./encryption/encryption.js";
+export {
+  type KeyManagement,
+  type KeyRing,
+  type KeyRingOptions,
+  keyRing,
+  newWrappedKey,
+  type Secret,
+  type WrappedKeyRingOptions,
+  wrappedKeyRing,
+} from "./encryption/key-ring.js";
 export { intercept } from "./intercept.js";
 export { type Layer, type LayerDefinition, type LayerReading, layer, layersOf, withLayers } from "./layer.js";
 export { type Interceptor, isHarmlessTwice, type LayerCall, type Next } from "./layer-call.js";

@@ -23,7 +23,7 @@ import { identifier } from "../../domain/identifiers.js";
 import { Slices } from "../../domain/slices.js";
 import { CallTime } from "./call-time.js";
 import { checkpointMetadataPlace, writePlace } from "./places.js";
-import { openedThreadMetadata, openedState, openedThreadText, sealedStateFor } from "./sealed-thread.js";
+import { openedState, openedThreadMetadata, openedThreadText, sealedStateFor } from "./sealed-thread.js";
 import { assertNoFilter } from "./session-verbs.js";
 import type { TenantSeals } from "./tenant-seals.js";
 
@@ -41,7 +41,8 @@ export function checkpointVerbs(inner: StorageBackend, seals: TenantSeals): Chec
 
   /** What a listed or read checkpoint brings with it. */
   const opened = async <T extends CheckpointInfo & Partial<Brought>>(found: T, time: CallTime): Promise<T> => {
-    const result: { -readonly [K in keyof T]: T[K] } & { data?: unknown; writes?: CheckpointWrite[] } = await openedInfo(found, time);
+    const result: { -readonly [K in keyof T]: T[K] } & { data?: unknown; writes?: CheckpointWrite[] } =
+      await openedInfo(found, time);
     if (Object.hasOwn(found, "data") && found.notModified !== true) {
       const text = await openedState(seals, found.threadId, found.data, found, time);
       if (text !== undefined) result.data = decodeValue(text);
@@ -146,7 +147,12 @@ export function checkpointVerbs(inner: StorageBackend, seals: TenantSeals): Chec
       const time = new CallTime(inner, options);
       const origins = [from, ...(await seals.grants.of("thread", from, time.options()))];
       // First the grant: the copy can be read from the first moment.
-      await seals.grants.add("thread", to, origins.filter((origin) => origin !== to), time);
+      await seals.grants.add(
+        "thread",
+        to,
+        origins.filter((origin) => origin !== to),
+        time,
+      );
       return inner.copyThread(from, to, time.options());
     },
 

@@ -2,6 +2,9 @@
 import { Buffer } from "node:buffer";
 import { packPiece, packRoot, type StoredBlock, unpackVerified } from "../../domain/segments/block.js";
 
+/** Below, setting up costs more than it saves. */
+const MIN_COMPRESSED = 192;
+
 /** One text may not hold the event loop for long, unless its length matters: */
 const MAX_COMPRESSED = 256 * 1024;
 
@@ -21,8 +24,13 @@ export interface Packing {
  * A whole content.
  * @param mustShrink bytes from which on it would not fit where it goes
  */
-export function packWhole(content: Uint8Array, { compress }: Packing, mustShrink = VALUE_MUST_SHRINK): Uint8Array {
-  const tries = compress && (content.length <= MAX_COMPRESSED || content.length >= mustShrink);
+export function packWhole(
+  content: Uint8Array,
+  { compress }: Packing,
+  mustShrink: number = VALUE_MUST_SHRINK,
+): Uint8Array {
+  const isUsual = content.length >= MIN_COMPRESSED && content.length <= MAX_COMPRESSED;
+  const tries = compress && (isUsual || content.length >= mustShrink);
   return tries ? packRoot(content) : Buffer.concat([PLAIN, content]);
 }
 

@@ -21,9 +21,16 @@ import { messageMetadataPlace, messagePlace } from "./places.js";
 import type { TenantSeals } from "./tenant-seals.js";
 
 export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals): ConversationStorage {
-  const opened = async (message: Message): Promise<Message> => {
+  /** @param sent what was stored just now: it need not be opened to know what it holds */
+  const opened = async (
+    message: Message,
+    sent?: { readonly sealed: unknown; readonly text: string },
+  ): Promise<Message> => {
     const { sessionId, messageId, role } = message;
-    const text = await seals.openText(message.content, messagePlace(sessionId, messageId, role));
+    const text =
+      sent !== undefined && sent.sealed === message.content
+        ? sent.text
+        : await seals.openText(message.content, messagePlace(sessionId, messageId, role));
     return {
       ...message,
       content: text === undefined ? message.content : (decodeValue(text) as MessageContent),
@@ -31,17 +38,23 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
     };
   };
 
-  const openedAll = async (messages: readonly Message[]): Promise<Message[]> => {
+  const openedAll = async (
+    messages: readonly Message[],
+    sent: readonly { readonly sealed: unknown; readonly text: string }[] = [],
+  ): Promise<Message[]> => {
     const slices = new Slices(null);
     const all: Message[] = [];
-    for (const message of messages) {
-      all.push(await opened(message));
+    for (const [i, message] of messages.entries()) {
+      all.push(await opened(message, sent[i]));
       if (slices.over()) await slices.pause();
     }
     return all;
   };
 
-  const seal = (sessionId: string, { fields, content, metadata }: EncodedMessage): NewMessage & { messageId: string } => {
+  const seal = (
+    sessionId: string,
+    { fields, content, metadata }: EncodedMessage,
+  ): NewMessage & { messageId: string } => {
     const { messageId, role } = fields;
     return {
       ...fields,
@@ -82,7 +95,8 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
       if (wait !== undefined) await wait;
       const sealed = seal(id, message);
       const given = { ...rest, messageId: sealed.messageId, metadata: sealed.metadata, timestamp: sealed.timestamp };
-      return opened(await inner.addConversationMessage(id, sealed.role, sealed.content, given));
+      const stored = await inner.addConversationMessage(id, sealed.role, sealed.content, given);
+      return opened(stored, { sealed: sealed.content, text: message.content });
     },
 
     addConversationMessages: async (
@@ -95,7 +109,8 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
       const wait = seals.ready();
       if (wait !== undefined) await wait;
       const sealed = all.map((message) => seal(id, message));
-      return openedAll(await inner.addConversationMessages(id, sealed, options));
+      const sent = all.map(({ content }, i) => ({ sealed: sealed[i]?.content, text: content }));
+      return openedAll(await inner.addConversationMessages(id, sealed, options), sent);
     },
 
     getConversationHistory: async (sessionId: string, options?: HistoryOptions) =>

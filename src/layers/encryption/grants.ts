@@ -50,7 +50,12 @@ export class Grants {
       const key = this.#keys.current("grant", subjectOf(holder, id));
       const sealed = sealedText(key, seal(key, GRANT, Buffer.from(JSON.stringify(all))));
       try {
-        await view.putItem([holder], id, { [FIELD]: sealed }, { ...time.options(), expectedVersion: item?.version ?? 0 });
+        await view.putItem(
+          [holder],
+          id,
+          { [FIELD]: sealed },
+          { ...time.options(), expectedVersion: item?.version ?? 0 },
+        );
         return;
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error;

@@ -50,7 +50,8 @@ export class ItemSnapshot {
     const items = new Map<string, KnownItem>();
     const gets = steps.map(({ namespace, key }): ItemOperation => ({ get: { namespace, key } }));
     const found = gets.length === 0 ? [] : await inner.batchItems(gets, options);
-    for (const item of found as (Item | undefined)[]) if (item !== undefined) items.set(nameOf(item), await known(seals, item));
+    for (const item of found as (Item | undefined)[])
+      if (item !== undefined) items.set(nameOf(item), await known(seals, item));
     return new ItemSnapshot(items);
   }
 

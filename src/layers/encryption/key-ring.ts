@@ -99,7 +99,8 @@ export async function newWrappedKey(kms: Pick<KeyManagement, "wrap">): Promise<s
 /** The bytes of a secret. @throws InvalidArgumentError, which says nothing of it */
 export function secretBytes(secret: Secret): Uint8Array {
   const isText = typeof secret === "string";
-  if (isText && !BASE64.test(secret)) throw new InvalidArgumentError("the secret of a key must be bytes or base64 text");
+  if (isText && !BASE64.test(secret))
+    throw new InvalidArgumentError("the secret of a key must be bytes or base64 text");
   const bytes = isText ? Buffer.from(secret, "base64") : secret;
   if (!(bytes instanceof Uint8Array)) {
     throw new InvalidArgumentError(`the secret of a key must be bytes or base64 text, not ${kindOf(secret)}`);
@@ -123,6 +124,7 @@ function assertKeyId(id: string): void {
 
 function idsOf(current: unknown, ids: Iterable<string>): Pick<KeyRing, "current" | "ids"> {
   const all = [...ids];
-  if (!all.includes(string(current, "current"))) throw new InvalidArgumentError("current must be the id of one of the keys");
+  if (!all.includes(string(current, "current")))
+    throw new InvalidArgumentError("current must be the id of one of the keys");
   return { current: current as string, ids: all };
 }

@@ -4,7 +4,12 @@ import { bound } from "./seal.js";
 import type { Place } from "./tenant-seals.js";
 
 export function sessionMetadataPlace(sessionId: string): Place {
-  return { kind: "session", subject: sessionId, names: ["session metadata"], what: `session ${quoteIdentifier(sessionId)}` };
+  return {
+    kind: "session",
+    subject: sessionId,
+    names: ["session metadata"],
+    what: `session ${quoteIdentifier(sessionId)}`,
+  };
 }
 
 export function messagePlace(sessionId: string, messageId: string, role: string): Place {
@@ -30,7 +35,12 @@ export function contextMetadataPlace(label: string, version: number): Place {
 }
 
 export function itemPlace(namespace: readonly string[], key: string): Place {
-  return { kind: "item", subject: JSON.stringify(namespace), names: ["item", key], what: `item ${quoteIdentifier(key)}` };
+  return {
+    kind: "item",
+    subject: JSON.stringify(namespace),
+    names: ["item", key],
+    what: `item ${quoteIdentifier(key)}`,
+  };
 }
 
 /** What of a checkpoint its state is bound to. */

@@ -43,7 +43,10 @@ export function sealState(
   const known = new Map<string, SealedPiece>();
   const sealed = pieces.map((piece) => sealedPiece(piece, key, packing, before, known));
   const line: HeadLine = [items, digestOf(sealed.map(({ nonce }) => nonce))];
-  const head = sealedText(key, seal(key, binding, packWhole(Buffer.from(`${JSON.stringify(line)}\n${texts}`), packing)));
+  const head = sealedText(
+    key,
+    seal(key, binding, packWhole(Buffer.from(`${JSON.stringify(line)}\n${texts}`), packing)),
+  );
   const stored = sealed.map((piece) => piece.stored);
   const list: PreparedList = { items: stored, prepared: prepareList(stored, before?.list) };
   return {

@@ -82,7 +82,9 @@ export function sessionVerbs(inner: SessionStorage, seals: TenantSeals): Session
 
     batchGetSessions: async (sessionIds: readonly string[], options?: CallOptions) =>
       Promise.all(
-        (await inner.batchGetSessions(sessionIds, options)).map((session) => (session === undefined ? undefined : opened(session))),
+        (await inner.batchGetSessions(sessionIds, options)).map((session) =>
+          session === undefined ? undefined : opened(session),
+        ),
       ),
 
     cleanupExpiredSessions: (options?: CleanupOptions) => inner.cleanupExpiredSessions(options),

@@ -3,9 +3,9 @@
  * share; what stands between them, and how many there are, goes with the state's own head.
  */
 import { Buffer } from "node:buffer";
+import { CorruptionError } from "../../contract/errors.js";
 import type { EncodedText } from "../../domain/codec/encoded-text.js";
 import { cutPoints } from "../../domain/segments/cut.js";
-import { CorruptionError } from "../../contract/errors.js";
 
 /** A prepared value of so many bytes is a piece of its own; a longer one is cut, a shorter one goes with the text around it. */
 const MIN_VALUE = 128;

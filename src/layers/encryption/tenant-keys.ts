@@ -68,7 +68,9 @@ export class TenantKeys {
   async #ask(id: string, answer?: Promise<Secret>): Promise<void> {
     try {
       if (!this.#ring.ids.includes(id)) {
-        throw new UnsupportedError(`the content was encrypted with the key ${quoteIdentifier(id)}, which is not in the key ring`);
+        throw new UnsupportedError(
+          `the content was encrypted with the key ${quoteIdentifier(id)}, which is not in the key ring`,
+        );
       }
       this.#keep(id, await (answer ?? this.#ring.secret(id, this.#tenant)));
     } finally {

@@ -170,24 +170,27 @@ export const itemChangeClauses: ClauseGroup = clauseGroup("changing items", (cla
     equal([await storage.countItems(N), await storage.countItems(N, filterIn(support, { a: 1 }))], [1, 1]);
   });
 
-  clause("M1 offset passes over the first items of the order, and pages go on from there", async ({ storage, support }) => {
-    for (const key of ["a", "b", "c", "d", "e"]) await storage.putItem(N, key, { vowel: key === "a" || key === "e" });
-    const keys = async (query: ItemQuery): Promise<string[]> =>
-      (await storage.searchItems(N, query)).items.map((item) => item.key);
-    equal(await keys({ orderBy: "key", offset: 2, limit: 2 }), ["c", "d"]);
-    equal(await keys({ orderBy: "key", direction: "desc", offset: 1, limit: 2 }), ["d", "c"]);
-    equal(await keys({ orderBy: "createdAt", direction: "asc", offset: 3 }), ["d", "e"]);
-    if (support.itemFilters !== false) {
-      equal(await keys({ orderBy: "key", offset: 1, filter: { vowel: true } }), ["e"]);
-    }
-    equal(await keys({ offset: 5 }), []);
-    equal(await keys({ offset: 100_000 }), []);
-    const page = await storage.searchItems(N, { orderBy: "key", offset: 1, limit: 2 });
-    equal(await keys({ orderBy: "key", limit: 2, cursor: page.nextCursor }), ["d", "e"]);
-    equal((await storage.searchItems(N, { orderBy: "key", offset: 3, limit: 2 })).nextCursor, undefined);
-    const refusals: object[] = [{ offset: -1 }, { offset: 0.5 }, { offset: "1" }, { offset: 100_001 }];
-    for (const each of [...refusals, { orderBy: "key", offset: 1, cursor: page.nextCursor }]) {
-      await refused(storage.searchItems(N, each), label(each));
-    }
-  });
+  clause(
+    "M1 offset passes over the first items of the order, and pages go on from there",
+    async ({ storage, support }) => {
+      for (const key of ["a", "b", "c", "d", "e"]) await storage.putItem(N, key, { vowel: key === "a" || key === "e" });
+      const keys = async (query: ItemQuery): Promise<string[]> =>
+        (await storage.searchItems(N, query)).items.map((item) => item.key);
+      equal(await keys({ orderBy: "key", offset: 2, limit: 2 }), ["c", "d"]);
+      equal(await keys({ orderBy: "key", direction: "desc", offset: 1, limit: 2 }), ["d", "c"]);
+      equal(await keys({ orderBy: "createdAt", direction: "asc", offset: 3 }), ["d", "e"]);
+      if (support.itemFilters !== false) {
+        equal(await keys({ orderBy: "key", offset: 1, filter: { vowel: true } }), ["e"]);
+      }
+      equal(await keys({ offset: 5 }), []);
+      equal(await keys({ offset: 100_000 }), []);
+      const page = await storage.searchItems(N, { orderBy: "key", offset: 1, limit: 2 });
+      equal(await keys({ orderBy: "key", limit: 2, cursor: page.nextCursor }), ["d", "e"]);
+      equal((await storage.searchItems(N, { orderBy: "key", offset: 3, limit: 2 })).nextCursor, undefined);
+      const refusals: object[] = [{ offset: -1 }, { offset: 0.5 }, { offset: "1" }, { offset: 100_001 }];
+      for (const each of [...refusals, { orderBy: "key", offset: 1, cursor: page.nextCursor }]) {
+        await refused(storage.searchItems(N, each), label(each));
+      }
+    },
+  );
 });

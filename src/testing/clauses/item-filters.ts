@@ -51,32 +51,40 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     await finds(storage, cases);
   });
 
-  clause("M2 $eq compares JSON values as wholes, objects whatever the order of their keys", FILTERS, async ({ storage }) => {
-    await putValues(storage);
-    await finds(storage, [
-      [{ v: { $eq: 1 } }, ["one"]],
-      [{ v: { $eq: [1, 2] } }, ["list"]],
-      [{ v: { $eq: [2, 1] } }, []],
-      [{ v: { $eq: [1] } }, []],
-      [{ v: { $eq: [] } }, ["emptyList"]],
-      [{ v: { $eq: {} } }, ["emptyObject"]],
-      [{ v: { $eq: { a: 1, b: [1] } } }, ["object"]],
-      [{ v: { $eq: { b: [1], a: 1 } } }, ["object"]],
-      [{ v: { $eq: { a: 1 } } }, []],
-      [{ v: { $eq: null } }, ["null"]],
-      [{ v: { $eq: "null" } }, []],
-    ]);
-  });
+  clause(
+    "M2 $eq compares JSON values as wholes, objects whatever the order of their keys",
+    FILTERS,
+    async ({ storage }) => {
+      await putValues(storage);
+      await finds(storage, [
+        [{ v: { $eq: 1 } }, ["one"]],
+        [{ v: { $eq: [1, 2] } }, ["list"]],
+        [{ v: { $eq: [2, 1] } }, []],
+        [{ v: { $eq: [1] } }, []],
+        [{ v: { $eq: [] } }, ["emptyList"]],
+        [{ v: { $eq: {} } }, ["emptyObject"]],
+        [{ v: { $eq: { a: 1, b: [1] } } }, ["object"]],
+        [{ v: { $eq: { b: [1], a: 1 } } }, ["object"]],
+        [{ v: { $eq: { a: 1 } } }, []],
+        [{ v: { $eq: null } }, ["null"]],
+        [{ v: { $eq: "null" } }, []],
+      ]);
+    },
+  );
 
-  clause("M2 $ne is the contrary of $eq, and a missing key is different from every value", FILTERS, async ({ storage }) => {
-    await putValues(storage);
-    await finds(storage, [
-      [{ v: { $ne: 1 } }, ALL.filter((key) => key !== "one")],
-      [{ v: { $ne: null } }, ALL.filter((key) => key !== "null")],
-      [{ v: { $ne: [1, 2] } }, ALL.filter((key) => key !== "list")],
-      [{ v: { $ne: "absent" } }, ALL],
-    ]);
-  });
+  clause(
+    "M2 $ne is the contrary of $eq, and a missing key is different from every value",
+    FILTERS,
+    async ({ storage }) => {
+      await putValues(storage);
+      await finds(storage, [
+        [{ v: { $ne: 1 } }, ALL.filter((key) => key !== "one")],
+        [{ v: { $ne: null } }, ALL.filter((key) => key !== "null")],
+        [{ v: { $ne: [1, 2] } }, ALL.filter((key) => key !== "list")],
+        [{ v: { $ne: "absent" } }, ALL],
+      ]);
+    },
+  );
 
   clause("M2 $gt, $gte, $lt and $lte order two numbers", FILTERS, async ({ storage }) => {
     await putValues(storage);
@@ -92,18 +100,22 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 $gt, $gte, $lt and $lte order two strings by code point, and nothing else", FILTERS, async ({ storage }) => {
-    await putValues(storage);
-    await finds(storage, [
-      [{ v: { $gt: "B" } }, ["lower", "bmp", "emoji"]],
-      [{ v: { $gte: "B" } }, ["upper", "lower", "bmp", "emoji"]],
-      [{ v: { $gt: "\uffee" } }, ["emoji"]],
-      [{ v: { $lt: "\u{1f600}" } }, ["text0", "text1", "empty", "upper", "lower", "bmp"]],
-      [{ v: { $lt: "1" } }, ["text0", "empty"]],
-      [{ v: { $lte: "" } }, ["empty"]],
-      [{ v: { $gte: "" } }, ["text0", "text1", "empty", "upper", "lower", "bmp", "emoji"]],
-    ]);
-  });
+  clause(
+    "M2 $gt, $gte, $lt and $lte order two strings by code point, and nothing else",
+    FILTERS,
+    async ({ storage }) => {
+      await putValues(storage);
+      await finds(storage, [
+        [{ v: { $gt: "B" } }, ["lower", "bmp", "emoji"]],
+        [{ v: { $gte: "B" } }, ["upper", "lower", "bmp", "emoji"]],
+        [{ v: { $gt: "\uffee" } }, ["emoji"]],
+        [{ v: { $lt: "\u{1f600}" } }, ["text0", "text1", "empty", "upper", "lower", "bmp"]],
+        [{ v: { $lt: "1" } }, ["text0", "empty"]],
+        [{ v: { $lte: "" } }, ["empty"]],
+        [{ v: { $gte: "" } }, ["text0", "text1", "empty", "upper", "lower", "bmp", "emoji"]],
+      ]);
+    },
+  );
 
   clause("M2 $in and $nin look for one of the values, whole", FILTERS, async ({ storage }) => {
     await putValues(storage);
@@ -191,45 +203,49 @@ export const itemFilterClauses: ClauseGroup = clauseGroup("item filters", (claus
     ]);
   });
 
-  clause("M2 anything else is refused: operators, operands and shapes that are not known", FILTERS, async ({ storage }) => {
-    await putValues(storage);
-    const filters: unknown[] = [
-      { v: { $like: "a" } },
-      { v: { $regex: "a" } },
-      { v: { eq: 1 } },
-      { v: {} },
-      { v: [] },
-      { v: [1] },
-      { v: undefined },
-      { v: { $gt: null } },
-      { v: { $gt: true } },
-      { v: { $gt: [1] } },
-      { v: { $lt: {} } },
-      { v: { $gte: Number.NaN } },
-      { v: { $in: 1 } },
-      { v: { $in: "abc" } },
-      { v: { $in: [() => 1] } },
-      { v: { $nin: {} } },
-      { v: { $exists: 1 } },
-      { v: { $exists: "true" } },
-      { v: { $eq: undefined } },
-      { v: { $eq: new Date(0) } },
-      { v: { $eq: 1n } },
-      { v: { $ne: Number.POSITIVE_INFINITY } },
-      { v: Number.NaN },
-      { v: new Date(0) },
-      { v: { $eq: 1, $like: "a" } },
-      { $or: [{ v: 1 }] },
-      { $and: [] },
-      [],
-      "v",
-      1,
-      null,
-    ];
-    for (const filter of filters) {
-      await refused(storage.searchItems(["n"], { filter: filter as ItemFilter }), `the filter ${label(filter)}`);
-    }
-  });
+  clause(
+    "M2 anything else is refused: operators, operands and shapes that are not known",
+    FILTERS,
+    async ({ storage }) => {
+      await putValues(storage);
+      const filters: unknown[] = [
+        { v: { $like: "a" } },
+        { v: { $regex: "a" } },
+        { v: { eq: 1 } },
+        { v: {} },
+        { v: [] },
+        { v: [1] },
+        { v: undefined },
+        { v: { $gt: null } },
+        { v: { $gt: true } },
+        { v: { $gt: [1] } },
+        { v: { $lt: {} } },
+        { v: { $gte: Number.NaN } },
+        { v: { $in: 1 } },
+        { v: { $in: "abc" } },
+        { v: { $in: [() => 1] } },
+        { v: { $nin: {} } },
+        { v: { $exists: 1 } },
+        { v: { $exists: "true" } },
+        { v: { $eq: undefined } },
+        { v: { $eq: new Date(0) } },
+        { v: { $eq: 1n } },
+        { v: { $ne: Number.POSITIVE_INFINITY } },
+        { v: Number.NaN },
+        { v: new Date(0) },
+        { v: { $eq: 1, $like: "a" } },
+        { $or: [{ v: 1 }] },
+        { $and: [] },
+        [],
+        "v",
+        1,
+        null,
+      ];
+      for (const filter of filters) {
+        await refused(storage.searchItems(["n"], { filter: filter as ItemFilter }), `the filter ${label(filter)}`);
+      }
+    },
+  );
 });
 
 async function putValues(storage: StorageBackend): Promise<void> {

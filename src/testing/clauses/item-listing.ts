@@ -166,36 +166,39 @@ export const itemListingClauses: ClauseGroup = clauseGroup("listing items", (cla
     equal(new Set(seen).size, seen.length);
   });
 
-  clause("M1 searchItems refuses bad limits, unknown fields and cursors of other queries", async ({ storage, support }) => {
-    for (const key of ["a", "b", "c"]) await storage.putItem(["n"], key, { v: 1 });
-    const queries: object[] = [
-      { limit: 0 },
-      { limit: 1_001 },
-      { limit: 1.5 },
-      { limit: "1" },
-      { orderBy: "value" },
-      { direction: "up" },
-      { offset: -1 },
-      { query: "text" },
-      { filter: null },
-    ];
-    for (const query of queries) await refused(storage.searchItems(["n"], query as ItemQuery), label(query));
-    const cursor = present((await storage.searchItems(["n"], { limit: 1 })).nextCursor, "the cursor");
-    await refused(storage.searchItems([], { cursor }), "another prefix");
-    for (const query of [{ orderBy: "key" }, { direction: "asc" }] as ItemQuery[]) {
-      await refused(storage.searchItems(["n"], { ...query, cursor }), label(query));
-    }
-    await refused(storage.listNamespaces({ cursor }), "listNamespaces");
-    for (const damaged of damagedCursors(cursor))
-      await refused(storage.searchItems(["n"], { cursor: damaged as string }), String(damaged));
-    if (support.itemFilters === false) return;
-    await refused(storage.searchItems(["n"], { filter: { v: 1 }, cursor }), "a filter");
-    const filtered = present(
-      (await storage.searchItems(["n"], { limit: 1, filter: { v: 1 } })).nextCursor,
-      "the cursor",
-    );
-    await refused(storage.searchItems(["n"], { filter: { v: 2 }, cursor: filtered }), "another filter");
-  });
+  clause(
+    "M1 searchItems refuses bad limits, unknown fields and cursors of other queries",
+    async ({ storage, support }) => {
+      for (const key of ["a", "b", "c"]) await storage.putItem(["n"], key, { v: 1 });
+      const queries: object[] = [
+        { limit: 0 },
+        { limit: 1_001 },
+        { limit: 1.5 },
+        { limit: "1" },
+        { orderBy: "value" },
+        { direction: "up" },
+        { offset: -1 },
+        { query: "text" },
+        { filter: null },
+      ];
+      for (const query of queries) await refused(storage.searchItems(["n"], query as ItemQuery), label(query));
+      const cursor = present((await storage.searchItems(["n"], { limit: 1 })).nextCursor, "the cursor");
+      await refused(storage.searchItems([], { cursor }), "another prefix");
+      for (const query of [{ orderBy: "key" }, { direction: "asc" }] as ItemQuery[]) {
+        await refused(storage.searchItems(["n"], { ...query, cursor }), label(query));
+      }
+      await refused(storage.listNamespaces({ cursor }), "listNamespaces");
+      for (const damaged of damagedCursors(cursor))
+        await refused(storage.searchItems(["n"], { cursor: damaged as string }), String(damaged));
+      if (support.itemFilters === false) return;
+      await refused(storage.searchItems(["n"], { filter: { v: 1 }, cursor }), "a filter");
+      const filtered = present(
+        (await storage.searchItems(["n"], { limit: 1, filter: { v: 1 } })).nextCursor,
+        "the cursor",
+      );
+      await refused(storage.searchItems(["n"], { filter: { v: 2 }, cursor: filtered }), "another filter");
+    },
+  );
 
   clause(
     "M1 listNamespaces gives the namespaces that hold items, each once, by label and code point",

@@ -32,31 +32,35 @@ const FILTERS: ClauseOptions = { needs: ["metadataFilters"] };
 
 export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters", (clause) => {
   for (const { name, put, find } of LISTED) {
-    clause(`S7 a metadata filter of ${name} tells 1, "1", true, null and an absent key apart`, FILTERS, async ({ storage }) => {
-      const values = {
-        number: 1,
-        string: "1",
-        boolean: true,
-        word: "true",
-        null: null,
-        nullWord: "null",
-        zero: 0,
-        false: false,
-        empty: "",
-        list: [1],
-        object: { a: 1 },
-      };
-      for (const [id, k] of Object.entries(values)) await put(storage, id, { k, other: 1 });
-      await put(storage, "absent", { other: 1 });
-      await put(storage, "none", {});
-      for (const [id, k] of Object.entries(values)) {
-        if (typeof k === "object" && k !== null) continue;
-        equal(await find(storage, { k }), [id], `the filter ${label(k)}`);
-      }
-      equal(await find(storage, { k: "2" }), []);
-      equal((await find(storage, { other: 1 })).length, 12);
-      equal((await find(storage, {})).length, 13);
-    });
+    clause(
+      `S7 a metadata filter of ${name} tells 1, "1", true, null and an absent key apart`,
+      FILTERS,
+      async ({ storage }) => {
+        const values = {
+          number: 1,
+          string: "1",
+          boolean: true,
+          word: "true",
+          null: null,
+          nullWord: "null",
+          zero: 0,
+          false: false,
+          empty: "",
+          list: [1],
+          object: { a: 1 },
+        };
+        for (const [id, k] of Object.entries(values)) await put(storage, id, { k, other: 1 });
+        await put(storage, "absent", { other: 1 });
+        await put(storage, "none", {});
+        for (const [id, k] of Object.entries(values)) {
+          if (typeof k === "object" && k !== null) continue;
+          equal(await find(storage, { k }), [id], `the filter ${label(k)}`);
+        }
+        equal(await find(storage, { k: "2" }), []);
+        equal((await find(storage, { other: 1 })).length, 12);
+        equal((await find(storage, {})).length, 13);
+      },
+    );
 
     clause(`S7 a metadata filter of ${name} asks for every key`, FILTERS, async ({ storage }) => {
       await put(storage, "both", { a: 1, b: "x" });
@@ -128,13 +132,17 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
       }
     });
 
-    clause(`S7 a metadata filter of ${name} compares numbers by value to the last bit`, FILTERS, async ({ storage }) => {
-      const numbers = [0, 1, -1, 0.1, 0.1 + 0.2, 0.3, 2 ** 53 - 1, 2 ** 53, 1e21, 1e308, 5e-324, -1.5];
-      for (const [index, n] of numbers.entries()) await put(storage, `n${String(index).padStart(2, "0")}`, { n });
-      for (const [index, n] of numbers.entries()) {
-        equal(await find(storage, { n }), [`n${String(index).padStart(2, "0")}`], String(n));
-      }
-    });
+    clause(
+      `S7 a metadata filter of ${name} compares numbers by value to the last bit`,
+      FILTERS,
+      async ({ storage }) => {
+        const numbers = [0, 1, -1, 0.1, 0.1 + 0.2, 0.3, 2 ** 53 - 1, 2 ** 53, 1e21, 1e308, 5e-324, -1.5];
+        for (const [index, n] of numbers.entries()) await put(storage, `n${String(index).padStart(2, "0")}`, { n });
+        for (const [index, n] of numbers.entries()) {
+          equal(await find(storage, { n }), [`n${String(index).padStart(2, "0")}`], String(n));
+        }
+      },
+    );
 
     clause(`S7 a metadata filter of ${name} refuses another kind of value`, FILTERS, async ({ storage }) => {
       await put(storage, "one", { a: 1 });

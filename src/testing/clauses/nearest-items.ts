@@ -100,27 +100,31 @@ export const nearestItemClauses: ClauseGroup = clauseGroup("search by similarity
     equal(await storage.getItem(N, "k"), stored);
   });
 
-  clause("M5 prefix and filter choose before the limit counts", { needs: ["vectors", "itemFilters"] }, async ({ storage }) => {
-    const place = async (namespace: string[], key: string, x: number, kind: string): Promise<void> => {
-      await storage.putItem(namespace, key, { kind }, { vectors: [[x, 0]] });
-    };
-    await place(["n", "a"], "1", 1, "wanted");
-    await place(["n", "a"], "2", 2, "other");
-    await place(["n", "a", "deep"], "3", 3, "wanted");
-    await place(["n", "ab"], "4", 4, "wanted");
-    await place(["m"], "5", 5, "wanted");
-    for (let i = 0; i < 30; i++) await place(["n", "a"], `closer${i}`, 10 + i, "other");
-    const similarTo = { vector: [1, 0], distance: "dot" } as const;
-    const search = async (prefix: string[], query: ItemQuery = {}): Promise<string[]> =>
-      keysOf(await storage.searchItems(prefix, { similarTo, filter: { kind: "wanted" }, limit: 2, ...query }));
-    equal(await search(["n", "a"]), ["3", "1"]);
-    equal(await search(["n"]), ["4", "3"]);
-    equal(await search([]), ["5", "4"]);
-    equal(await search(["n", "a", "deep"]), ["3"]);
-    equal(await search(["n", "a"], { filter: { kind: { $ne: "other" } }, limit: 1 }), ["3"]);
-    equal(await search(["n", "a"], { filter: undefined, limit: 1 }), ["closer29"]);
-    equal(await search(["absent"]), []);
-  });
+  clause(
+    "M5 prefix and filter choose before the limit counts",
+    { needs: ["vectors", "itemFilters"] },
+    async ({ storage }) => {
+      const place = async (namespace: string[], key: string, x: number, kind: string): Promise<void> => {
+        await storage.putItem(namespace, key, { kind }, { vectors: [[x, 0]] });
+      };
+      await place(["n", "a"], "1", 1, "wanted");
+      await place(["n", "a"], "2", 2, "other");
+      await place(["n", "a", "deep"], "3", 3, "wanted");
+      await place(["n", "ab"], "4", 4, "wanted");
+      await place(["m"], "5", 5, "wanted");
+      for (let i = 0; i < 30; i++) await place(["n", "a"], `closer${i}`, 10 + i, "other");
+      const similarTo = { vector: [1, 0], distance: "dot" } as const;
+      const search = async (prefix: string[], query: ItemQuery = {}): Promise<string[]> =>
+        keysOf(await storage.searchItems(prefix, { similarTo, filter: { kind: "wanted" }, limit: 2, ...query }));
+      equal(await search(["n", "a"]), ["3", "1"]);
+      equal(await search(["n"]), ["4", "3"]);
+      equal(await search([]), ["5", "4"]);
+      equal(await search(["n", "a", "deep"]), ["3"]);
+      equal(await search(["n", "a"], { filter: { kind: { $ne: "other" } }, limit: 1 }), ["3"]);
+      equal(await search(["n", "a"], { filter: undefined, limit: 1 }), ["closer29"]);
+      equal(await search(["absent"]), []);
+    },
+  );
 
   clause("M5 minScore leaves out what is less near", NEEDS, async ({ storage }) => {
     for (let i = 0; i < 6; i++) await put(storage, `k${i}`, [i, 0]);
@@ -132,27 +136,34 @@ export const nearestItemClauses: ClauseGroup = clauseGroup("search by similarity
     equal((await search(-1)).length, 6);
   });
 
-  clause("M5 items without vectors are left out, or come last and without a score", NEEDS, async ({ storage, support }) => {
-    await put(storage, "z", [1, 0]);
-    await put(storage, "y", [-1, 0]);
-    for (const key of ["b", "a", "c"]) await storage.putItem(N, key, { of: key });
-    await storage.putItem(["n", "0"], "0", { of: "0" });
-    equal(keysOf(await storage.searchItems(N, { similarTo: { vector: [1, 0] } })), ["z", "y"]);
-    equal(keysOf(await storage.searchItems(N, { similarTo: { vector: [1, 0], withoutVectors: "omit" } })), ["z", "y"]);
-    const similarTo = { vector: [1, 0], withoutVectors: "last" } as const;
-    const page = await storage.searchItems(N, { similarTo });
-    equal(keysOf(page), ["z", "y", "a", "b", "c", "0"]);
-    equal(
-      page.items.map((item) => "score" in item),
-      [true, true, false, false, false, false],
-    );
-    if (support.itemFilters !== false) {
-      equal(keysOf(await storage.searchItems(N, { similarTo, filter: { of: { $in: ["y", "b"] } } })), ["y", "b"]);
-    }
-    const paged = await itemsOf((cursor) => storage.searchItems(N, { similarTo, limit: 1, cursor }), 1);
-    equal(paged, page.items);
-    equal(keysOf(await storage.searchItems(N, { similarTo, offset: 1, limit: 3 })), ["y", "a", "b"]);
-  });
+  clause(
+    "M5 items without vectors are left out, or come last and without a score",
+    NEEDS,
+    async ({ storage, support }) => {
+      await put(storage, "z", [1, 0]);
+      await put(storage, "y", [-1, 0]);
+      for (const key of ["b", "a", "c"]) await storage.putItem(N, key, { of: key });
+      await storage.putItem(["n", "0"], "0", { of: "0" });
+      equal(keysOf(await storage.searchItems(N, { similarTo: { vector: [1, 0] } })), ["z", "y"]);
+      equal(keysOf(await storage.searchItems(N, { similarTo: { vector: [1, 0], withoutVectors: "omit" } })), [
+        "z",
+        "y",
+      ]);
+      const similarTo = { vector: [1, 0], withoutVectors: "last" } as const;
+      const page = await storage.searchItems(N, { similarTo });
+      equal(keysOf(page), ["z", "y", "a", "b", "c", "0"]);
+      equal(
+        page.items.map((item) => "score" in item),
+        [true, true, false, false, false, false],
+      );
+      if (support.itemFilters !== false) {
+        equal(keysOf(await storage.searchItems(N, { similarTo, filter: { of: { $in: ["y", "b"] } } })), ["y", "b"]);
+      }
+      const paged = await itemsOf((cursor) => storage.searchItems(N, { similarTo, limit: 1, cursor }), 1);
+      equal(paged, page.items);
+      equal(keysOf(await storage.searchItems(N, { similarTo, offset: 1, limit: 3 })), ["y", "a", "b"]);
+    },
+  );
 
   clause(
     "M5 equal scores are ordered by namespace and key, and pages go on between them",

@@ -124,27 +124,30 @@ export const sessionListingClauses: ClauseGroup = clauseGroup("listing sessions"
     },
   );
 
-  clause("S7 the pages of a listing give every session exactly once, whatever the limit", async ({ storage, pass, support }) => {
-    for (let i = 0; i < 12; i++) {
-      await storage.createSession(`s${i}`, i % 3 === 0 ? "u" : "v", { metadata: { even: i % 2 === 0 } });
-      if (i % 4 === 0) await pass(2);
-    }
-    const queries: SessionQuery[] = [
-      {},
-      { direction: "asc" },
-      { orderBy: "updatedAt" },
-      { userId: "v" },
-      metadataIn(support, { even: true }),
-      { userId: "u", status: "active", direction: "asc", ...metadataIn(support, { even: false }) },
-    ];
-    for (const query of queries) {
-      const whole = (await storage.listSessions({ ...query, limit: 1_000 })).items;
-      ok(whole.length > 1, "the query finds sessions");
-      for (const limit of [1, 2, 3, 5, whole.length, whole.length + 1]) {
-        equal(await walk(storage, { ...query, limit }), whole, label({ ...query, limit }));
+  clause(
+    "S7 the pages of a listing give every session exactly once, whatever the limit",
+    async ({ storage, pass, support }) => {
+      for (let i = 0; i < 12; i++) {
+        await storage.createSession(`s${i}`, i % 3 === 0 ? "u" : "v", { metadata: { even: i % 2 === 0 } });
+        if (i % 4 === 0) await pass(2);
       }
-    }
-  });
+      const queries: SessionQuery[] = [
+        {},
+        { direction: "asc" },
+        { orderBy: "updatedAt" },
+        { userId: "v" },
+        metadataIn(support, { even: true }),
+        { userId: "u", status: "active", direction: "asc", ...metadataIn(support, { even: false }) },
+      ];
+      for (const query of queries) {
+        const whole = (await storage.listSessions({ ...query, limit: 1_000 })).items;
+        ok(whole.length > 1, "the query finds sessions");
+        for (const limit of [1, 2, 3, 5, whole.length, whole.length + 1]) {
+          equal(await walk(storage, { ...query, limit }), whole, label({ ...query, limit }));
+        }
+      }
+    },
+  );
 
   clause("S7 the last page has no cursor, also when it is full", async ({ storage }) => {
     await storage.batchCreateSessions(times(4, (i) => ({ sessionId: `s${i}`, userId: "u" })));

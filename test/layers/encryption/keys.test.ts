@@ -86,7 +86,10 @@ describe("a key ring", () => {
     await storage.storeCheckpoint("t", "c1", { a: "x".repeat(5_000) });
     const later = through({ keys: ring("k2", "k1") });
     await later.storeCheckpoint("t", "c2", { a: "y".repeat(5_000) });
-    expect((await later.listCheckpoints("t", { data: true })).map(({ checkpointId }) => checkpointId)).toEqual(["c2", "c1"]);
+    expect((await later.listCheckpoints("t", { data: true })).map(({ checkpointId }) => checkpointId)).toEqual([
+      "c2",
+      "c1",
+    ]);
     await expect(storage.getCheckpoint("t")).rejects.toMatchObject({ code: "UNSUPPORTED" });
   });
 });
@@ -143,8 +146,14 @@ describe("keys that a service wraps", () => {
     const storage = known;
     const [message] = await storage.getConversationHistory("s");
     expect([message?.metadata, message?.timestamp]).toEqual([{ list: [1] }, new Date(1_000)]);
-    expect(await storage.getCheckpoint("t")).toMatchObject({ data: { metadata: { list: [1] } }, metadata: { list: [1] } });
-    expect(await storage.getTaskContext("s")).toMatchObject({ context: { metadata: { list: [1] } }, metadata: { list: [1] } });
+    expect(await storage.getCheckpoint("t")).toMatchObject({
+      data: { metadata: { list: [1] } },
+      metadata: { list: [1] },
+    });
+    expect(await storage.getTaskContext("s")).toMatchObject({
+      context: { metadata: { list: [1] } },
+      metadata: { list: [1] },
+    });
   });
 });
 
@@ -155,7 +164,10 @@ describe("what ciphertext cannot do", () => {
     const refusals: Promise<unknown>[] = [
       storage.searchItems(["n"], { filter: { a: 1 } }),
       storage.countItems(["n"], { filter: { a: { $gt: 1 } } }),
-      storage.batchItems([{ put: { namespace: ["n"], key: "k", value: {} } }, { count: { prefix: [], filter: { a: 1 } } }]),
+      storage.batchItems([
+        { put: { namespace: ["n"], key: "k", value: {} } },
+        { count: { prefix: [], filter: { a: 1 } } },
+      ]),
       storage.putItem(["n"], "k", {}, { vectors: [[1, 2]] }),
       storage.updateItem(["n"], "k", {}, { vectors: [[1, 2]] }),
       storage.searchItems(["n"], { similarTo: { vector: [1, 2] } }),

@@ -41,7 +41,9 @@ async function plant(storage: StorageBackend): Promise<void> {
     await storage.addConversationMessage("s", "user", `${CANARY} ${i}`, { metadata });
     await storage.addConversationMessage("s", "user", [{ type: "text", [CANARY]: CANARY.repeat(300) }]);
     await storage.storeTaskContext("s", { [CANARY]: [CANARY, new Map([[CANARY, 1n]])] }, { metadata });
-    const messages = Array.from({ length: 40 }, (_, n) => prepareValue({ id: n, content: `${CANARY} ${prose(n, 300)}` }));
+    const messages = Array.from({ length: 40 }, (_, n) =>
+      prepareValue({ id: n, content: `${CANARY} ${prose(n, 300)}` }),
+    );
     await storage.storeCheckpoint("t", `small${i}`, { [CANARY]: CANARY }, { metadata, sessionId: "s" });
     await storage.storeCheckpoint("t", `large${i}`, { messages, loose: `${prose(i, 9_000)} ${CANARY}` }, { metadata });
     await storage.putWrites("t", `large${i}`, "task", [

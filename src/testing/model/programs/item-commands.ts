@@ -46,7 +46,16 @@ export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weight
         ),
     ],
     [7, () => call(tenant, "searchItems", pool.itemPrefix(draw), query(draw))],
-    [2, () => call(tenant, "countItems", pool.itemPrefix(draw), draw.some({ filter: [draw.cast.itemFilters ? 60 : 0, () => filter(draw)] }))],
+    [
+      2,
+      () =>
+        call(
+          tenant,
+          "countItems",
+          pool.itemPrefix(draw),
+          draw.some({ filter: [draw.cast.itemFilters ? 60 : 0, () => filter(draw)] }),
+        ),
+    ],
     [4, () => call(tenant, "listNamespaces", namespaceQuery(draw))],
     [1, () => call(tenant, "deleteItems", namespace)],
   ];
@@ -110,7 +119,15 @@ function step(draw: Draw, timed: boolean): ItemOperation {
     [2, () => ({ get: { ...place, ...refresh(draw, timed) } })],
     [2, () => ({ delete: { ...place, ...draw.some({ expectedVersion: [30, () => 1 + draw.below(3)] }) } })],
     [1, () => ({ search: { prefix: pool.itemPrefix(draw), ...query(draw) } })],
-    [1, () => ({ count: { prefix: pool.itemPrefix(draw), ...draw.some({ filter: [draw.cast.itemFilters ? 60 : 0, () => filter(draw)] }) } })],
+    [
+      1,
+      () => ({
+        count: {
+          prefix: pool.itemPrefix(draw),
+          ...draw.some({ filter: [draw.cast.itemFilters ? 60 : 0, () => filter(draw)] }),
+        },
+      }),
+    ],
     [1, () => ({ listNamespaces: namespaceQuery(draw) })],
   ]);
 }

@@ -38,7 +38,10 @@ export function programOf(choices: readonly (readonly number[])[], supports: Sto
   return { cast, prelude: prelude.length, commands: [...prelude, ...commands] };
 }
 
-function castOf(draw: Draw, { secondHandle, vectors = false, itemFilters = true, metadataFilters = true }: StorageSupport): Cast {
+function castOf(
+  draw: Draw,
+  { secondHandle, vectors = false, itemFilters = true, metadataFilters = true }: StorageSupport,
+): Cast {
   return {
     subjects: draw.neighbours(EVERYBODY.subjects, 1, 3),
     handles: secondHandle && draw.chance(30) ? 2 : 1,
