@@ -85,6 +85,7 @@ class Slots {
 
   #callInTurn<T>(call: LayerCall, next: Next<T>): Promise<T> {
     const { signal } = call;
+    call.keepArguments();
     return new Promise<T>((resolve, reject) => {
       const watched = new WatchedCall(call.tenant, call.operation, call.timeoutMs, signal);
       const abort = (): void => watched.cancel();

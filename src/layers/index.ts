@@ -23,5 +23,15 @@ export { intercept } from "./intercept.js";
 export { type Layer, type LayerDefinition, type LayerReading, layer, layersOf, withLayers } from "./layer.js";
 export { type Interceptor, isHarmlessTwice, type LayerCall, type Next } from "./layer-call.js";
 export { LAYER_PLACES, type LayerPlace } from "./layer-order.js";
+export { type CallRecord, type Logger, type LoggingOptions, logging } from "./logging.js";
+export {
+  type MonitorLayer,
+  type MonitorOptions,
+  type MonitorSample,
+  monitor,
+  type OperationReport,
+  type PerformanceReport,
+} from "./monitor.js";
 export { type RetryLayer, type RetryOptions, type RetryStats, retry } from "./retry.js";
 export { type TimeoutOptions, timeout } from "./timeout.js";
+export { type TracingOptions, tracing } from "./tracing/tracing.js";

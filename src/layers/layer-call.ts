@@ -4,6 +4,7 @@ import type { StorageError } from "../contract/errors.js";
 import { OPERATIONS, type OperationName, type OperationTraits } from "../contract/operations.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import { isTimeout } from "../domain/call-options.js";
+import { keptArguments } from "./kept-arguments.js";
 
 /** A call of an operation. Its arguments are the caller's own: look, and change nothing. */
 export interface LayerCall {
@@ -11,6 +12,11 @@ export interface LayerCall {
   /** The operation's row in the table. */
   readonly traits: OperationTraits<never[]>;
   readonly args: readonly unknown[];
+  /**
+   * Copies the arguments, because the caller may change them once it goes on. An interceptor that waits before it calls `next`, or
+   * calls it twice, asks for this before anything else.
+   */
+  keepArguments(): void;
   /** Kind of the storage: `sqlite`, … */
   readonly backend: string;
   readonly tenant: string;
@@ -63,7 +69,7 @@ let goingOn: InterceptedCall | undefined;
 export class InterceptedCall implements LayerCall {
   readonly operation: OperationName;
   readonly traits: OperationTraits<never[]>;
-  readonly args: readonly unknown[];
+  args: readonly unknown[];
   repeatable = true;
   retries = 0;
   readonly #outer: InterceptedCall | undefined = goingOn;
@@ -93,6 +99,11 @@ export class InterceptedCall implements LayerCall {
     if (this.traits.settles === "stream") return Number.POSITIVE_INFINITY;
     const timeoutMs = this.#options?.timeoutMs;
     return isTimeout(timeoutMs) ? timeoutMs : this.#storage.timeoutMs;
+  }
+
+  keepArguments(): void {
+    // What an import reads is a source and no value.
+    if (this.operation !== "importRecords") this.args = keptArguments(this.args);
   }
 
   countRetry(): void {

@@ -58,6 +58,7 @@ export function retry(options: RetryOptions = {}): RetryLayer {
     stats.calls += 1;
     policy.budget.earn();
     const begun = performance.now();
+    call.keepArguments();
     return next().catch((error: unknown) => again(policy, call, next, begun, error));
   };
   const readings = (): ReturnType<NonNullable<Layer["readings"]>> => [

@@ -46,6 +46,7 @@ export function faultyStorage(backend: StorageBackend, plan: FaultPlan = () => u
   };
   const storage = intercept(backend, async <T>(call: LayerCall, next: Next<T>): Promise<T> => {
     if (call.operation === "close") return next();
+    call.keepArguments();
     if (state === "hanging") await back.promise;
     if (call.operation === "healthCheck") return state === "away" ? (unreachable(backend) as T) : next();
     if (state === "away") return fail(call, "before");
