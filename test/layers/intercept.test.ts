@@ -8,9 +8,6 @@ import type { StorageRecord } from "../../src/contract/records.js";
 import type { StorageBackend } from "../../src/contract/storage-backend.js";
 import { type Interceptor, intercept, type LayerCall } from "../../src/layers/index.js";
 import { OPERATION_CALL_ENTRIES, OPERATION_CALLS, prepareStore } from "../../src/testing/operation-calls.js";
-import { runClauses } from "../../src/testing/run-clauses.js";
-import { memoryFactory } from "../testing/memory-factory.js";
-import { layered } from "./layered-factory.js";
 
 const PASS: Interceptor = (_call, next) => next();
 
@@ -37,14 +34,6 @@ async function readAll(records: AsyncIterable<StorageRecord>): Promise<StorageRe
 }
 
 describe("an intercepted storage", () => {
-  it("keeps the contract", { timeout: 300_000 }, async () => {
-    const scale = { messages: 2_000, racers: 12 };
-    const factory = layered(memoryFactory, (backend) => intercept(backend, PASS));
-    const { failed, passed } = await runClauses(factory, { scale });
-    expect(failed).toEqual([]);
-    expect(passed.length).toBeGreaterThan(500);
-  });
-
   it.each(OPERATION_CALL_ENTRIES)("shows the interceptor %s, once, with its arguments", async (operation, run) => {
     const { calls, interceptor } = recording();
     await using inner = memoryStorage({ tenant: "acme" });
