@@ -76,11 +76,19 @@ export function isReadOnly(error: unknown): boolean {
   return sqlState(error) === STATE.readOnly;
 }
 
+/** `pg` says so when all connections of a pool were in use for too long: the server is there, and nothing was sent. */
+export function isPoolFull(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("timeout exceeded");
+}
+
 /** The error as ours; what is no error of PostgreSQL comes back as it is. */
 export function mapPostgresError(error: unknown, call: Call): unknown {
   if (isStorageError(error)) return error;
   const state = sqlState(error);
   if (state === undefined) {
+    if (isPoolFull(error)) {
+      return new StorageConnectionError("all connections of the pool were in use for too long", { cause: error });
+    }
     return distrusted(error) ?? (isConnectionFailure(error) ? lostConnection(error, call) : error);
   }
   // Whatever else the server says, it has rolled back.
@@ -199,7 +207,7 @@ const NETWORK_CODES = new Set([
 
 /** What `pg` says in words alone. */
 const LOST =
-  /^(Connection terminated|timeout expired|timeout exceeded|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
+  /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
 
 function isConnectionFailure(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isConnectionFailure);

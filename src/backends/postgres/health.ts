@@ -89,9 +89,10 @@ function tenantsCheck({ rowSecurity: { asked, binds } }: Database): HealthCheck 
 
 function poolCheck({ pool, lastIdleError }: Database): HealthCheck {
   const lost = lastIdleError === undefined ? "" : "; an idle connection was lost since the storage was opened";
+  const most = pool.options?.max === undefined ? "" : ` of at most ${pool.options.max}`;
   return {
     name: "pool",
     status: pool.waitingCount > 0 && pool.idleCount === 0 ? "warning" : "ok",
-    message: `${pool.totalCount} connections, ${pool.idleCount} of them idle, ${pool.waitingCount} calls waiting${lost}`,
+    message: `${pool.totalCount} connections${most}, ${pool.idleCount} of them idle, ${pool.waitingCount} calls waiting${lost}`,
   };
 }

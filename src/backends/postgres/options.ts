@@ -20,6 +20,8 @@ export interface PoolOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** Longest wait for a connection, in milliseconds. Default 15,000; a call's own deadline ends its wait earlier. */
   readonly connectTimeoutMs?: number | undefined;
+  /** Age at which a connection is replaced once it is idle, in milliseconds; 0 for never. Default 0. */
+  readonly maxLifetimeMs?: number | undefined;
 }
 
 export interface PostgresStorageOptions extends StorageBackendOptions {
@@ -138,7 +140,7 @@ function sourceOf(url: unknown, pool: unknown, tls: PostgresStorageOptions["tls"
     // It may hold a password: it is not repeated.
     throw new InvalidArgumentError("url must begin with postgresql://");
   }
-  const sizes = knownFields(pool ?? {}, "pool", ["min", "max", "idleTimeoutMs", "connectTimeoutMs"]);
+  const sizes = knownFields(pool ?? {}, "pool", ["min", "max", "idleTimeoutMs", "connectTimeoutMs", "maxLifetimeMs"]);
   const number = (value: unknown, name: string, byDefault: number, min: number): number =>
     value === undefined ? byDefault : integer(value, `pool.${name}`, { min, max: 2_147_483_647 });
   const max = number(sizes.max, "max", 10, 1);
@@ -153,6 +155,7 @@ function sourceOf(url: unknown, pool: unknown, tls: PostgresStorageOptions["tls"
       max,
       idleTimeoutMs: number(sizes.idleTimeoutMs, "idleTimeoutMs", 30_000, 0),
       connectTimeoutMs: number(sizes.connectTimeoutMs, "connectTimeoutMs", 15_000, 1),
+      maxLifetimeMs: number(sizes.maxLifetimeMs, "maxLifetimeMs", 0, 0),
     },
   };
 }

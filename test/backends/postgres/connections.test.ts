@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postgresStorage } from "../../../src/backends/postgres/index.js";
+import type { CallOptions } from "../../../src/contract/call.js";
 import { isStorageError } from "../../../src/contract/errors.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { type PostgresServer, startPostgres } from "../../support/postgres-server.js";
@@ -92,6 +93,51 @@ describe("a call that is given up", () => {
     await blocker.query("ROLLBACK");
     blocker.release();
     expect((await storage.getSession("s"))?.status).toBe("active");
+  });
+});
+
+describe("a single statement that is given up", () => {
+  it.each([
+    ["writes", (options: CallOptions) => storage.updateSession("s", { incrementRequests: 1 }, options)],
+    ["reads", (options: CallOptions) => storage.listSessions(options)],
+    ["searches", (options: CallOptions) => storage.searchItems(["n"], options)],
+  ])("%s no longer on the server, and the storage goes on", async (_, call) => {
+    const before = await storage.getSession("s");
+    const blocker = await admin.connect();
+    await blocker.query("BEGIN; LOCK TABLE waystone.sessions, waystone.items IN ACCESS EXCLUSIVE MODE");
+    const failure = call({ timeoutMs: 250 }).catch((error: unknown) => error);
+    for (let i = 0; i < 50 && (await running()).length === 0; i++) await sleep(2);
+    expect(await running()).toHaveLength(1);
+    expect(await failure).toMatchObject({ code: "TIMEOUT" });
+    const given = performance.now();
+    while ((await running()).length > 0 && performance.now() - given < 2_000) await sleep(10);
+    expect(await running()).toEqual([]);
+    await blocker.query("ROLLBACK");
+    blocker.release();
+    expect(await storage.getSession("s")).toEqual(before);
+  });
+});
+
+describe("a pool", () => {
+  it("tells its use in the health check, and says when it was full for too long", async () => {
+    await using small = postgresStorage({
+      url: server.url,
+      pool: { min: 1, max: 2, connectTimeoutMs: 300, maxLifetimeMs: 60_000 },
+    });
+    await small.initialize();
+    const use = async (): Promise<string | undefined> =>
+      (await small.healthCheck()).checks.find(({ name }) => name === "pool")?.message;
+    expect(await use()).toMatch(/^[12] connections of at most 2, \d of them idle, 0 calls waiting$/);
+    const blocker = await admin.connect();
+    await blocker.query("BEGIN; LOCK TABLE waystone.sessions IN ACCESS EXCLUSIVE MODE");
+    const waiting = Promise.allSettled([small.getSession("s"), small.getSession("s")]);
+    await sleep(50);
+    const failure = await small.getSession("s").catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "CONNECTION", outcome: "not-applied", retryable: true });
+    expect((failure as Error).message).toBe("all connections of the pool were in use for too long");
+    await blocker.query("ROLLBACK");
+    blocker.release();
+    expect((await waiting).map(({ status }) => status)).toEqual(["fulfilled", "fulfilled"]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** A pool over several hosts: each connection is of the first host that can be reached and is what is wanted, as libpq chooses. */
 import { performance } from "node:perf_hooks";
 import { StorageConnectionError } from "../../../contract/errors.js";
-import { isRefusal } from "../errors.js";
+import { isPoolFull, isRefusal } from "../errors.js";
 import type { Hosts, TargetSession } from "./hosts.js";
 import type { PgClient, PgPool } from "./pg-module.js";
 
@@ -54,7 +54,7 @@ export class HostPools implements PgPool {
           if (client !== undefined) return client;
           reasons.set(host, "is another kind of server");
         } catch (error) {
-          if (isRefusal(error) || isFull(error)) throw error;
+          if (isRefusal(error) || isPoolFull(error)) throw error;
           host.failedAt = performance.now();
           reasons.set(host, "cannot be reached");
           causes.push(error);
@@ -79,6 +79,11 @@ export class HostPools implements PgPool {
   removeListener(event: "error", listener: (error: Error) => void): this {
     for (const { pool } of this.#hosts) pool.removeListener(event, listener);
     return this;
+  }
+
+  /** Of each host. */
+  get options(): { readonly max?: number | undefined } {
+    return this.#hosts[0]?.pool.options ?? {};
   }
 
   get totalCount(): number {
@@ -159,9 +164,4 @@ async function roleOf(client: PgClient): Promise<Role> {
 
 function hasFailed({ failedAt }: Host): boolean {
   return performance.now() - failedAt < LAST_MS;
-}
-
-/** `pg` says so when all connections of a host were in use for too long: it is there. */
-function isFull(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("timeout exceeded");
 }

@@ -10,13 +10,14 @@ export async function makePool({
   pool,
 }: Extract<ResolvedOptions["source"], { kind: "own" }>): Promise<PgPool> {
   const { Pool } = await loadPg();
-  const { min, max, idleTimeoutMs, connectTimeoutMs } = pool;
+  const { min, max, idleTimeoutMs, connectTimeoutMs, maxLifetimeMs } = pool;
   const settings = {
     ...(tls === undefined ? {} : { ssl: tls }),
     min,
     max,
     idleTimeoutMillis: idleTimeoutMs,
     connectionTimeoutMillis: connectTimeoutMs,
+    maxLifetimeSeconds: maxLifetimeMs / 1_000,
     application_name: "waystone",
     keepAlive: true,
     // Several statements of one transaction travel together.

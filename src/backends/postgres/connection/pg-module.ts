@@ -23,6 +23,8 @@ export interface PgPool {
   end(): Promise<void>;
   on(event: "error", listener: (error: Error) => void): unknown;
   removeListener(event: "error", listener: (error: Error) => void): unknown;
+  /** What it was made with, as far as a health check tells it. */
+  readonly options?: { readonly max?: number | undefined };
   readonly totalCount: number;
   readonly idleCount: number;
   readonly waitingCount: number;
