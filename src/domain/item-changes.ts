@@ -2,7 +2,7 @@
 import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { ItemChange } from "../contract/item-storage.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
-import { array, finiteNumber, plainObject, storableText, string } from "./arguments.js";
+import { array, finiteNumber, knownFields, plainObject, storableText, string } from "./arguments.js";
 import type { ItemStep } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
 import { assertItemVersion, encodeItemValue, isItemExpired, putStored } from "./items.js";
@@ -38,6 +38,26 @@ export function parseChange(
     changed.add(key);
   }
   return { merge, unset, increment };
+}
+
+/** A change as it was when it was handed over, for those who need to know what a value becomes. */
+export interface CopiedChange {
+  readonly change: ItemChange;
+  /**
+   * A copy of a value with the change.
+   * @throws ConflictError when what is to be incremented is no number; InvalidArgumentError when the value becomes too large
+   */
+  applyTo(value: JsonObject): JsonObject;
+}
+
+/** @throws InvalidArgumentError */
+export function copyOfChange(change: ItemChange): CopiedChange {
+  const parsed = parseChange(knownFields(change, "change", CHANGE_FIELDS), "");
+  const { merge, unset, increment } = parsed;
+  return {
+    change: { merge, unset, increment: Object.fromEntries(increment) },
+    applyTo: (value) => decodeMetadata(changeValue(encodeItemValue(value), parsed)) as JsonObject,
+  };
 }
 
 /**

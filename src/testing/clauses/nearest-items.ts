@@ -1,5 +1,6 @@
 /** Search of items by similarity (M5). */
 import type { Page } from "../../contract/call.js";
+import { isStorageError } from "../../contract/errors.js";
 import type { Item, ItemQuery, Vector } from "../../contract/item-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { equal, itemsOf, label, ok, present, refused, times, unchanged } from "../assertions.js";
@@ -264,6 +265,43 @@ export const nearestItemClauses: ClauseGroup = clauseGroup("search by similarity
     },
   );
 
+  clause(
+    "M4 who searches while updateItem changes value and vectors finds both of one step",
+    NEEDS,
+    async ({ storage, scale }) => {
+      const similarTo = { vector: [1, 0], distance: "dot" } as const;
+      await storage.putItem(N, "k", { at: 0 }, { vectors: [[0, 1]] });
+      const found: (readonly [unknown, number | undefined])[] = [];
+      let done = false;
+      const reader = (async () => {
+        while (!done) {
+          const { items } = await storage.searchItems(N, { similarTo });
+          found.push(...items.map(({ value, score }) => [value.at, score] as const));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      })();
+      let changed = 0;
+      await Promise.all(
+        times(Math.min(8, scale.racers), async () => {
+          for (let i = 0; i < 6; i++) {
+            const { version } = present(await storage.getItem(N, "k"), "the item");
+            const change = { increment: { at: 1 } };
+            const options = { expectedVersion: version, vectors: [[version, 1]] };
+            const item = await storage.updateItem(N, "k", change, options).catch(conflictOnly);
+            if (item !== undefined) changed += 1;
+          }
+        }),
+      );
+      done = true;
+      await reader;
+      ok(changed > 0, "somebody has changed it");
+      for (const [at, score] of found) equal(score, at, "the score of a value");
+      const { items } = await storage.searchItems(N, { similarTo });
+      equal(ranked({ items }), [["k", changed]]);
+      equal(items[0]?.value, { at: changed });
+    },
+  );
+
   clause("M5 a malformed similarTo is refused", NEEDS, async ({ storage }) => {
     await put(storage, "k", [1, 0]);
     await unchanged(storage, async () => {
@@ -323,3 +361,9 @@ export const nearestItemClauses: ClauseGroup = clauseGroup("search by similarity
     },
   );
 });
+
+/** Somebody else was faster. */
+function conflictOnly(error: unknown): undefined {
+  if (isStorageError(error) && error.code === "CONFLICT") return undefined;
+  throw error;
+}

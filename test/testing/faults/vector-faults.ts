@@ -102,6 +102,23 @@ export const VECTOR_FAULTS: readonly Fault[] = [
     step.kind === "update" ? { ...step, vectors: step.vectors === "keep" ? null : step.vectors } : step,
   ),
 
+  driverFault("an update writes its vectors after its value", ["M4"], (driver) => ({
+    runItemSteps: async (call, steps) => {
+      const results = await driver.runItemSteps(
+        call,
+        steps.map((step) => (step.kind === "update" ? { ...step, vectors: "keep" } : step)),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      const later = steps.flatMap((step): ItemStep[] =>
+        step.kind === "update" && step.vectors !== "keep"
+          ? [{ ...step, merge: {}, unset: [], increment: [], ttlMs: null, expectedVersion: null }]
+          : [],
+      );
+      if (later.length > 0) await driver.runItemSteps(call, later);
+      return results;
+    },
+  })),
+
   driverFault("vectors of another dimension are cut to fit", ["M4"], (driver) => ({
     runItemSteps: async (call, steps) => {
       try {

@@ -1,7 +1,7 @@
 /** LangGraph's long-term memory over any storage. */
 import { BaseStore, type Operation, type OperationResults } from "@langchain/langgraph-checkpoint";
 import type { CallOptions, Page } from "../../../contract/call.js";
-import { ConflictError, InvalidArgumentError } from "../../../contract/errors.js";
+import { InvalidArgumentError } from "../../../contract/errors.js";
 import type {
   Item,
   ItemChange,
@@ -14,6 +14,7 @@ import type {
 import type { JsonObject } from "../../../contract/json.js";
 import { minutes } from "./arguments.js";
 import { gatherItems, gatherNamespaces } from "./gather-pages.js";
+import { updateIndexed } from "./indexed-update.js";
 import { namespaceListingOf } from "./namespace-listing.js";
 import { checkNamespace } from "./namespaces.js";
 import {
@@ -153,9 +154,9 @@ export class WaystoneStore extends BaseStore {
   }
 
   /**
-   * Changes keys of a value without reading it first, and returns the whole item: `merge` sets keys, `unset` removes them, `increment`
-   * adds to numbers; an item that is not there begins as `{}`. In a store with an index the item is embedded anew afterwards, which
-   * is a second write: until then, and after a crash between the two, it is found by what it was.
+   * Changes keys of a value, and returns the whole item: `merge` sets keys, `unset` removes them, `increment` adds to numbers; an item
+   * that is not there begins as `{}`. In a store with an index the item is read, embedded as it becomes, and changed with its
+   * vectors in one step; else it is not read first.
    * @throws ConflictError, InvalidNamespaceError, InvalidArgumentError
    */
   async updateItem(
@@ -168,23 +169,11 @@ export class WaystoneStore extends BaseStore {
     const { ttl, index, ...rest } = options;
     const ttlMs = ttl === undefined ? undefined : minutes(ttl, "ttl");
     const fields = checkedFields(index);
-    const item = await this.#storage.updateItem(namespace, key, change, { ...rest, ttlMs });
-    if (this.#settings.index === undefined || fields === false) return item;
-    const { vectors } = await this.#vectorsOf(this.#settings.index, item.value, fields);
-    const { signal, timeoutMs } = rest;
-    const expectedVersion = item.version;
-    try {
-      return await this.#storage.updateItem(
-        namespace,
-        key,
-        {},
-        { signal, timeoutMs, expectedVersion, vectors: vectors ?? [] },
-      );
-    } catch (error) {
-      // Somebody has changed the item since, and sees to the vectors of what it is now.
-      if (error instanceof ConflictError) return item;
-      throw error;
+    const own = { ...rest, ttlMs };
+    if (this.#settings.index === undefined || fields === false) {
+      return this.#storage.updateItem(namespace, key, change, own);
     }
+    return updateIndexed(this.#storage, this.#settings.index, { namespace, key, change, fields, options: own });
   }
 
   /** How many items below a prefix match. @throws InvalidNamespaceError, InvalidArgumentError */

@@ -162,28 +162,62 @@ describe.each(VECTOR_BACKENDS)("on %s", (_name, open) => {
     expect(near(await store.search(["u"], { query: "violin" })).at(-1)).toBe("work");
   });
 
-  it("of two changes at once the later one sees to the vectors", async () => {
+  it("value and vectors change in one step: who was slower begins again, and embeds only what is new", async () => {
     const later = Promise.withResolvers<void>();
-    let calls = 0;
+    const embedded: string[][] = [];
     const store = new WaystoneStore(open(), {
       index: {
         dims: DIMS,
         fields: ["a", "b"],
         embed: async (texts) => {
-          calls += 1;
-          if (calls === 1) await later.promise;
+          embedded.push(texts);
+          if (embedded.length === 1) await later.promise;
           return texts.map(embedText);
         },
       },
     });
-    const first = store.updateItem(["n"], "k", { merge: { a: "violin" } });
-    while (calls === 0) await new Promise(setImmediate);
+    const merge = { a: "violin" };
+    const first = store.updateItem(["n"], "k", { merge });
+    while (embedded.length === 0) await new Promise(setImmediate);
+    expect(await store.get(["n"], "k")).toBeNull();
+    merge.a = "changed meanwhile";
     await store.updateItem(["n"], "k", { merge: { b: "swims" } });
     later.resolve();
-    expect((await first).value).toEqual({ a: "violin" });
+    expect(await first).toMatchObject({ value: { a: "violin", b: "swims" }, version: 2 });
+    expect(embedded).toEqual([["violin"], ["swims"], ["swims"]]);
     for (const query of ["violin", "swims"]) {
       expect((await store.search(["n"], { query }))[0]?.score).toBeCloseTo(1, 5);
     }
+  });
+
+  it("changes that come at once are all counted, and what cannot be embedded changes nothing", async () => {
+    let broken = false;
+    const store = new WaystoneStore(open(), {
+      index: {
+        dims: DIMS,
+        embed: async (texts) => {
+          if (broken) throw new Error("no embeddings today");
+          return texts.map(embedText);
+        },
+      },
+    });
+    await Promise.all(Array.from({ length: 8 }, () => store.updateItem(["n"], "k", { increment: { visits: 1 } })));
+    const item = await store.updateItem(["n"], "k", { merge: { text: "violin" } }, { expectedVersion: 8 });
+    expect(item).toMatchObject({ value: { visits: 8, text: "violin" }, version: 9 });
+    for (const options of [{ expectedVersion: 8 }, { expectedVersion: 0 }]) {
+      await expect(store.updateItem(["n"], "k", {}, options)).rejects.toMatchObject({ code: "CONFLICT" });
+    }
+    const absent = store.updateItem(["n"], "other", {}, { ifPresent: true });
+    await expect(absent).rejects.toMatchObject({ code: "CONFLICT" });
+    await expect(store.updateItem(["n"], "k", { increment: { text: 1 } })).rejects.toMatchObject({ code: "CONFLICT" });
+    for (const options of [{ expectedVersion: -1 }, { ifPresent: 1 }, { ifPresent: true, expectedVersion: 0 }]) {
+      await expect(store.updateItem(["n"], "k", {}, options as never)).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+    }
+    broken = true;
+    await expect(store.updateItem(["n"], "k", { merge: { text: "swims" } })).rejects.toThrow("no embeddings");
+    expect((await store.get(["n"], "k"))?.value).toEqual({ visits: 8, text: "violin" });
   });
 
   it("compares by dot product and by distance too", async () => {
@@ -229,6 +263,7 @@ describe.each(BACKENDS)("on %s without vectors", (_name, open) => {
     const store = new WaystoneStore(withoutVectors(storage), { index: { dims: DIMS, embed } });
     await expect(store.put(["n"], "k", { text: "a" })).rejects.toBeInstanceOf(UnsupportedError);
     await expect(store.putItem(["n"], "k", { text: "a" })).rejects.toBeInstanceOf(UnsupportedError);
+    await expect(store.updateItem(["n"], "k", { merge: { text: "a" } })).rejects.toBeInstanceOf(UnsupportedError);
     await expect(store.search(["n"], { query: "a" })).rejects.toBeInstanceOf(UnsupportedError);
     expect(await storage.countItems([])).toBe(0);
     await store.put(["n"], "k", { text: "a" }, false);
