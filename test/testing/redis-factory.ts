@@ -26,7 +26,8 @@ export const redisFactory: StorageFactory = {
 export async function removeKeys(server: Redis, prefix: string): Promise<void> {
   for (let cursor = "0"; ; ) {
     const [next, keys] = await server.scan(cursor, "MATCH", `${prefix}:*`, "COUNT", 1_000);
-    if (keys.length > 0) await server.unlink(keys);
+    // One by one: in a Cluster they are of many slots.
+    await Promise.all(keys.map((key) => server.unlink(key)));
     cursor = next;
     if (cursor === "0") return;
   }

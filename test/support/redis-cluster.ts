@@ -1,0 +1,126 @@
+// A real Redis Cluster on this machine: masters and one replica for each, and how to move slots between them.
+import { setTimeout as sleep } from "node:timers/promises";
+import { type RedisServer, startRedis } from "./redis-server.js";
+
+export const SLOTS = 16_384;
+
+export interface RedisCluster {
+  /** `redis+cluster:` with all nodes. */
+  readonly url: string;
+  readonly masters: readonly RedisServer[];
+  /** The replica of the master at the same place. */
+  readonly replicas: readonly RedisServer[];
+  /** Ids of nodes by port. */
+  readonly ids: ReadonlyMap<number, string>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts three masters and three replicas, and waits until they serve all slots. */
+export async function startCluster(settings: Readonly<Record<string, string | number>> = {}): Promise<RedisCluster> {
+  const nodes: RedisServer[] = [];
+  const dispose = async (): Promise<void> => {
+    await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+  };
+  try {
+    for (let i = 0; i < 6; i++) {
+      nodes.push(
+        await startRedis({
+          inMemory: true,
+          settings: {
+            "cluster-enabled": "yes",
+            "cluster-node-timeout": 1_500,
+            "cluster-announce-ip": "127.0.0.1",
+            "repl-diskless-sync-delay": 0,
+            ...settings,
+          },
+        }),
+      );
+    }
+    const masters = nodes.slice(0, 3);
+    const replicas = nodes.slice(3);
+    const ids = await join(masters, replicas);
+    return {
+      url: `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
+      masters,
+      replicas,
+      ids,
+      [Symbol.asyncDispose]: dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+async function join(
+  masters: readonly RedisServer[],
+  replicas: readonly RedisServer[],
+): Promise<ReadonlyMap<number, string>> {
+  const [first] = masters as [RedisServer];
+  const ids = new Map<number, string>();
+  for (const node of [...masters, ...replicas]) {
+    ids.set(node.port, bulk(await node.command("CLUSTER", "MYID")));
+    if (node !== first) await node.command("CLUSTER", "MEET", "127.0.0.1", String(first.port));
+  }
+  const share = Math.ceil(SLOTS / masters.length);
+  for (const [i, master] of masters.entries()) {
+    const slots = Array.from({ length: SLOTS }, (_, slot) => slot).slice(i * share, (i + 1) * share);
+    await master.command("CLUSTER", "ADDSLOTS", ...slots.map(String));
+  }
+  for (const [i, replica] of replicas.entries()) {
+    const master = ids.get((masters[i] as RedisServer).port) as string;
+    await until(async () => (await replica.command("CLUSTER", "REPLICATE", master)).startsWith("+OK"));
+  }
+  for (const node of [...masters, ...replicas]) {
+    await until(async () => (await node.command("CLUSTER", "INFO")).includes("cluster_state:ok"));
+  }
+  for (const replica of replicas) {
+    await until(async () => (await replica.command("INFO", "replication")).includes("master_link_status:up"));
+  }
+  return ids;
+}
+
+/** Moves one slot with all its keys, key by key, as `redis-cli --cluster reshard` does. */
+export async function moveSlot(
+  cluster: RedisCluster,
+  slot: number,
+  from: RedisServer,
+  to: RedisServer,
+  pauseMs = 0,
+): Promise<number> {
+  const [source, target] = [cluster.ids.get(from.port) as string, cluster.ids.get(to.port) as string];
+  await to.command("CLUSTER", "SETSLOT", String(slot), "IMPORTING", source);
+  await from.command("CLUSTER", "SETSLOT", String(slot), "MIGRATING", target);
+  let moved = 0;
+  for (;;) {
+    const keys = bulks(await from.command("CLUSTER", "GETKEYSINSLOT", String(slot), "10"));
+    if (keys.length === 0) break;
+    for (const key of keys) {
+      const reply = await from.command("MIGRATE", "127.0.0.1", String(to.port), key, "0", "5000");
+      if (!reply.startsWith("+")) throw new Error(`a key was not moved: ${reply}`);
+    }
+    moved += keys.length;
+    if (pauseMs > 0) await sleep(pauseMs);
+  }
+  for (const node of [to, from, ...cluster.masters]) {
+    await node.command("CLUSTER", "SETSLOT", String(slot), "NODE", target);
+  }
+  return moved;
+}
+
+/** Waits until a condition holds. @throws Error when it takes too long */
+export async function until(condition: () => Promise<boolean>, longestMs = 30_000): Promise<void> {
+  for (const end = Date.now() + longestMs; !(await condition()); await sleep(20)) {
+    if (Date.now() > end) throw new Error("what was waited for did not come");
+  }
+}
+
+function bulk(reply: string): string {
+  return reply.split("\r\n")[1] ?? "";
+}
+
+function bulks(reply: string): string[] {
+  const lines = reply.split("\r\n");
+  const count = Number(lines[0]?.slice(1));
+  return Array.from({ length: count }, (_, i) => lines[2 + 2 * i] ?? "");
+}

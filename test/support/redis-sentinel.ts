@@ -1,0 +1,67 @@
+// A master with a replica, watched by three Sentinels, on this machine.
+import { until } from "./redis-cluster.js";
+import { type RedisServer, startRedis } from "./redis-server.js";
+
+export interface WatchedRedis {
+  /** `redis+sentinel:` with all three. */
+  readonly url: string;
+  readonly servers: readonly [RedisServer, RedisServer];
+  readonly sentinels: readonly RedisServer[];
+  /** The server that the Sentinels name as the master. */
+  master(): Promise<RedisServer>;
+  /** Waits until the master has its replica, and all Sentinels know of it. */
+  untilWhole(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const NAME = "mymaster";
+
+export async function startWatched(): Promise<WatchedRedis> {
+  const all: RedisServer[] = [];
+  const dispose = async (): Promise<void> => {
+    await Promise.all(all.map((each) => each[Symbol.asyncDispose]()));
+  };
+  const begin = async (options: Parameters<typeof startRedis>[0]): Promise<RedisServer> => {
+    const server = await startRedis({ inMemory: true, ...options });
+    all.push(server);
+    return server;
+  };
+  try {
+    const settings = { "repl-diskless-sync-delay": 0 };
+    const first = await begin({ settings });
+    const second = await begin({ settings: { ...settings, replicaof: `127.0.0.1 ${first.port}` } });
+    const sentinels: RedisServer[] = [];
+    for (let i = 0; i < 3; i++) {
+      const lines = [
+        `sentinel monitor ${NAME} 127.0.0.1 ${first.port} 2`,
+        `sentinel down-after-milliseconds ${NAME} 600`,
+        `sentinel failover-timeout ${NAME} 3000`,
+      ];
+      sentinels.push(await begin({ sentinel: true, lines }));
+    }
+    const servers = [first, second] as const;
+    const watched: WatchedRedis = {
+      url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",")}/${NAME}`,
+      servers,
+      sentinels,
+      async master() {
+        const reply = await (sentinels[0] as RedisServer).command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME);
+        return servers.find(({ port }) => reply.includes(`\r\n${port}\r\n`)) ?? first;
+      },
+      async untilWhole() {
+        await until(async () => {
+          const master = await watched.master();
+          if (!(await master.command("INFO", "replication")).includes("state=online")) return false;
+          const known = await Promise.all(sentinels.map((each) => each.command("INFO", "sentinel")));
+          return known.every((info) => /status=ok,.*slaves=[1-9]\d*,sentinels=3/.test(info));
+        }, 60_000);
+      },
+      [Symbol.asyncDispose]: dispose,
+    };
+    await watched.untilWhole();
+    return watched;
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
