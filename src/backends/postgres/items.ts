@@ -27,7 +27,7 @@ import { selectCount, selectItems, selectNamespaces, toItemRows, toNamespaceRows
 import { DeclaredDimensions, deleteVectors, forgetDimensions, insertVectors, lockLabel } from "./item-vectors.js";
 import { nearestItems, searchNearest } from "./nearest-items.js";
 import type { Database } from "./store.js";
-import { assertNoVectors, requireVectors, transactItems } from "./vector-support.js";
+import { assertNoVectors, lookForVectors, requireVectors, transactItems } from "./vector-support.js";
 
 export function itemVerbs(database: () => Database): ItemDriver {
   return {
@@ -65,7 +65,9 @@ export function itemVerbs(database: () => Database): ItemDriver {
       const { tenant } = call;
       const [label] = prefix;
       const statement = deleteBelow(tenant, prefix, db.now());
-      if (db.vectors.kind !== "ready" || label === undefined || prefix.length > 1) {
+      // A dimension goes with all items of its label; another process may have brought it since the storage was opened.
+      const forgets = prefix.length === 1 && (db.vectors.kind === "ready" || (await lookForVectors(db, call)));
+      if (label === undefined || !forgets) {
         const [row] = await db.write<{ count: number }>(call, statement);
         return row?.count ?? 0;
       }

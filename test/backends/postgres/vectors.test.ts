@@ -84,7 +84,8 @@ describe("a server with pgvector", () => {
     await expect(early.putItem(N, "k", {}, { vectors: [[1, 0]] })).rejects.toMatchObject({ code: "UNSUPPORTED" });
     expect((await pool.query("SELECT 1 FROM pg_extension WHERE extname = 'vector'")).rows).toEqual([]);
     await using looking = postgresStorage({ pool });
-    await looking.initialize();
+    await using deleting = postgresStorage({ pool });
+    await Promise.all([looking.initialize(), deleting.initialize()]);
 
     await using creating = postgresStorage({ pool, createExtension: true });
     await creating.putItem(N, "k", {}, { vectors: [[2, 0]] });
@@ -96,6 +97,8 @@ describe("a server with pgvector", () => {
     expect(await keysOf(early)).toEqual(["other"]);
     const records = await recordsOf(looking);
     expect(records.filter((record) => record.kind === "item" && record.vectors !== undefined)).toHaveLength(1);
+    expect(await deleting.deleteItems(N)).toBe(2);
+    await creating.putItem(N, "k", {}, { vectors: [[1, 0, 0]] });
   });
 
   it("takes the tables that postgresVectorSchema makes, with migrate: false", async () => {
@@ -273,6 +276,19 @@ describe("a server with pgvector", () => {
       const { rows } = await pool.query("SELECT count(*)::int AS n FROM waystone.item_vectors");
       expect(rows).toEqual([{ n }]);
     }
+  });
+
+  it("keeps vectors beside partitioned items", async () => {
+    const { storage, pool, schema } = await opened({ partitions: 4 });
+    const puts = Array.from({ length: 20 }, (_, i) => ({
+      put: { namespace: ["n", `${i}`], key: "k", value: {}, vectors: [[i, 1]] },
+    }));
+    await storage.batchItems(puts);
+    const { items } = await storage.searchItems(N, { similarTo, limit: 2 });
+    expect(items.map(({ namespace }) => namespace[1])).toEqual(["19", "18"]);
+    await storage.deleteItems(["n", "19"]);
+    expect((await pool.query(`SELECT count(*)::int AS n FROM ${schema}.item_vectors`)).rows).toEqual([{ n: 19 }]);
+    await storage.close();
   });
 
   it("refuses an index that pgvector cannot make", () => {

@@ -102,8 +102,11 @@ export const VECTOR_FAULTS: readonly Fault[] = [
     step.kind === "update" ? { ...step, vectors: step.vectors === "keep" ? null : step.vectors } : step,
   ),
 
-  driverFault("an update writes its vectors after its value", ["M4"], (driver) => ({
+  driverFault("a compare-and-set writes its vectors after its value", ["M4"], (driver) => ({
     runItemSteps: async (call, steps) => {
+      if (!steps.some((step) => step.kind === "update" && step.expectedVersion !== null)) {
+        return driver.runItemSteps(call, steps);
+      }
       const results = await driver.runItemSteps(
         call,
         steps.map((step) => (step.kind === "update" ? { ...step, vectors: "keep" } : step)),
