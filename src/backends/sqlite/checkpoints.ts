@@ -55,34 +55,38 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
       // Before the transaction: others need not wait for it.
       const state = splitState(data, outlines.get(key, checkpoint.namespace));
       outlines.keep(key, checkpoint.namespace, state.outline);
-      return file().writeSized(call, { rows: 1, characters: state.newBytes }, function* (tx, tenant) {
-        const now = file().now();
-        const { namespace, checkpointId, sessionId } = checkpoint;
-        const link = sessionId === null ? null : existingHead(tx, tenant, sessionId, now);
-        assertFence(tx, tenant, fence, now);
-        const found = findThread(tx, tenant, threadId);
-        if (expectedHead !== undefined) {
-          const live = found === undefined || isThreadGone(found, now) ? undefined : found;
-          const head = live && latestCheckpoint(tx, live.id, namespace);
-          assertExpectedHead(head?.checkpointId ?? null, expectedHead);
-        }
-        const thread = threadToWrite(tx, tenant, threadId, found, now);
-        const earlier = findCheckpoint(tx, thread.id, namespace, checkpointId);
-        const seq = earlier?.seq ?? thread.lastSeq + 1;
-        const stored = { ...checkpoint, seq, createdAt: earlier?.createdAt ?? now };
-        const id = earlier?.id ?? insertCheckpoint(tx, thread.id, stored);
-        if (earlier !== undefined) replaceCheckpoint(tx, id, stored);
-        yield* putState(tx, thread.id, { id }, state);
-        const added = earlier === undefined ? 1 : 0;
-        touchThread(
-          tx,
-          thread,
-          { link, lastSeq: thread.lastSeq + added, checkpointCount: thread.checkpointCount + added },
-          now,
-        );
-        yield;
-        return { ...stored, etag: state.root, data: null, writes: null };
-      });
+      return file().writeSized(
+        call,
+        { rows: 1, characters: state.newBytes, awaitsOthers: true },
+        function* (tx, tenant) {
+          const now = file().now();
+          const { namespace, checkpointId, sessionId } = checkpoint;
+          const link = sessionId === null ? null : existingHead(tx, tenant, sessionId, now);
+          assertFence(tx, tenant, fence, now);
+          const found = findThread(tx, tenant, threadId);
+          if (expectedHead !== undefined) {
+            const live = found === undefined || isThreadGone(found, now) ? undefined : found;
+            const head = live && latestCheckpoint(tx, live.id, namespace);
+            assertExpectedHead(head?.checkpointId ?? null, expectedHead);
+          }
+          const thread = threadToWrite(tx, tenant, threadId, found, now);
+          const earlier = findCheckpoint(tx, thread.id, namespace, checkpointId);
+          const seq = earlier?.seq ?? thread.lastSeq + 1;
+          const stored = { ...checkpoint, seq, createdAt: earlier?.createdAt ?? now };
+          const id = earlier?.id ?? insertCheckpoint(tx, thread.id, stored);
+          if (earlier !== undefined) replaceCheckpoint(tx, id, stored);
+          yield* putState(tx, thread.id, { id }, state);
+          const added = earlier === undefined ? 1 : 0;
+          touchThread(
+            tx,
+            thread,
+            { link, lastSeq: thread.lastSeq + added, checkpointCount: thread.checkpointCount + added },
+            now,
+          );
+          yield;
+          return { ...stored, etag: state.root, data: null, writes: null };
+        },
+      );
     },
 
     async getCheckpoint(call, threadId, { namespace, checkpointId, ...parts }) {
@@ -119,7 +123,7 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
       // Before the transaction: others need not wait for it.
       const compact = await mapInSlices(call, writes, compactWrite);
       const characters = writes.reduce((sum, { value }) => sum + value.length, 0);
-      return file().writeSized(call, { rows: writes.length, characters }, function* (tx, tenant) {
+      return file().writeSized(call, { rows: writes.length, characters, awaitsOthers: true }, function* (tx, tenant) {
         const now = file().now();
         assertFence(tx, tenant, fence, now);
         const thread = threadToWrite(tx, tenant, threadId, findThread(tx, tenant, threadId), now);

@@ -132,8 +132,8 @@ export class OpenFile {
   }
 
   /** Runs a short step that decides all its refusals before it writes; it may share a transaction with others. */
-  write<T>(call: Call, step: (tx: Connection, tenant: number) => T): Promise<T> {
-    return this.#writer.write(call, (tx) => step(tx, this.#tenants.findOrAdd(tx, call.tenant)));
+  write<T>(call: Call, step: (tx: Connection, tenant: number) => T, awaitsOthers = false): Promise<T> {
+    return this.#writer.write(call, (tx) => step(tx, this.#tenants.findOrAdd(tx, call.tenant)), "short", awaitsOthers);
   }
 
   /** Runs a piece of work that lets go of the event loop where it yields, in a transaction of its own. */
@@ -144,19 +144,20 @@ export class OpenFile {
     });
   }
 
-  /** As `write` when it is about few rows and little text, else as `writeInSlices`. */
+  /** As `write` when it is about few rows and little text, else as `writeInSlices`. `awaitsOthers` as the writer has it. */
   writeSized<T>(
     call: Call,
-    size: { readonly rows: number; readonly characters: number },
+    size: { readonly rows: number; readonly characters: number; readonly awaitsOthers?: boolean },
     work: (tx: Connection, tenant: number) => Generator<void, T, void>,
   ): Promise<T> {
     if (size.rows > MANY_ROWS || size.characters > LARGE_WRITE) return this.writeInSlices(call, work);
-    return this.write(call, (tx, tenant) => {
+    const step = (tx: Connection, tenant: number): T => {
       const pieces = work(tx, tenant);
       let piece = pieces.next();
       while (!piece.done) piece = pieces.next();
       return piece.value;
-    });
+    };
+    return this.write(call, step, size.awaitsOthers);
   }
 
   /** What the health check tells of the writing side. */

@@ -69,10 +69,14 @@ export class Writer {
     return this.#broken;
   }
 
-  /** Runs a step in a transaction that others of its kind may share; settles after COMMIT. */
-  write<T>(call: WritingCall, step: WriteStep<T>, kind: "short" | "lazy" = "short"): Promise<T> {
+  /**
+   * Runs a step in a transaction that others of its kind may share; settles after COMMIT. `awaitsOthers`: the caller goes on without
+   * waiting, and what it writes next shall come along.
+   */
+  write<T>(call: WritingCall, step: WriteStep<T>, kind: "short" | "lazy" = "short", awaitsOthers = false): Promise<T> {
     return this.#enqueue<T>(
       (resolve, reject) => new Job(call, { step, kind }, resolve as (value: unknown) => void, reject),
+      awaitsOthers,
     );
   }
 
@@ -88,13 +92,16 @@ export class Writer {
     if (this.#running) await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
 
-  #enqueue<T>(job: (resolve: (value: T) => void, reject: (reason: unknown) => void) => Job): Promise<T> {
+  #enqueue<T>(
+    job: (resolve: (value: T) => void, reject: (reason: unknown) => void) => Job,
+    awaitsOthers = false,
+  ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#queue.push(job(resolve, reject));
       if (this.#running) return;
       this.#running = true;
       // A caller who was alone will be: going the shorter way to the transaction is felt beside a quick sync.
-      this.#options.turns.soon(this.#begun, this.#lastGroup !== 1);
+      this.#options.turns.soon(this.#begun, awaitsOthers || this.#lastGroup !== 1);
     });
   }
 
@@ -140,7 +147,8 @@ export class Writer {
     try {
       const synced = this.#commit(group, hasWritten);
       if (synced !== undefined) {
-        void this.#finish(group, synced).then(() => this.#turn());
+        // Callers who wait for this commit go on with the next one: what has queued up meanwhile waits for them and shares its sync.
+        void this.#finish(group, synced).then(() => this.#options.turns.soon(this.#begun, true));
         return;
       }
     } catch (error) {

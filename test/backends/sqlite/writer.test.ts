@@ -52,6 +52,11 @@ function newWriter(options: Partial<WriterOptions> = {}): { writer: Writer; log:
 
 const insert = (a: number) => (tx: Connection) => tx.run("INSERT INTO t VALUES (?)", a);
 
+/** What a caller does between two writes without waiting for anything else. */
+async function someMicrotasks(): Promise<void> {
+  for (let i = 0; i < 20; i++) await undefined;
+}
+
 const refuse = (): never => {
   throw new ConflictError("refused");
 };
@@ -70,6 +75,46 @@ describe("steps that wait at the same moment", () => {
     expect(log).toEqual(["BEGIN IMMEDIATE", "COMMIT"]);
     expect(rows()).toEqual([0, 1, 2]);
     expect(calls.every(({ sent }) => sent)).toBe(true);
+  });
+
+  it("and what its caller does next, wait for each other where a step says so", async () => {
+    const turns = new Turns();
+    vi.spyOn(turns, "isOver", "get").mockReturnValue(false);
+    const { writer, log } = newWriter({ turns });
+    await writer.write(callNow(), insert(1));
+    // Alone so far, so that it would be run at once.
+    const first = writer.write(callNow(), insert(2), "short", true);
+    await someMicrotasks();
+    await Promise.all([first, writer.write(callNow(), insert(3))]);
+    await writer.write(callNow(), insert(4));
+    expect(log.filter((sql) => sql === "COMMIT")).toHaveLength(3);
+  });
+
+  it("while the disk syncs the one before share the next, those who waited for it too", async () => {
+    let synced = (): void => undefined;
+    let commits = 0;
+    let connection: Connection | undefined;
+    const { writer, rows } = newWriter({
+      guard: (tx) => {
+        connection = tx;
+      },
+      commit: () => {
+        commits += 1;
+        connection?.control("COMMIT");
+        return new Promise((resolve) => (synced = resolve));
+      },
+    });
+    const first = writer.write(callNow(), insert(1)).then(async () => {
+      await someMicrotasks();
+      return writer.write(callNow(), insert(3));
+    });
+    await nextTurn();
+    const second = writer.write(callNow(), insert(2));
+    synced();
+    await nextTurn();
+    synced();
+    await Promise.all([first, second]);
+    expect([commits, rows()]).toEqual([2, [1, 2, 3]]);
   });
 
   it("see the earlier ones, and a refusal before a write disturbs nobody", async () => {
