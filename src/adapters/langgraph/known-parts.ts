@@ -36,6 +36,11 @@ export class KnownParts {
     return part;
   }
 
+  /** Whether an element is what a part of a list was; one without a snapshot is never known to be. */
+  isStill(element: unknown, part: KnownPart | PreparedValue): boolean {
+    return "prepared" in part && isUnchanged(element, part.snapshot);
+  }
+
   /** A value as data, in which each message that has a part is that part. */
   encode(value: unknown): unknown {
     return this.#codec.encode(value, (message) => this.partOf(message)?.prepared);

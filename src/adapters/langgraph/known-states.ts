@@ -3,13 +3,18 @@
  * (`etag`), it is built from here and none of it travels or is decoded. Only that answer counts, so other processes may write too.
  */
 import type { Checkpoint } from "@langchain/langgraph-checkpoint";
-import type { PreparedList } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import type { KnownPart } from "./known-parts.js";
 
+/** An element of a list: a copy of it is made from its text where it has no snapshot. */
+export type ListPart = KnownPart | PreparedValue;
+
 /** A list whose elements are known, and its encoded form. */
-export interface KnownList extends PreparedList {
-  readonly parts: readonly (KnownPart | PreparedValue)[];
+export interface KnownList {
+  /** The elements, of which so many count: a list that goes on from this one shares them. */
+  readonly parts: ListPart[];
+  readonly count: number;
+  readonly prepared: PreparedValue;
 }
 
 /** A value of a channel. */
@@ -79,6 +84,6 @@ function keyOf(threadId: string, namespace: string): string {
 
 /** The text twice: as it is stored, and in the strings of the snapshots. */
 function sizeOf({ values }: KnownState, textBytes: number): number {
-  const elements = values.reduce((sum, [, value]) => sum + ("parts" in value ? value.parts.length : 0), 0);
+  const elements = values.reduce((sum, [, value]) => sum + ("parts" in value ? value.count : 0), 0);
   return 2 * textBytes + elements * ELEMENT_BYTES;
 }

@@ -3,7 +3,7 @@ import type { Checkpoint, CheckpointMetadata } from "@langchain/langgraph-checkp
 import { copyOfPrepared, prepareList } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import { type KnownPart, KnownParts } from "./known-parts.js";
-import type { CheckpointFrame, KnownList, KnownState, KnownValue } from "./known-states.js";
+import type { CheckpointFrame, KnownList, KnownState, KnownValue, ListPart } from "./known-states.js";
 import { isPlainList } from "./snapshots.js";
 import type { ValueCodec } from "./value-codec.js";
 
@@ -85,28 +85,53 @@ export class StateParts {
   #known(value: unknown, before: KnownValue | undefined): KnownValue | undefined {
     if (!Array.isArray(value) || value.length === 0 || !isObject(value[0])) return this.#parts.prepare(value);
     if (!isPlainList(value)) return undefined;
-    const parts: (KnownPart | PreparedValue)[] = [];
-    for (const element of value) {
+    const earlier = before !== undefined && "parts" in before ? before : undefined;
+    const same = earlier === undefined ? 0 : this.#sameParts(value, earlier);
+    const added: ListPart[] = [];
+    for (let i = same; i < value.length; i++) {
+      const element: unknown = value[i];
       const part = (isObject(element) ? this.#parts.partOf(element) : undefined) ?? this.#parts.prepare(element);
       if (part === undefined) return undefined;
-      parts.push(part);
+      added.push(part);
     }
-    const items = parts.map(preparedOf);
-    return {
-      parts,
-      items,
-      prepared: prepareList(items, before !== undefined && "items" in before ? before : undefined),
-    };
+    if (earlier !== undefined && same === earlier.count) return longerList(earlier, added);
+    return newList([...(earlier?.parts.slice(0, same) ?? []), ...added]);
+  }
+
+  /** How many elements at the front are what those of an earlier list were. */
+  #sameParts(list: readonly unknown[], { parts, count }: KnownList): number {
+    const most = Math.min(count, list.length);
+    let same = 0;
+    while (same < most && this.#parts.isStill(list[same], parts[same] as ListPart)) same += 1;
+    return same;
   }
 
   #value(value: KnownValue): unknown {
     if (!("parts" in value)) return this.#copy(value);
-    return value.parts.map((part) => ("prepared" in part ? this.#parts.revive(part) : this.#copy(part)));
+    const list: unknown[] = [];
+    for (let i = 0; i < value.count; i++) {
+      const part = value.parts[i] as ListPart;
+      list.push("prepared" in part ? this.#parts.revive(part) : this.#copy(part));
+    }
+    return list;
   }
 
   #copy(value: PreparedValue): unknown {
     return this.#codec.decode(copyOfPrepared(value));
   }
+}
+
+function newList(parts: ListPart[]): KnownList {
+  return { parts, count: parts.length, prepared: prepareList(parts.map(preparedOf)) };
+}
+
+/** Adds to the parts of the earlier list, or to a copy where another list has gone on from it already. */
+function longerList(earlier: KnownList, added: readonly ListPart[]): KnownList {
+  if (added.length === 0) return earlier;
+  const { count } = earlier;
+  const parts = earlier.parts.length === count ? earlier.parts : earlier.parts.slice(0, count);
+  for (const part of added) parts.push(part);
+  return { parts, count: parts.length, prepared: prepareList(added.map(preparedOf), earlier.prepared) };
 }
 
 function preparedOf(value: KnownPart | KnownList | PreparedValue): PreparedValue {

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
-import { EncodedText, TextParts } from "./encoded-text.js";
+import { EncodedText, isRow, type RowStretch, type Stretch, TextParts, ValueRow } from "./encoded-text.js";
 import {
   DEFAULT_MAX_BYTES,
   DOCUMENT_KEY,
@@ -70,53 +70,66 @@ export function prepareValue(value: unknown): PreparedValue {
   return new PreparedValue({ plain, tagged, levels: levelsOf(String(tagged)) });
 }
 
-/** A list of prepared values, and the whole of it prepared. */
-export interface PreparedList {
-  readonly items: readonly PreparedValue[];
-  readonly prepared: PreparedValue;
-}
-
 /**
- * The array of prepared values, itself prepared, in time that follows their number and not their size; with an earlier list that it
- * begins with, in time that follows what was added.
+ * The array of prepared values, itself prepared, in time that follows their number and not their size; with an earlier array that it
+ * begins with, in time that follows what is `added` to that one.
  */
-export function prepareList(items: readonly PreparedValue[], before?: PreparedList): PreparedValue {
-  const known = before !== undefined && beginsWith(items, before.items) ? before : undefined;
-  if (known !== undefined && known.items.length === items.length) return known.prepared;
-  const added = items.slice(known?.items.length ?? 0).map(PreparedValue.textsOf);
-  const earlier = known === undefined || known.items.length === 0 ? undefined : PreparedValue.textsOf(known.prepared);
+export function prepareList(added: readonly PreparedValue[], before?: PreparedValue): PreparedValue {
+  if (before !== undefined && added.length === 0) return before;
+  const texts = added.map(PreparedValue.textsOf);
+  const earlier = before === undefined ? undefined : PreparedValue.textsOf(before);
   const tagged = listText(
     earlier?.tagged,
-    added.map((each) => each.tagged),
+    texts.map((each) => each.tagged),
   );
-  const isPlain = earlier?.plain !== null && added.every((each) => each.plain !== null);
-  const isSame = isPlain && earlier?.plain === earlier?.tagged && added.every((each) => each.plain === each.tagged);
+  const isPlain = earlier?.plain !== null && texts.every((each) => each.plain !== null);
+  const isSame = isPlain && earlier?.plain === earlier?.tagged && texts.every((each) => each.plain === each.tagged);
   const plain = isSame
     ? tagged
     : isPlain
       ? listText(
-          earlier?.plain,
-          added.map((each) => each.plain ?? each.tagged),
+          earlier?.plain ?? undefined,
+          texts.map((each) => each.plain ?? each.tagged),
         )
       : null;
-  const levels = added.reduce((most, each) => Math.max(most, 1 + each.levels), earlier?.levels ?? 1);
+  const levels = texts.reduce((most, each) => Math.max(most, 1 + each.levels), earlier?.levels ?? 1);
   return new PreparedValue({ plain, tagged, levels });
 }
 
-function beginsWith(items: readonly PreparedValue[], first: readonly PreparedValue[]): boolean {
-  if (first.length > items.length) return false;
-  for (let i = 0; i < first.length; i++) if (items[i] !== first[i]) return false;
-  return true;
-}
-
-function listText(before: EncodedText | null | undefined, added: readonly EncodedText[]): EncodedText {
-  const text = before ? TextParts.of(before.slice(0, 1)) : new TextParts("[");
+/** The text of a list that goes on from another one: its elements are a row, unless one of them is made of several parts. */
+function listText(before: EncodedText | undefined, added: readonly EncodedText[]): EncodedText {
+  const earlier = before === undefined || before.bytes === EMPTY_LIST_BYTES ? NO_ROW : before.row;
+  const areWhole = added.length > 0 && added.every(({ stretches }) => stretches.length === 1 && isOne(stretches[0]));
+  if (earlier !== undefined && areWhole) {
+    const commas = added.length - (earlier.count === 0 ? 1 : 0);
+    const bytes = added.reduce((sum, each) => sum + each.bytes, (before?.bytes ?? EMPTY_LIST_BYTES) + commas);
+    return EncodedText.ofRow(longerRow(earlier, added), bytes);
+  }
+  const goesOn = before !== undefined && before.bytes > EMPTY_LIST_BYTES;
+  const text = goesOn ? TextParts.of(before.slice(0, 1)) : new TextParts("[");
   for (const [i, item] of added.entries()) {
-    if (before || i > 0) text.addLoose(",");
+    if (goesOn || i > 0) text.addLoose(",");
     text.addPrepared(item);
   }
   text.addLoose("]");
   return text.encoded();
+}
+
+const EMPTY_LIST_BYTES = 2;
+const NO_ROW: RowStretch = { row: new ValueRow([]), count: 0 };
+
+function isOne(stretch: Stretch | undefined): boolean {
+  return stretch !== undefined && !isRow(stretch) && stretch.length === 1;
+}
+
+/** Adds to the row, or to a copy where another list has gone on from it already. */
+function longerRow({ row, count }: RowStretch, added: readonly EncodedText[]): RowStretch {
+  const longer = count > 0 && row.parts.length === count ? row : new ValueRow(row.parts.slice(0, count));
+  for (const item of added) {
+    if (longer.parts.length > 0) longer.parts.push(",");
+    longer.parts.push(String(item));
+  }
+  return { row: longer, count: longer.parts.length };
 }
 
 /** A fresh copy of a prepared value. */

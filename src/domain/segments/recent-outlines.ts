@@ -41,7 +41,7 @@ export class RecentOutlines<Thread> {
     const others = this.#threads.get(thread)?.filter((each) => each.namespace !== namespace) ?? [];
     const bytes = outline === null ? 0 : bytesOf(outline);
     const added =
-      outline === null || outline.parts.length < 2 || bytes > this.#maxBytes ? [] : [{ namespace, outline, bytes }];
+      outline === null || outline.partCount < 2 || bytes > this.#maxBytes ? [] : [{ namespace, outline, bytes }];
     this.forget(thread);
     const kept = [...others, ...added].slice(-MAX_NAMESPACES);
     if (kept.length === 0) return;
@@ -64,8 +64,8 @@ export class RecentOutlines<Thread> {
   }
 }
 
-function bytesOf({ bytes, parts }: Outline): number {
-  return bytes + parts.length * BYTES_OF_PART;
+function bytesOf({ bytes, partCount }: Outline): number {
+  return bytes + partCount * BYTES_OF_PART;
 }
 
 function sum(remembered: readonly Remembered[]): number {

@@ -4,11 +4,12 @@
  */
 import { EncodedText } from "../codec/encoded-text.js";
 import { blockName, packNode, packPiece, packRoot } from "./block.js";
-import { type Child, type Item, nodeContent } from "./items.js";
+import { type Item, nodeContent } from "./items.js";
 import { rootManifest } from "./manifest.js";
 import type { Outline } from "./outline.js";
-import { cutPart, type Pieces, piecesOf } from "./pieces.js";
-import { byFirst, type TreeNode, treeOver } from "./tree.js";
+import { outlined } from "./outlined.js";
+import { cutPart } from "./pieces.js";
+import type { TreeNode } from "./tree.js";
 
 /** States of at most so many bytes stay in the checkpoint's own row. */
 export const INLINE_BYTES = 2048;
@@ -45,92 +46,68 @@ export interface SplitState {
  */
 export function splitState(text: string | EncodedText, before: Outline | null = null): SplitState {
   const encoded = typeof text === "string" ? EncodedText.of(text) : text;
-  const { bytes, parts } = encoded;
+  const { bytes } = encoded;
   if (bytes <= INLINE_BYTES) {
     return { manifest: String(text), root: null, newBytes: 0, outline: null, newBlocks: () => [] };
   }
-  const pieces = piecesOf(parts, before);
-  const nodes: TreeNode[] = [];
-  const items = itemsOver(parts, pieces, before, nodes);
+  const contents = new Map<string, Uint8Array>();
+  const { outline, items } = outlined(encoded, before, contents);
   const content = nodeContent(items);
   const root = blockName(content);
-  const outline = { parts, pieces: pieces.pieces, nodes: byFirst(nodes), bytes };
   return {
     manifest: rootManifest({ name: root, bytes }),
     root,
-    newBytes: [...pieces.contents.values()].reduce((sum, piece) => sum + piece.length, content.length),
+    newBytes: [...contents.values()].reduce((sum, piece) => sum + piece.length, content.length),
     outline,
-    newBlocks: (isStored) => newBlocks({ root, content, items }, nodes, parts, pieces, isStored),
+    newBlocks: (isStored) => newBlocks({ root, content, items }, outline, encoded, contents, isStored),
   };
 }
-
-/** What the root holds: the texts between the lists of pieces, and what each list becomes. */
-function itemsOver(parts: readonly string[], { pieces }: Pieces, before: Outline | null, nodes: TreeNode[]): Item[] {
-  const items: Item[] = [];
-  let list: Child[] = [];
-  let text = "";
-  const endList = (): void => {
-    for (const child of treeOver(list, before?.nodes ?? NO_NODES, nodes)) items.push(child);
-    list = [];
-  };
-  for (let i = 0; i < parts.length; i++) {
-    const own = pieces[i] as readonly Child[];
-    if (own.length === 0) {
-      text = text === "" ? (parts[i] as string) : text + parts[i];
-      continue;
-    }
-    for (const piece of own) {
-      if (list.length > 0 && text === ",") list.push(piece);
-      else {
-        if (text !== "") {
-          endList();
-          items.push(text);
-        }
-        list.push({ ...piece, comma: false });
-      }
-      text = "";
-    }
-  }
-  endList();
-  if (text !== "") items.push(text);
-  return items;
-}
-
-const NO_NODES: ReadonlyMap<string, TreeNode> = new Map();
 
 function* newBlocks(
   { root, content, items }: { readonly root: string; readonly content: Uint8Array; readonly items: readonly Item[] },
-  nodes: readonly TreeNode[],
-  parts: readonly string[],
-  pieces: Pieces,
+  outline: Outline,
+  text: EncodedText,
+  cut: ReadonlyMap<string, Uint8Array>,
   isStored: (name: string) => boolean,
 ): Generator<NewBlock, void, void> {
   if (isStored(root)) return;
   const waiting = items.filter((item) => typeof item !== "string");
   yield { name: root, data: packRoot(content), children: waiting.map(({ name }) => name) };
   const seen = new Set<string>();
-  let nodesByName: ReadonlyMap<string, TreeNode> | undefined;
-  let contents: ReadonlyMap<string, Uint8Array> = pieces.contents;
+  const nodeOf = nodesOf(outline);
+  let contents = cut;
   for (let child = waiting.pop(); child !== undefined; child = waiting.pop()) {
     const { name, isNode } = child;
     if (seen.has(name)) continue;
     seen.add(name);
     if (isStored(name)) continue;
     if (isNode) {
-      nodesByName ??= new Map(nodes.map((node) => [node.name, node]));
-      const { children } = nodesByName.get(name) as TreeNode;
+      const { children } = nodeOf(name);
       yield { name, data: packNode(nodeContent(children)), children: children.map((each) => each.name) };
       waiting.push(...children);
     } else {
       // One that was taken over is needed after all: it was stored with a checkpoint that is gone.
-      if (!contents.has(name)) contents = contentsOf(parts);
+      if (!contents.has(name)) contents = contentsOf(text.parts);
       yield { name, data: packPiece(contents.get(name) as Uint8Array), children: [] };
     }
   }
 }
 
+function nodesOf({ nodes, stretches }: Outline): (name: string) => TreeNode {
+  const rows = stretches.flatMap(({ row }) => (row === null ? [] : [row.nodes]));
+  let others: ReadonlyMap<string, TreeNode> | undefined;
+  return (name) => {
+    for (const row of rows) {
+      const found = row.get(name);
+      if (found !== undefined) return found;
+    }
+    others ??= new Map(nodes.map((node) => [node.name, node]));
+    return others.get(name) as TreeNode;
+  };
+}
+
 function contentsOf(parts: readonly string[]): ReadonlyMap<string, Uint8Array> {
   const contents = new Map<string, Uint8Array>();
-  for (let i = 0; i < parts.length; i++) cutPart(parts, i, contents);
+  for (let i = 0; i < parts.length; i++) cutPart(parts[i] as string, i % 2 === 1, contents);
   return contents;
 }

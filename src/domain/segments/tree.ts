@@ -20,55 +20,66 @@ const MAX_CHILDREN = 64;
 /** One name in four ends a node: the last of its digits is one of these. */
 const ENDS: ReadonlySet<string> = new Set(["0", "1", "2", "3"]);
 
-export function byFirst(nodes: readonly TreeNode[]): NodesByFirst {
-  return new Map(nodes.map((node) => [(node.children[0] as Child).name, node]));
+export function byFirst(nodes: Iterable<TreeNode>): NodesByFirst {
+  const found = new Map<string, TreeNode>();
+  for (const node of nodes) found.set((node.children[0] as Child).name, node);
+  return found;
 }
 
-/** What a list becomes: ended nodes of all levels, the highest first, and what is open. `nodes` takes all nodes; those of `before` are taken over. */
-export function treeOver(list: readonly Child[], before: NodesByFirst, nodes: TreeNode[]): Child[] {
-  let level = list;
-  let open: readonly Child[] = [];
-  for (;;) {
-    const above: Child[] = [];
-    let start = 0;
-    for (let node = nodeAt(level, start, before); node !== undefined; node = nodeAt(level, start, before)) {
-      nodes.push(node);
-      above.push({ name: node.name, isNode: true, comma: false });
-      start += node.children.length;
+/** A tree that grows at its end: what has ended stays what it is. */
+export class Tree {
+  readonly #before: NodesByFirst;
+  readonly #ended: (node: TreeNode) => void;
+  /** What is open on each level, the pieces first. */
+  readonly #levels: Child[][] = [];
+
+  /** `ended` is told each node that ends; those of `before` are taken over. */
+  constructor(before: NodesByFirst, ended: (node: TreeNode) => void) {
+    this.#before = before;
+    this.#ended = ended;
+  }
+
+  get isEmpty(): boolean {
+    return this.#levels.length === 0;
+  }
+
+  /** What the list has become: ended nodes of all levels, the highest first, and what is open. */
+  get children(): Child[] {
+    return this.#levels.toReversed().flat();
+  }
+
+  add(piece: Child): void {
+    const levels = this.#levels;
+    let child = piece;
+    for (let level = 0; ; level++) {
+      if (level === levels.length) levels.push([]);
+      const open = levels[level] as Child[];
+      open.push(child);
+      if (!isEnd(open.length, child)) return;
+      const node = this.#nodeOf(open);
+      this.#ended(node);
+      levels[level] = [];
+      child = { name: node.name, isNode: true, comma: false };
     }
-    open = [...level.slice(start), ...open];
-    if (above.length === 0) return [...open];
-    level = above;
+  }
+
+  #nodeOf(children: readonly Child[]): TreeNode {
+    const known = this.#before.get((children[0] as Child).name);
+    if (known !== undefined && isSame(known.children, children)) return known;
+    return { name: blockName(nodeContent(children)), children };
   }
 }
 
-/** The ended node that begins at a place; `undefined` if what follows has no end. */
-function nodeAt(level: readonly Child[], start: number, before: NodesByFirst): TreeNode | undefined {
-  const first = level[start];
-  if (first === undefined) return undefined;
-  const known = before.get(first.name);
-  if (known !== undefined && isSame(known.children, level, start)) return known;
-  const end = endOf(level, start);
-  if (end === undefined) return undefined;
-  const children = level.slice(start, end);
-  return { name: blockName(nodeContent(children)), children };
+function isEnd(count: number, { name }: Child): boolean {
+  return count >= MIN_CHILDREN && (count === MAX_CHILDREN || ENDS.has(name[name.length - 1] as string));
 }
 
-function isSame(children: readonly Child[], level: readonly Child[], start: number): boolean {
-  for (let i = 0; i < children.length; i++) {
-    const child = children[i] as Child;
-    const other = level[start + i];
-    if (other === child) continue;
-    if (other === undefined || other.name !== child.name || other.comma !== child.comma) return false;
-  }
-  return true;
-}
-
-function endOf(level: readonly Child[], start: number): number | undefined {
-  for (let at = start; at < level.length; at++) {
-    const count = at + 1 - start;
-    const { name } = level[at] as Child;
-    if (count >= MIN_CHILDREN && (count === MAX_CHILDREN || ENDS.has(name[name.length - 1] as string))) return at + 1;
-  }
-  return undefined;
+function isSame(children: readonly Child[], others: readonly Child[]): boolean {
+  return (
+    children.length === others.length &&
+    children.every((child, i) => {
+      const other = others[i] as Child;
+      return other === child || (other.name === child.name && other.comma === child.comma);
+    })
+  );
 }

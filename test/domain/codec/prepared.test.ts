@@ -61,9 +61,19 @@ describe("a prepared value", () => {
         (values, count, more) => {
           const items = values.map(prepareValue);
           const first = items.slice(0, count);
-          const before = { items: first, prepared: prepareList(first) };
-          for (const list of [items, [...first, ...more.map(prepareValue)], items.toReversed(), first]) {
-            const [goesOn, alone] = [prepareList(list, before), prepareList(list)];
+          const before = prepareList(first);
+          const longer = prepareList(items.slice(count), before);
+          // Several lists may go on from the same one, and from each other, in any order.
+          const all = [...first, ...items.slice(count)];
+          const cases: [goesOn: PreparedValue, alone: PreparedValue][] = [
+            [longer, prepareList(all)],
+            [prepareList(more.map(prepareValue), before), prepareList([...first, ...more.map(prepareValue)])],
+            [prepareList(items.toReversed(), longer), prepareList([...all, ...items.toReversed()])],
+            [prepareList([], before), prepareList(first)],
+            [longer, prepareList(all)],
+            [before, prepareList(first)],
+          ];
+          for (const [goesOn, alone] of cases) {
             expect(encodeText({ goesOn }).parts).toEqual(encodeText({ goesOn: alone }).parts);
             expect(encodeText({ goesOn }).bytes).toBe(encodeText({ goesOn: alone }).bytes);
             expect(encodeValue([goesOn, new Date(0)])).toBe(encodeValue([alone, new Date(0)]));

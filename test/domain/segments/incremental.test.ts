@@ -8,10 +8,10 @@ import type { Child } from "../../../src/domain/segments/items.js";
 import type { Outline } from "../../../src/domain/segments/outline.js";
 import { restoreState } from "../../../src/domain/segments/restore.js";
 import { type SplitState, splitState } from "../../../src/domain/segments/split.js";
-import { byFirst, type NodesByFirst, type TreeNode, treeOver } from "../../../src/domain/segments/tree.js";
+import { byFirst, type NodesByFirst, Tree, type TreeNode } from "../../../src/domain/segments/tree.js";
 import { prose } from "./prose.js";
 
-const encoded = (parts: readonly string[]): EncodedText => new EncodedText(parts, Buffer.byteLength(parts.join("")));
+const encoded = (parts: readonly string[]): EncodedText => new EncodedText([parts], Buffer.byteLength(parts.join("")));
 
 /** Everything that a store sees of a split. */
 function shown(state: SplitState): unknown {
@@ -74,7 +74,9 @@ it("a tree with another one before it is the same tree", () => {
   );
   const tree = (list: readonly Child[], before: NodesByFirst = new Map()) => {
     const nodes: TreeNode[] = [];
-    return { open: treeOver(list, before, nodes), nodes };
+    const grown = new Tree(before, (node) => nodes.push(node));
+    for (const each of list) grown.add(each);
+    return { open: grown.children, nodes };
   };
   fc.assert(
     fc.property(children, children, fc.nat(300), fc.nat(300), (all, others, from, to) => {

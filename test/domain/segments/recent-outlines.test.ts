@@ -9,7 +9,7 @@ import { prose } from "./prose.js";
 
 const outline = (seed: number, length = 10_000, parts = 2): Outline | null => {
   const text = Array.from({ length: parts }, (_, i) => prose(seed + i, length / parts));
-  return splitState(new EncodedText(text, Buffer.byteLength(text.join("")))).outline;
+  return splitState(new EncodedText([text], Buffer.byteLength(text.join("")))).outline;
 };
 
 it("keeps the last outline of a namespace, until its thread is forgotten", () => {
