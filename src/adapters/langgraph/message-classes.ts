@@ -20,12 +20,12 @@ import {
 /** Own data of an object, by name. */
 export type Fields = Record<string, unknown>;
 
-interface MessageClass {
+export interface MessageConstructor {
   readonly prototype: BaseMessage;
   new (fields: never): BaseMessage;
 }
 
-const CLASSES: ReadonlyMap<string, MessageClass> = new Map<string, MessageClass>(
+const CLASSES: ReadonlyMap<string, MessageConstructor> = new Map<string, MessageConstructor>(
   Object.entries({
     AIMessage,
     AIMessageChunk,
@@ -112,6 +112,13 @@ function isEmptyList(value: unknown): boolean {
 
 function setOwn(fields: Fields, name: string, value: unknown): void {
   Object.defineProperty(fields, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/** The class of a name that stands in the table. */
+export function messageConstructor(className: string): MessageConstructor {
+  const Message = CLASSES.get(className);
+  if (Message === undefined) throw new TypeError(`the table has no class ${className}`);
+  return Message;
 }
 
 /** A fresh message, or `undefined` if the table has no such class. */

@@ -2,7 +2,15 @@
  * What a value was, to tell at any time whether it still is, and to make it anew without reading any text. Comparing costs a
  * fraction of encoding, and nothing is taken on trust: a message that the application has changed is another value.
  */
-import { type Fields, isDerivedField, makeMessage, messageClassName } from "./message-classes.js";
+import { isDeepStrictEqual } from "node:util";
+import {
+  type Fields,
+  isDerivedField,
+  type MessageConstructor,
+  makeMessage,
+  messageClassName,
+  messageConstructor,
+} from "./message-classes.js";
 
 /** What has a snapshot: scalars, plain objects and arrays, and messages of the table, of a size that an element of a state has. */
 export type Snapshot = string | number | boolean | bigint | null | undefined | ListShape | ObjectShape | MessageShape;
@@ -167,6 +175,8 @@ class MessageShape {
   readonly #className: string;
   readonly #fields: FieldNames;
   readonly #values: readonly Snapshot[];
+  /** What the constructor of the class is given to make the message at once; `null` where it would make another one. */
+  #template: MessageTemplate | null | undefined;
 
   constructor(prototype: unknown, className: string, keys: readonly string[], values: readonly Snapshot[]) {
     this.#prototype = prototype;
@@ -190,6 +200,19 @@ class MessageShape {
   }
 
   revive(): object {
+    if (this.#template === undefined) return this.#firstRevived();
+    return this.#template === null ? this.#thoroughlyRevived() : this.#template.make();
+  }
+
+  /** A constructor may derive fields from others, depending on their values: whether it does with these is tried once. */
+  #firstRevived(): object {
+    const message = this.#thoroughlyRevived();
+    const template = new MessageTemplate(this.#className, this.#fields.names, this.#fields.derived, this.#values);
+    this.#template = isSameMessage(template.make(), message) ? template : null;
+    return message;
+  }
+
+  #thoroughlyRevived(): object {
     const fields: Fields = {};
     const { names } = this.#fields;
     for (let i = 0; i < names.length; i++) {
@@ -200,6 +223,55 @@ class MessageShape {
     if (message === undefined) throw new TypeError(`the table has no class ${this.#className}`);
     return message;
   }
+}
+
+/** Makes messages by their constructor alone: copying an object is quicker than putting it together field by field. */
+class MessageTemplate {
+  readonly #Message: MessageConstructor;
+  /** All fields; those that are made anew for each message are `null` here. */
+  readonly #fields: Fields;
+  readonly #madeNames: readonly string[];
+  readonly #made: readonly Snapshot[];
+
+  constructor(
+    className: string,
+    names: readonly string[],
+    derived: readonly boolean[],
+    values: readonly Snapshot[],
+  ) {
+    const fields: Fields = { content: null };
+    const madeNames: string[] = [];
+    const made: Snapshot[] = [];
+    for (const [i, name] of names.entries()) {
+      const value = values[i];
+      if (value === undefined || derived[i] === true) continue;
+      const isMade = typeof value === "object" && value !== null;
+      fields[name] = isMade ? null : value;
+      if (!isMade) continue;
+      madeNames.push(name);
+      made.push(value);
+    }
+    this.#Message = messageConstructor(className);
+    this.#fields = fields;
+    this.#madeNames = fieldNames(madeNames).names;
+    this.#made = made;
+  }
+
+  make(): object {
+    const fields: Fields = { ...this.#fields };
+    const names = this.#madeNames;
+    for (let i = 0; i < names.length; i++) fields[names[i] as string] = revived(this.#made[i]);
+    return new this.#Message(fields as never);
+  }
+}
+
+function isSameMessage(message: object, other: object): boolean {
+  const [kwargs, otherKwargs] = [message, other].map((each) => (each as Fields).lc_kwargs as object);
+  return (
+    isDeepStrictEqual(message, other) &&
+    Object.keys(message).join() === Object.keys(other).join() &&
+    Object.keys(kwargs ?? {}).join() === Object.keys(otherKwargs ?? {}).join()
+  );
 }
 
 const EMPTY_OBJECT = new ObjectShape([], []);
