@@ -2,7 +2,6 @@
  * What a value was, to tell at any time whether it still is, and to make it anew without reading any text. Comparing costs a
  * fraction of encoding, and nothing is taken on trust: a message that the application has changed is another value.
  */
-import { isDeepStrictEqual } from "node:util";
 import {
   type Fields,
   isDerivedField,
@@ -208,7 +207,7 @@ class MessageShape {
   #firstRevived(): object {
     const message = this.#thoroughlyRevived();
     const template = new MessageTemplate(this.#className, this.#fields.names, this.#fields.derived, this.#values);
-    this.#template = isSameMessage(template.make(), message) ? template : null;
+    this.#template = isSame(template.make(), message) ? template : null;
     return message;
   }
 
@@ -265,12 +264,15 @@ class MessageTemplate {
   }
 }
 
-function isSameMessage(message: object, other: object): boolean {
-  const [kwargs, otherKwargs] = [message, other].map((each) => (each as Fields).lc_kwargs as object);
+/** Whether two values that were made of the same snapshot are the same all the way down. */
+function isSame(value: unknown, other: unknown): boolean {
+  if (typeof value !== "object" || value === null) return Object.is(value, other);
+  if (typeof other !== "object" || other === null) return false;
+  const [keys, otherKeys] = [Object.keys(value), Object.keys(other)];
   return (
-    isDeepStrictEqual(message, other) &&
-    Object.keys(message).join() === Object.keys(other).join() &&
-    Object.keys(kwargs ?? {}).join() === Object.keys(otherKwargs ?? {}).join()
+    Object.getPrototypeOf(value) === Object.getPrototypeOf(other) &&
+    keys.length === otherKeys.length &&
+    keys.every((key, i) => key === otherKeys[i] && isSame((value as Fields)[key], (other as Fields)[key]))
   );
 }
 
