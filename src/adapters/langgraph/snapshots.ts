@@ -232,12 +232,7 @@ class MessageTemplate {
   readonly #madeNames: readonly string[];
   readonly #made: readonly Snapshot[];
 
-  constructor(
-    className: string,
-    names: readonly string[],
-    derived: readonly boolean[],
-    values: readonly Snapshot[],
-  ) {
+  constructor(className: string, names: readonly string[], derived: readonly boolean[], values: readonly Snapshot[]) {
     const fields: Fields = { content: null };
     const madeNames: string[] = [];
     const made: Snapshot[] = [];
