@@ -1,6 +1,6 @@
 /** States on their way into the storage and back, in parts that are known where they were encoded before. */
 import type { Checkpoint, CheckpointMetadata } from "@langchain/langgraph-checkpoint";
-import { copyOfPrepared, prepareList } from "../../domain/codec/codec.js";
+import { copyOfPrepared, listGoingOn } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import { type KnownPart, KnownParts } from "./known-parts.js";
 import type { CheckpointFrame, KnownList, KnownState, KnownValue, ListPart } from "./known-states.js";
@@ -122,7 +122,7 @@ export class StateParts {
 }
 
 function newList(parts: ListPart[]): KnownList {
-  return { parts, count: parts.length, prepared: prepareList(parts.map(preparedOf)) };
+  return { parts, count: parts.length, prepared: listGoingOn(parts.map(preparedOf)) };
 }
 
 /** Adds to the parts of the earlier list, or to a copy where another list has gone on from it already. */
@@ -131,7 +131,7 @@ function longerList(earlier: KnownList, added: readonly ListPart[]): KnownList {
   const { count } = earlier;
   const parts = earlier.parts.length === count ? earlier.parts : earlier.parts.slice(0, count);
   for (const part of added) parts.push(part);
-  return { parts, count: parts.length, prepared: prepareList(added.map(preparedOf), earlier.prepared) };
+  return { parts, count: parts.length, prepared: listGoingOn(added.map(preparedOf), earlier.prepared) };
 }
 
 function preparedOf(value: KnownPart | KnownList | PreparedValue): PreparedValue {

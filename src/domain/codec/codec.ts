@@ -70,11 +70,27 @@ export function prepareValue(value: unknown): PreparedValue {
   return new PreparedValue({ plain, tagged, levels: levelsOf(String(tagged)) });
 }
 
+/** A list of prepared values, and the whole of it prepared. */
+export interface PreparedList {
+  readonly items: readonly PreparedValue[];
+  readonly prepared: PreparedValue;
+}
+
 /**
- * The array of prepared values, itself prepared, in time that follows their number and not their size; with an earlier array that it
- * begins with, in time that follows what is `added` to that one.
+ * The array of prepared values, itself prepared, in time that follows their number and not their size; with an earlier list that it
+ * begins with, but for a look at each in time that follows what was added.
  */
-export function prepareList(added: readonly PreparedValue[], before?: PreparedValue): PreparedValue {
+export function prepareList(items: readonly PreparedValue[], before?: PreparedList): PreparedValue {
+  const known = before !== undefined && beginsWith(items, before.items) ? before : undefined;
+  return listGoingOn(items.slice(known?.items.length ?? 0), known?.prepared);
+}
+
+function beginsWith(items: readonly PreparedValue[], first: readonly PreparedValue[]): boolean {
+  return first.length <= items.length && first.every((item, i) => item === items[i]);
+}
+
+/** A prepared array that goes on from another one, with no look at what that one holds. */
+export function listGoingOn(added: readonly PreparedValue[], before?: PreparedValue): PreparedValue {
   if (before !== undefined && added.length === 0) return before;
   const texts = added.map(PreparedValue.textsOf);
   const earlier = before === undefined ? undefined : PreparedValue.textsOf(before);

@@ -8,6 +8,7 @@ import {
   decodeValue,
   encodeText,
   encodeValue,
+  listGoingOn,
   prepareList,
   prepareValue,
 } from "../../../src/domain/codec/codec.js";
@@ -62,14 +63,16 @@ describe("a prepared value", () => {
           const items = values.map(prepareValue);
           const first = items.slice(0, count);
           const before = prepareList(first);
-          const longer = prepareList(items.slice(count), before);
+          const longer = listGoingOn(items.slice(count), before);
           // Several lists may go on from the same one, and from each other, in any order.
           const all = [...first, ...items.slice(count)];
           const cases: [goesOn: PreparedValue, alone: PreparedValue][] = [
             [longer, prepareList(all)],
-            [prepareList(more.map(prepareValue), before), prepareList([...first, ...more.map(prepareValue)])],
-            [prepareList(items.toReversed(), longer), prepareList([...all, ...items.toReversed()])],
-            [prepareList([], before), prepareList(first)],
+            [listGoingOn(more.map(prepareValue), before), prepareList([...first, ...more.map(prepareValue)])],
+            [listGoingOn(items.toReversed(), longer), prepareList([...all, ...items.toReversed()])],
+            [listGoingOn([], before), prepareList(first)],
+            [prepareList(items, { items: first, prepared: before }), prepareList(items)],
+            [prepareList(items.toReversed(), { items: first, prepared: before }), prepareList(items.toReversed())],
             [longer, prepareList(all)],
             [before, prepareList(first)],
           ];

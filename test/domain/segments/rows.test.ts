@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { prepareList, prepareValue } from "../../../src/domain/codec/codec.js";
+import { listGoingOn, prepareValue } from "../../../src/domain/codec/codec.js";
 import { EncodedText, type Stretch } from "../../../src/domain/codec/encoded-text.js";
 import { PreparedValue } from "../../../src/domain/codec/prepared-value.js";
 import type { Outline } from "../../../src/domain/segments/outline.js";
@@ -41,12 +41,12 @@ it("a text with rows is split as its parts are, with any outline, and given back
   });
   fc.assert(
     fc.property(seeds, fc.array(step, { minLength: 1, maxLength: 10 }), (first, steps) => {
-      const lists = [prepareList(first.map(message))];
+      const lists = [listGoingOn(first.map(message))];
       const outlines: (Outline | null)[] = [null];
       for (const { from, added, beside, second, outline } of steps) {
         // Most go on from the last one; others make a copy of the row.
         const before = lists[from > 60 ? from % lists.length : lists.length - 1] as PreparedValue;
-        lists.push(prepareList(added.map(message), before));
+        lists.push(listGoingOn(added.map(message), before));
         const [head = "", middle = "", tail = ""] = beside.map((i) => BESIDE[i] as string);
         const rows = [lists.at(-1), lists[second % lists.length]].map((list) => rowOf(list as PreparedValue));
         const stretches = [[head], rows[0], [middle], rows[1], [tail]] as Stretch[];
@@ -63,22 +63,22 @@ it("a text with rows is split as its parts are, with any outline, and given back
 });
 
 it("a list that goes on leaves the text before what it was", () => {
-  const list = prepareList([1, 2, 3].map(message));
+  const list = listGoingOn([1, 2, 3].map(message));
   const { tagged } = PreparedValue.textsOf(list);
   const [text, split] = [String(tagged), shown(splitState(tagged))];
-  const longer = prepareList([4].map(message), list);
-  const other = prepareList([5].map(message), list);
+  const longer = listGoingOn([4].map(message), list);
+  const other = listGoingOn([5].map(message), list);
   for (const each of [longer, other]) splitState(PreparedValue.textsOf(each).tagged);
   expect([String(tagged), shown(splitState(tagged))]).toEqual([text, split]);
   expect(String(PreparedValue.textsOf(other).tagged)).toBe(
-    String(PreparedValue.textsOf(prepareList([1, 2, 3, 5].map(message))).tagged),
+    String(PreparedValue.textsOf(listGoingOn([1, 2, 3, 5].map(message))).tagged),
   );
 });
 
 it("a list that goes on costs what is new of it", () => {
-  const list = prepareList(Array.from({ length: 2_000 }, (_, i) => message(2 + 6 * i)));
+  const list = listGoingOn(Array.from({ length: 2_000 }, (_, i) => message(2 + 6 * i)));
   const first = splitState(PreparedValue.textsOf(list).tagged);
-  const longer = prepareList([message(9_000)], list);
+  const longer = listGoingOn([message(9_000)], list);
   const stored = new Set([...first.newBlocks(() => false)].map(({ name }) => name));
   const second = splitState(PreparedValue.textsOf(longer).tagged, first.outline);
   expect(second.newBytes).toBeLessThan(3_000);
