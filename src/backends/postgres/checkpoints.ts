@@ -165,6 +165,11 @@ function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
   return { blocks, assumed: [...assumed] };
 }
 
+/** Bytes of blocks that are sent without a look which of them are stored. */
+const SENT_UNSEEN = 32 * 1024;
+
+const bytesOf = (blocks: readonly NewBlock[]): number => blocks.reduce((sum, { data }) => sum + data.length, 0);
+
 /** What the next state needs to know of is at the end: nodes behind pieces, and behind them what was known this time. */
 function namesOf({ blocks, assumed }: Sending): string[] {
   const pieces = blocks.filter(({ children }) => children.length === 0);
@@ -209,8 +214,8 @@ async function storeAtOnce(
   state: SplitState,
   { blocks, assumed }: Sending,
 ): Promise<StoredCheckpoint | undefined> {
-  // Without a block that is known, all would be sent, where a look tells which are missing.
-  if (blocks.length > 0 && assumed.length === 0) return undefined;
+  // Without a block that is known, all would be sent, where a look tells which are missing: of a small state all are sent.
+  if (assumed.length === 0 && bytesOf(blocks) > SENT_UNSEEN) return undefined;
   const { tenant } = call;
   const { namespace, checkpointId, sessionId, parentId, metadata, needsParent, sizeBytes } = checkpoint;
   const now = db.now();
