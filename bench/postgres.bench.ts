@@ -8,17 +8,21 @@ import pg from "pg";
 import { WaystoneSaver } from "#dist/adapters/langgraph/index.js";
 import { postgresStorage } from "#dist/backends/postgres/index.js";
 import { createDatabase, startPostgres } from "../test/support/postgres-server.ts";
+import { measureLarge } from "./postgres/large.ts";
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "9" },
     messages: { type: "string", default: "200" },
     memory: { type: "boolean", default: false },
+    // Sessions and messages of a large store, 1,000,000 for the size that the promises are measured at; 0 leaves that part out.
+    rows: { type: "string", default: "0" },
   },
 });
 const rounds = Number(options.rounds);
 const TURN_MS = 300;
 const SESSIONS = 50;
+const STATE = { text: "x".repeat(500), list: [1, 2, 3], step: 0 };
 const content = JSON.stringify("x".repeat(1_022));
 
 await using server = await startPostgres({ inMemory: options.memory });
@@ -33,12 +37,15 @@ for (let i = 0; i < SESSIONS; i++) {
   );
 }
 // The same tables and indexes, so that what is compared is the way to the server.
-for (const table of ["sessions", "messages"]) {
+for (let i = 0; i < SESSIONS; i++) await storage.storeCheckpoint(`t${i}`, "first", STATE);
+for (const table of ["sessions", "messages", "threads", "checkpoints"]) {
   await pool.query(`CREATE SCHEMA IF NOT EXISTS bare; CREATE TABLE bare.${table} (LIKE waystone.${table} INCLUDING ALL);
     INSERT INTO bare.${table} SELECT * FROM waystone.${table}`);
 }
 
 await pool.query("ANALYZE");
+
+const HUNDRED = Array.from({ length: 100 }, () => ({ role: "user", content }));
 
 type Work = (caller: number) => Promise<unknown>;
 let ids = 0;
@@ -78,6 +85,44 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
         values: [`s${i}`, Date.now()],
       }),
   },
+  {
+    name: "append 100 messages of 1 KiB",
+    ours: (i) => storage.addConversationMessages(`s${i}`, HUNDRED),
+    bare: (i) =>
+      pool.query({
+        name: "batch",
+        text: `WITH owner AS (UPDATE bare.sessions SET last_seq = last_seq + 100, message_count = message_count + 100,
+            updated_at = $3 WHERE tenant = 'default' AND session_id = $1 RETURNING last_seq)
+          INSERT INTO bare.messages SELECT 'default', $1, last_seq - 100 + n, id, 'user', $3, '{}', content
+          FROM owner, unnest($2::text[], $4::text[]) WITH ORDINALITY AS new (id, content, n)`,
+        values: [`s${i}`, HUNDRED.map(() => `bare-${ids++}`), Date.now(), HUNDRED.map(() => JSON.stringify(content))],
+      }),
+  },
+  {
+    name: "store a checkpoint of 500 bytes",
+    ours: (i) => storage.storeCheckpoint(`t${i}`, `c${ids++}`, STATE),
+    bare: (i) =>
+      pool.query({
+        name: "store",
+        text: `WITH owner AS (UPDATE bare.threads SET last_seq = last_seq + 1, checkpoint_count = checkpoint_count + 1,
+            updated_at = $3 WHERE tenant = 'default' AND thread_id = $1 RETURNING last_seq)
+          INSERT INTO bare.checkpoints (tenant, thread_id, namespace, checkpoint_id, seq, needs_parent, size_bytes,
+            created_at, blocks, metadata, manifest)
+          SELECT 'default', $1, '', $2, last_seq, false, length($4), $3, 0, '{}', $4 FROM owner RETURNING seq`,
+        values: [`t${i}`, `c${ids++}`, Date.now(), JSON.stringify(STATE)],
+      }),
+  },
+  {
+    name: "the latest checkpoint",
+    ours: (i) => storage.getCheckpoint(`t${i}`),
+    bare: (i) =>
+      pool.query({
+        name: "latest",
+        text: `SELECT checkpoint_id, parent_id, metadata, seq, created_at, size_bytes, manifest FROM bare.checkpoints
+          WHERE tenant = 'default' AND thread_id = $1 AND namespace = '' ORDER BY seq DESC LIMIT 1`,
+        values: [`t${i}`],
+      }),
+  },
 ];
 
 console.log(
@@ -92,6 +137,7 @@ for (const { name, ours, bare } of QUESTIONS) {
   }
 }
 await steps();
+if (Number(options.rows) > 0) await measureLarge(server, Number(options.rows));
 await storage.close();
 await pool.end();
 

@@ -5,7 +5,7 @@ import type { StoredMessage } from "../../domain/driver/stored.js";
 import { type Sql, sql } from "./connection/sql.js";
 import { type Gathered, Gathering } from "./gathering.js";
 import { assertFence, holdFence } from "./leases.js";
-import { insertMessages, selectByIds } from "./message-rows.js";
+import { insertMessages, jsonTexts, selectByIds } from "./message-rows.js";
 import { NOTHING } from "./session-listing.js";
 import { isLive, lockHead, orNotFound, type SessionHead, unlessExpired } from "./session-rows.js";
 import type { Database } from "./store.js";
@@ -17,7 +17,7 @@ interface Append {
 }
 
 /** What is longer goes alone, in characters. */
-const LONGEST_SHARED = 256 * 1024;
+const LONGEST_SHARED = 16 * 1024;
 
 /** Adds messages under the lease of a fence, or with those of others at the moment. */
 export function appending(
@@ -150,7 +150,7 @@ function insertTogether(
       SELECT ${tenant}, owner.session_id, owner.before + new.place, new.message_id, new.role, new.timestamp, new.metadata,
         new.content
       FROM owner JOIN unnest(${owners}::int[], ${offsets}::int[], ${column("messageId")}::text[], ${column("role")}::text[],
-          ${times}::bigint[], ${column("metadata")}::text[], ${column("content")}::text[])
+          ${times}::bigint[], ${jsonTexts(column("metadata"))}, ${jsonTexts(column("content"))})
         AS new (n, place, message_id, role, timestamp, metadata, content) ON new.n = owner.n)
     SELECT n, before FROM owner`;
 }
@@ -186,7 +186,7 @@ function appendAtOnce(tenant: string, { sessionId, messages }: Append, now: numb
   return sql`${owner}, added AS (${insert}
       SELECT ${tenant}, ${sessionId}, last_seq - ${count}::bigint + n, message_id, role, timestamp, metadata, content
       FROM owner, unnest(${column("messageId")}::text[], ${column("role")}::text[], ${times}::bigint[],
-        ${column("metadata")}::text[], ${column("content")}::text[]) WITH ORDINALITY
+        ${jsonTexts(column("metadata"))}, ${jsonTexts(column("content"))}) WITH ORDINALITY
         AS new (message_id, role, timestamp, metadata, content, n))
     SELECT last_seq AS "lastSeq" FROM owner`;
 }
