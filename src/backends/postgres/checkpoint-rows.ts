@@ -8,9 +8,9 @@ import { NOTHING } from "./session-listing.js";
 /** A checkpoint without its parts. */
 export type CheckpointRow = Omit<StoredCheckpoint, "data" | "writes">;
 
-export const CHECKPOINT_COLUMNS: Sql = sql`k.namespace, k.checkpoint_id AS "checkpointId", k.parent_id AS "parentId",
-  k.session_id AS "sessionId", k.metadata, k.seq, k.created_at AS "createdAt", k.needs_parent AS "needsParent",
-  k.size_bytes AS "sizeBytes", encode(k.root, 'hex') AS etag`;
+/** In the order in which `toCheckpointRow` reads them. */
+const HEAD: Sql = sql`json_build_array(k.namespace, k.checkpoint_id, k.parent_id, k.session_id, k.seq, k.created_at,
+  k.needs_parent, k.size_bytes, encode(k.root, 'hex'))`;
 
 export interface Parts {
   readonly data: boolean;
@@ -22,11 +22,14 @@ export interface Parts {
 /** Anything else is no etag of ours, and hides nothing. */
 const ETAG = /^[0-9a-f]{32}$/;
 
-/** A row of `selectWithParts`: a checkpoint, a block of a state, or a write. */
-type PartRow =
-  | (CheckpointRow & { readonly part: "checkpoint"; readonly manifest: string | null })
-  | { readonly part: "block"; readonly name: Buffer; readonly bytes: Buffer }
-  | (StoredWrite & { readonly part: "write"; readonly namespace: string; readonly checkpointId: string });
+/**
+ * A row of `selectWithParts`: a checkpoint, a block of a state, or a write. They have few columns, as each costs something for every row:
+ * what is short is in the head, as JSON.
+ */
+export type PartRow =
+  | { readonly part: "k"; readonly head: string; readonly text: string; readonly body: string | null }
+  | { readonly part: "b"; readonly name: Buffer; readonly bytes: Buffer }
+  | { readonly part: "w"; readonly head: string; readonly text: string };
 
 /**
  * Checkpoints of a thread with their parts, of one moment of the store (K5).
@@ -39,9 +42,8 @@ export function selectWithParts(tenant: string, threadId: string, chosen: Sql, p
     known === null ? sql`k.manifest` : sql`CASE WHEN k.root IS DISTINCT FROM ${known} THEN k.manifest END`;
   return sql`WITH RECURSIVE chosen AS MATERIALIZED (SELECT k.* ${chosen})
     ${parts.data ? sql`, ${blockTree(tenant, threadId, known)}` : NOTHING}
-    SELECT 'checkpoint' AS part, ${CHECKPOINT_COLUMNS}, ${parts.data ? manifest : sql`NULL::text`} AS manifest,
-      NULL::bytea AS name, NULL::bytea AS bytes,
-      NULL::text AS "taskId", NULL::text AS "taskPath", NULL::bigint AS index, NULL::text AS channel, NULL::text AS value
+    SELECT 'k' AS part, ${HEAD}::text AS head, k.metadata::text AS text, ${parts.data ? manifest : sql`NULL::text`} AS body,
+      NULL::bytea AS name, NULL::bytea AS bytes
     FROM chosen k
     ${parts.data ? sql`UNION ALL ${selectBlocks(tenant, threadId)}` : NOTHING}
     ${parts.writes ? sql`UNION ALL ${selectChosenWrites(tenant, threadId)}` : NOTHING}`;
@@ -58,15 +60,14 @@ function blockTree(tenant: string, threadId: string, known: Uint8Array | null): 
 }
 
 function selectBlocks(tenant: string, threadId: string): Sql {
-  return sql`SELECT 'block', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, b.name, b.data,
-      NULL, NULL, NULL, NULL, NULL
+  return sql`SELECT 'b', NULL, NULL, NULL, b.name, b.data
     FROM tree, LATERAL (SELECT name, data FROM @checkpoint_blocks WHERE tenant = ${tenant} AND thread_id = ${threadId}
       AND name = tree.name OFFSET 0) b`;
 }
 
 function selectChosenWrites(tenant: string, threadId: string): Sql {
-  return sql`SELECT 'write', w.namespace, w.checkpoint_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-      w.task_id, w.task_path, w.idx, w.channel, w.value
+  return sql`SELECT 'w', json_build_array(w.namespace, w.checkpoint_id, w.task_id, w.task_path, w.idx, w.channel)::text, w.value,
+      NULL, NULL, NULL
     FROM chosen k JOIN @checkpoint_writes w ON w.tenant = ${tenant} AND w.thread_id = ${threadId}
       AND w.namespace = k.namespace AND w.checkpoint_id = k.checkpoint_id`;
 }
@@ -75,36 +76,59 @@ function selectChosenWrites(tenant: string, threadId: string): Sql {
 export function assemble(rows: readonly PartRow[], parts: Parts): StoredCheckpoint[] {
   const blocks = new Map<string, Uint8Array>();
   const writes = new Map<string, StoredWrite[]>();
-  const checkpoints: Extract<PartRow, { readonly part: "checkpoint" }>[] = [];
+  const checkpoints: { readonly row: CheckpointRow; readonly manifest: string | null }[] = [];
   const place = (namespace: string, checkpointId: string): string => `${namespace}\0${checkpointId}`;
   for (const row of rows) {
-    if (row.part === "checkpoint") checkpoints.push(row);
-    else if (row.part === "block") blocks.set(row.name.toString("hex"), row.bytes);
+    if (row.part === "k") checkpoints.push({ row: toCheckpointRow(row.head, row.text), manifest: row.body });
+    else if (row.part === "b") blocks.set(row.name.toString("hex"), row.bytes);
     else {
-      const { taskId, taskPath, index, channel, value } = row;
-      const key = place(row.namespace, row.checkpointId);
+      const [namespace, checkpointId, taskId, taskPath, index, channel] = JSON.parse(row.head) as WriteHead;
+      const key = place(namespace, checkpointId);
       const some = writes.get(key) ?? [];
-      some.push({ taskId, taskPath, index, channel, value });
+      some.push({ taskId, taskPath, index, channel, value: row.text });
       writes.set(key, some);
     }
   }
   const read: ReadBlocks = (names) => names.map((name) => blocks.get(name));
   return checkpoints
-    .sort((a, b) => b.seq - a.seq)
-    .map((row) => ({
-      ...toCheckpointRow(row),
-      data: parts.data && row.manifest !== null ? restoreState(row.manifest, read) : null,
+    .sort((a, b) => b.row.seq - a.row.seq)
+    .map(({ row, manifest }) => ({
+      ...row,
+      data: parts.data && manifest !== null ? restoreState(manifest, read) : null,
       writes: parts.writes ? (writes.get(place(row.namespace, row.checkpointId)) ?? []).sort(compareWrites) : null,
     }));
 }
 
 /** The blocks that came with some checkpoints, the roots last. */
 export function blockNames(rows: readonly PartRow[]): string[] {
-  return rows.flatMap((row) => (row.part === "block" ? [row.name.toString("hex")] : [])).reverse();
+  return rows.flatMap((row) => (row.part === "b" ? [row.name.toString("hex")] : [])).reverse();
 }
 
-function toCheckpointRow(row: CheckpointRow): CheckpointRow {
-  const { namespace, checkpointId, parentId, sessionId, metadata, seq, createdAt, needsParent, sizeBytes, etag } = row;
+type CheckpointHead = readonly [
+  namespace: string,
+  checkpointId: string,
+  parentId: string | null,
+  sessionId: string | null,
+  seq: number,
+  createdAt: number,
+  needsParent: boolean,
+  sizeBytes: number,
+  etag: string | null,
+];
+
+type WriteHead = readonly [
+  namespace: string,
+  checkpointId: string,
+  taskId: string,
+  taskPath: string,
+  index: number,
+  channel: string,
+];
+
+function toCheckpointRow(head: string, metadata: string): CheckpointRow {
+  const [namespace, checkpointId, parentId, sessionId, seq, createdAt, needsParent, sizeBytes, etag] = JSON.parse(
+    head,
+  ) as CheckpointHead;
   return { namespace, checkpointId, parentId, sessionId, metadata, seq, createdAt, needsParent, sizeBytes, etag };
 }
 
@@ -114,5 +138,3 @@ export function selectWrites(tenant: string, threadId: string, namespace: string
     WHERE w.tenant = ${tenant} AND w.thread_id = ${threadId} AND w.namespace = ${namespace}
       AND w.checkpoint_id = ${checkpointId}`;
 }
-
-export type { PartRow };
