@@ -37,7 +37,7 @@ for (let i = 0; i < SESSIONS; i++) {
   );
 }
 // The same tables and indexes, so that what is compared is the way to the server.
-for (let i = 0; i < SESSIONS; i++) await storage.storeCheckpoint(`t${i}`, "first", STATE);
+for (let i = 0; i < 20 * SESSIONS; i++) await storage.storeCheckpoint(`t${i % SESSIONS}`, `first-${i}`, STATE);
 for (const table of ["sessions", "messages", "threads", "checkpoints"]) {
   await pool.query(`CREATE SCHEMA IF NOT EXISTS bare; CREATE TABLE bare.${table} (LIKE waystone.${table} INCLUDING ALL);
     INSERT INTO bare.${table} SELECT * FROM waystone.${table}`);

@@ -14,6 +14,8 @@ const HEAD: Sql = sql`json_build_array(k.namespace, k.checkpoint_id, k.parent_id
 
 export interface Parts {
   readonly data: boolean;
+  /** Also the blocks of states, where a state has any. */
+  readonly blocks: boolean;
   readonly writes: boolean;
   /** A state of this etag is left out. */
   readonly ifNoneMatch?: string | null;
@@ -41,11 +43,11 @@ export function selectWithParts(tenant: string, threadId: string, chosen: Sql, p
   const manifest =
     known === null ? sql`k.manifest` : sql`CASE WHEN k.root IS DISTINCT FROM ${known} THEN k.manifest END`;
   return sql`WITH RECURSIVE chosen AS MATERIALIZED (SELECT k.* ${chosen})
-    ${parts.data ? sql`, ${blockTree(tenant, threadId, known)}` : NOTHING}
+    ${parts.blocks ? sql`, ${blockTree(tenant, threadId, known)}` : NOTHING}
     SELECT 'k' AS part, ${HEAD}::text AS head, k.metadata::text AS text, ${parts.data ? manifest : sql`NULL::text`} AS body,
       NULL::bytea AS name, NULL::bytea AS bytes
     FROM chosen k
-    ${parts.data ? sql`UNION ALL ${selectBlocks(tenant, threadId)}` : NOTHING}
+    ${parts.blocks ? sql`UNION ALL ${selectBlocks(tenant, threadId)}` : NOTHING}
     ${parts.writes ? sql`UNION ALL ${selectChosenWrites(tenant, threadId)}` : NOTHING}`;
 }
 
@@ -73,7 +75,7 @@ function selectChosenWrites(tenant: string, threadId: string): Sql {
 }
 
 /** The rows of `selectWithParts` as checkpoints, newest first. @throws CorruptionError (K5) */
-export function assemble(rows: readonly PartRow[], parts: Parts): StoredCheckpoint[] {
+export function assemble(rows: readonly PartRow[], parts: Pick<Parts, "data" | "writes">): StoredCheckpoint[] {
   const blocks = new Map<string, Uint8Array>();
   const writes = new Map<string, StoredWrite[]>();
   const checkpoints: { readonly row: CheckpointRow; readonly manifest: string | null }[] = [];
@@ -97,6 +99,12 @@ export function assemble(rows: readonly PartRow[], parts: Parts): StoredCheckpoi
       data: parts.data && manifest !== null ? restoreState(manifest, read) : null,
       writes: parts.writes ? (writes.get(place(row.namespace, row.checkpointId)) ?? []).sort(compareWrites) : null,
     }));
+}
+
+/** Whether a state that was read has blocks, and none came with it. */
+export function lacksBlocks(rows: readonly PartRow[]): boolean {
+  if (rows.some(({ part }) => part === "b")) return false;
+  return rows.some((row) => row.part === "k" && row.body !== null && toCheckpointRow(row.head, row.text).etag !== null);
 }
 
 /** The blocks that came with some checkpoints, the roots last. */

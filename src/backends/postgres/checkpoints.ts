@@ -10,6 +10,7 @@ import {
   assemble,
   blockNames,
   type CheckpointRow,
+  lacksBlocks,
   type PartRow,
   selectWithParts,
   selectWrites,
@@ -45,16 +46,22 @@ export function checkpointVerbs(database: () => Database): CheckpointVerbs {
       const parts = { data: true, writes, ifNoneMatch };
       const chosen = sql`${fromLive(call.tenant, threadId, db.now())} AND k.namespace = ${namespace}
         ${checkpointId === null ? sql`ORDER BY k.seq DESC LIMIT 1` : sql`AND k.checkpoint_id = ${checkpointId}`}`;
-      const statement = selectWithParts(call.tenant, threadId, chosen, parts);
-      const rows = await db.read<PartRow>(call, statement);
+      const read = (blocks: boolean): Promise<PartRow[]> =>
+        db.read<PartRow>(call, selectWithParts(call.tenant, threadId, chosen, { ...parts, blocks }));
+      let rows = await read(!db.smallThreads.has(call.tenant, threadId));
+      if (lacksBlocks(rows)) rows = await read(true);
       const [found] = assemble(rows, parts);
+      if (found !== undefined) db.smallThreads.mark(call.tenant, threadId, found.etag === null);
       db.blocks.remember(call.tenant, threadId, blockNames(rows));
       return found;
     },
 
     async listCheckpoints(call, threadId, listing) {
       const db = database();
-      const statement = selectWithParts(call.tenant, threadId, listed(call, threadId, listing, db.now()), listing);
+      const statement = selectWithParts(call.tenant, threadId, listed(call, threadId, listing, db.now()), {
+        ...listing,
+        blocks: listing.data,
+      });
       return assemble(await db.read<PartRow>(call, statement), listing);
     },
 
@@ -62,7 +69,10 @@ export function checkpointVerbs(database: () => Database): CheckpointVerbs {
       const db = database();
       const { tenant } = call;
       if (fence === null) {
-        const thread = await db.writeIf(call, putAtOnce(tenant, threadId, target, writes, db.now()));
+        const thread = await db.writeIf(
+          call,
+          putAtOnce(tenant, threadId, target, writes, db.linkedThreads.has(tenant, threadId), db.now()),
+        );
         if (thread !== undefined) return;
       }
       return db.transact(call, async (tx) => {
@@ -74,6 +84,7 @@ export function checkpointVerbs(database: () => Database): CheckpointVerbs {
         ]);
         assertFence(found !== undefined && isThreadGone(found, now) ? undefined : held, fence);
         const thread = await threadToWrite(tx, tenant, threadId, found, locked, now);
+        db.linkedThreads.mark(tenant, threadId, thread.sessionId !== null);
         tx.run(insertWrites(tenant, threadId, target, writes));
         touchThread(tx, tenant, thread, thread, now);
       });
@@ -100,8 +111,15 @@ function putAtOnce(
   threadId: string,
   target: Parameters<CheckpointDriver["putWrites"]>[2],
   writes: readonly StoredWrite[],
+  isLinked: boolean,
   now: number,
 ): Sql {
+  if (!isLinked) {
+    return sql`WITH thread AS (UPDATE @threads t SET updated_at = greatest(updated_at, ${now}::bigint)
+        WHERE t.tenant = ${tenant} AND t.thread_id = ${threadId} AND t.session_id IS NULL RETURNING 1),
+      stored AS (${insertWrites(tenant, threadId, target, writes, sql`thread`)})
+      SELECT 1 FROM thread`;
+  }
   return sql`WITH owner AS (${lockOwner(tenant, threadId, null, now)}),
     thread AS (UPDATE @threads t SET updated_at = greatest(updated_at, ${now}::bigint)
       WHERE t.tenant = ${tenant} AND t.thread_id = ${threadId}
@@ -191,6 +209,7 @@ async function storeCheckpoint(
   const known = db.blocks.of(tenant, threadId);
   let sending = sendingOf(state, known);
   const stored = fence === null ? await storeAtOnce(db, call, threadId, checkpoint, state, sending) : undefined;
+  db.smallThreads.mark(tenant, threadId, state.root === null);
   const result =
     stored ??
     (await db.transact(call, (tx) => {
@@ -230,23 +249,31 @@ async function storeAtOnce(
     assumed.length === 0
       ? NOTHING
       : sql`AND (SELECT count(*) FROM (${selectNames(tenant, threadId, assumed)}) there) = ${assumed.length}`;
+  // Of what is decided by what is read of the thread; an id that came in between is a key that is taken.
+  const isUnchanged =
+    expectedHead === undefined && assumed.length === 0
+      ? NOTHING
+      : sql`AND t.xmin = (SELECT x.xmin FROM @threads x WHERE x.tenant = ${tenant} AND x.thread_id = ${threadId})`;
+  const isLinked = sessionId !== null || db.linkedThreads.has(tenant, threadId);
   const root = state.root === null ? null : Buffer.from(state.root, "hex");
   const row = await db.writeIf<{ seq: number }>(
     call,
-    sql`WITH owner AS (${lockOwner(tenant, threadId, sessionId, now)}),
+    sql`WITH ${isLinked ? sql`owner AS (${lockOwner(tenant, threadId, sessionId, now)}),` : NOTHING}
       thread AS (UPDATE @threads t SET last_seq = last_seq + 1, checkpoint_count = checkpoint_count + 1,
           updated_at = greatest(updated_at, ${now}::bigint), session_id = coalesce(${sessionId}::text, session_id)
         WHERE t.tenant = ${tenant} AND t.thread_id = ${threadId}
-          AND t.xmin = (SELECT x.xmin FROM @threads x WHERE x.tenant = ${tenant} AND x.thread_id = ${threadId})
+          ${isUnchanged}
           AND ${
-            sessionId === null
-              ? sql`(t.session_id IS NULL OR EXISTS (SELECT 1 FROM owner WHERE owner.session_id = t.session_id))`
-              : sql`EXISTS (SELECT 1 FROM owner) AND (t.session_id IS NULL OR t.session_id = ${sessionId})`
+            !isLinked
+              ? sql`t.session_id IS NULL`
+              : sessionId === null
+                ? sql`(t.session_id IS NULL OR EXISTS (SELECT 1 FROM owner WHERE owner.session_id = t.session_id))`
+                : sql`EXISTS (SELECT 1 FROM owner) AND (t.session_id IS NULL OR t.session_id = ${sessionId})`
           }
           AND NOT EXISTS (SELECT 1 FROM @checkpoints k WHERE k.tenant = ${tenant} AND k.thread_id = ${threadId}
             AND k.namespace = ${namespace} AND k.checkpoint_id = ${checkpointId}) ${isExpected} ${areThere}
-        RETURNING last_seq),
-      moved AS (${touchOwner(tenant, now)})
+        RETURNING last_seq)
+      ${isLinked ? sql`, moved AS (${touchOwner(tenant, now)})` : NOTHING}
       ${blocks.length === 0 ? NOTHING : sql`, sent AS (${insertBlocks(tenant, threadId, blocks, sql`thread`)})`}
       INSERT INTO @checkpoints (tenant, thread_id, namespace, checkpoint_id, seq, parent_id, session_id, needs_parent,
         size_bytes, created_at, blocks, root, metadata, manifest)
@@ -293,6 +320,7 @@ async function storeInTurn(
     throw new ReadAgain();
   }
   const thread = await threadToWrite(tx, tenant, threadId, found, locked, now);
+  db.linkedThreads.mark(tenant, threadId, (sessionId ?? thread.sessionId) !== null);
   const before = isGone ? undefined : earlier;
   const missing = isGone ? blocks : blocks.filter(({ name }) => !stored.has(name));
   const row = { ...checkpoint, seq: before?.seq ?? thread.lastSeq + 1, createdAt: before?.createdAt ?? now };

@@ -145,7 +145,7 @@ async function* recordsOfThread({ tx, tenant, isWanted }: Source, thread: Thread
   if (isWanted("thread")) yield threadRecord(thread);
   if (isWanted("checkpoint")) {
     for (let after = 0; ; ) {
-      const parts = { data: true, writes: false };
+      const parts = { data: true, blocks: true, writes: false };
       const chosen = sql`FROM @checkpoints k WHERE k.tenant = ${tenant} AND k.thread_id = ${threadId} AND k.seq > ${after}
         ORDER BY k.seq LIMIT ${LARGE_ROWS}`;
       const rows = await tx.query<PartRow>(selectWithParts(tenant, threadId, chosen, parts));

@@ -11,6 +11,7 @@ import { Statements } from "./connection/statements.js";
 import { Transaction, type TransactionKind } from "./connection/transaction.js";
 import { Watch } from "./connection/watch.js";
 import { isAftermath, isAnswer, isRepeatable } from "./errors.js";
+import { MarkedThreads } from "./marked-threads.js";
 import type { ResolvedOptions } from "./options.js";
 
 /** Longest pause before a transaction that the server took back is tried again, in milliseconds. */
@@ -29,6 +30,9 @@ export class Database {
   readonly pool: PgPool;
   readonly statements: Statements;
   readonly blocks: KnownBlocks = new KnownBlocks();
+  /** Threads that are linked to a session, and those whose newest state has no blocks. */
+  readonly linkedThreads: MarkedThreads = new MarkedThreads();
+  readonly smallThreads: MarkedThreads = new MarkedThreads();
   /** Of states that were stored by this storage: a hint, as other processes write too. By `threadKey`. */
   readonly outlines: RecentOutlines<string> = new RecentOutlines();
   /** As of the last look. */
