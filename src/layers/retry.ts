@@ -13,7 +13,7 @@ export interface RetryOptions {
   readonly maxAttempts?: number | undefined;
   /** Longest wait before the second attempt, in milliseconds; it doubles with each further one. The wait is random, from 0 on. Default 50. */
   readonly initialDelayMs?: number | undefined;
-  /** Longest wait before any attempt, in milliseconds, but for what an error asks for (`retryAfterMs`). Default 2,000. */
+  /** Longest wait before any attempt, in milliseconds. An error that asks for a longer one (`retryAfterMs`) ends the call. Default 2,000. */
   readonly maxDelayMs?: number | undefined;
   /** Retries may be this share of the calls. Default 0.1. */
   readonly budgetRatio?: number | undefined;
@@ -36,6 +36,7 @@ export interface RetryLayer extends Layer {
 
 interface Policy {
   readonly maxAttempts: number;
+  readonly maxDelayMs: number;
   readonly backoff: ExponentialBackoff<unknown>;
   readonly budget: RetryBudget;
   readonly stats: { calls: number; retries: number; budgetSpent: number };
@@ -86,6 +87,7 @@ function policyOf(options: RetryOptions): Policy {
   if (maxDelay < initialDelay) throw new InvalidArgumentError("maxDelayMs must be at least initialDelayMs");
   return {
     maxAttempts: integer(given.maxAttempts ?? 5, "maxAttempts", { min: 1, max: 100 }),
+    maxDelayMs: maxDelay,
     backoff: new ExponentialBackoff({ initialDelay, maxDelay, generator: fullJitterGenerator }),
     budget: new RetryBudget(number("budgetRatio", 0.1, 100), number("budgetReserve", 10, 1_000_000)),
     stats: { calls: 0, retries: 0, budgetSpent: 0 },
@@ -93,7 +95,7 @@ function policyOf(options: RetryOptions): Policy {
 }
 
 async function again<T>(
-  { maxAttempts, backoff, budget, stats }: Policy,
+  { maxAttempts, maxDelayMs, backoff, budget, stats }: Policy,
   call: LayerCall,
   next: Next<T>,
   begun: number,
@@ -108,9 +110,10 @@ async function again<T>(
     const giveUp = unknown ?? failure;
     if (attempt >= maxAttempts || !isWorthAnother(failure) || !mayBeSentAgain(call, unknown !== undefined))
       throw giveUp;
+    const { retryAfterMs = 0 } = failure;
     // Those that were told the same time must not all come back at the same moment.
-    const delay = (failure.retryAfterMs ?? 0) + wait.duration;
-    if (delay >= remaining()) throw giveUp;
+    const delay = retryAfterMs + wait.duration;
+    if (retryAfterMs > maxDelayMs || delay >= remaining()) throw giveUp;
     if (!budget.spend()) {
       stats.budgetSpent += 1;
       throw giveUp;

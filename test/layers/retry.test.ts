@@ -4,7 +4,7 @@ import { memoryStorage } from "../../src/backends/memory/index.js";
 import { AbortedError, StorageConnectionError, type StorageError } from "../../src/contract/errors.js";
 import { OPERATIONS } from "../../src/contract/operations.js";
 import type { StorageRecord } from "../../src/contract/records.js";
-import { type RetryOptions, retry } from "../../src/layers/index.js";
+import { circuitBreaker, type RetryOptions, retry } from "../../src/layers/index.js";
 import { type FaultPlan, faultyStorage, type InjectedFault } from "../../src/testing/faulty-storage.js";
 import { OPERATION_CALL_ENTRIES, prepareStore } from "../../src/testing/operation-calls.js";
 
@@ -164,9 +164,10 @@ describe("retry", () => {
     for (const [i, cap] of [40, 80, 100, 100].entries()) expect(longest[i]).toBeLessThan(cap + slack);
     expect(longest[2]).toBeGreaterThan(50);
     expect(shortest).toBeLessThan(10);
-    const hinted = await waits({ maxAttempts: 3, initialDelayMs: 1, maxDelayMs: 1 }, 60);
+    const hinted = await waits({ maxAttempts: 3, initialDelayMs: 1, maxDelayMs: 100 }, 60);
     expect(Math.min(...hinted)).toBeGreaterThanOrEqual(59);
-    expect(await waits({ maxAttempts: 3 }, 60_000)).toEqual([]);
+    expect(await waits({ maxAttempts: 3, maxDelayMs: 100 }, 101)).toEqual([]);
+    expect(await waits({ maxAttempts: 3, maxDelayMs: 600_000 }, 60_000)).toEqual([]);
   });
 
   it("is at most a tenth more load, and a reserve", async () => {
@@ -209,6 +210,17 @@ describe("retry", () => {
     };
     expect(await read(storage.exportRecords())).toBe(await read(inner.exportRecords()));
     expect(asked()).toBe(3);
+  });
+
+  it("does not wait for a circuit that stays open for longer than it would", async () => {
+    const faulty = faultyStorage(memoryStorage());
+    const circuit = circuitBreaker({ minCalls: 2, openMs: 60_000 });
+    const storage = retry({ initialDelayMs: 1, maxDelayMs: 50 })(circuit(faulty.storage));
+    faulty.disconnect();
+    await expect(storage.getSession("s")).rejects.toMatchObject({ reason: "circuit-open" });
+    const start = performance.now();
+    await expect(storage.getSession("s")).rejects.toMatchObject({ reason: "circuit-open", outcome: "not-applied" });
+    expect(performance.now() - start).toBeLessThan(50);
   });
 
   it("refuses wrong options", () => {
