@@ -1,6 +1,6 @@
 /** The one combinator of the layers that cannot change what an operation means. */
 import type { CallOptions } from "../contract/call.js";
-import { OPERATION_NAMES, type OperationName } from "../contract/operations.js";
+import { OPERATION_NAMES, OPERATIONS, type OperationName } from "../contract/operations.js";
 import type { StorageRecord } from "../contract/records.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import { CallsInFlight } from "./calls-in-flight.js";
@@ -29,9 +29,10 @@ function view<B extends StorageBackend>(backend: B, interceptor: Interceptor, in
   const self: { [name: PropertyKey]: unknown } = {};
   for (const operation of OPERATION_NAMES) {
     const verb = (members[operation] as Verb).bind(backend);
-    self[operation] = STREAMS.has(operation)
-      ? interceptedStream(backend, operation, verb as unknown as StreamVerb, interceptor, inFlight)
-      : intercepted(backend, operation, verb, interceptor, inFlight);
+    if (operation === "close") self.close = interceptedClose(backend, verb, interceptor, inFlight);
+    else if (STREAMS.has(operation)) {
+      self[operation] = interceptedStream(backend, operation, verb as unknown as StreamVerb, interceptor, inFlight);
+    } else self[operation] = intercepted(backend, operation, verb, interceptor, inFlight);
   }
   self.tenant = (name: string): StorageBackend => {
     const other = backend.tenant(name);
@@ -53,21 +54,30 @@ function intercepted(
   interceptor: Interceptor,
   inFlight: CallsInFlight,
 ): Verb {
-  if (operation === "close") {
-    return (...args) => {
-      const call = new InterceptedCall(storage, operation, args);
-      const drained = inFlight.drain(storage);
-      return interceptor(call, async () => {
-        await drained;
-        return call.goOn(() => verb(...args));
-      });
-    };
-  }
+  // An import lasts as long as its source: the storage itself says how long it waits for one.
+  const isWatched = OPERATIONS[operation].settles === "deadline";
   return (...args) => {
     const call = new InterceptedCall(storage, operation, args);
     if (inFlight.closing && operation !== "healthCheck") return Promise.reject(inFlight.refuse(call));
     const next = (changes?: CallOptions): Promise<unknown> => call.goOn(() => verb(...call.argsWith(changes)));
-    return inFlight.watch(interceptor(call, next));
+    const running = interceptor(call, next);
+    return isWatched ? inFlight.watch(running) : running;
+  };
+}
+
+function interceptedClose(
+  storage: StorageBackend,
+  verb: Verb,
+  interceptor: Interceptor,
+  inFlight: CallsInFlight,
+): Verb {
+  return () => {
+    const call = new InterceptedCall(storage, "close", []);
+    const drained = inFlight.drain(storage);
+    return interceptor(call, async () => {
+      await drained;
+      return call.goOn(() => verb());
+    });
   };
 }
 
