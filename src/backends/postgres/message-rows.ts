@@ -26,3 +26,24 @@ export function insertMessages(tenant: string, sessionId: string, messages: read
 export function jsonTexts(texts: readonly string[]): Sql {
   return sql`string_to_array(${texts.join("\x01")}, E'\\x01')`;
 }
+
+/**
+ * Stores messages of several sessions, and gives those whose id or place is taken. Only the keys decide that: a look before, in a table
+ * that grows while nobody has counted it, may go through all messages of a session each time.
+ */
+export function insertMessagesOf(
+  tenant: string,
+  rows: readonly { readonly sessionId: string; readonly message: StoredMessage }[],
+): Sql {
+  const column = <Field extends keyof StoredMessage>(field: Field): StoredMessage[Field][] =>
+    rows.map(({ message }) => message[field]);
+  return sql`WITH new AS MATERIALIZED (
+      SELECT * FROM unnest(${rows.map(({ sessionId }) => sessionId)}::text[], ${column("seq")}::bigint[],
+        ${column("messageId")}::text[], ${column("role")}::text[], ${column("timestamp")}::bigint[],
+        ${column("metadata")}::text[], ${column("content")}::text[]) AS new (session_id, seq, message_id, role, timestamp, metadata, content)),
+    stored AS (
+      INSERT INTO @messages (tenant, session_id, seq, message_id, role, timestamp, metadata, content)
+      SELECT ${tenant}::text, new.* FROM new ON CONFLICT DO NOTHING RETURNING session_id, seq)
+    SELECT session_id AS "sessionId", seq FROM new WHERE (session_id, seq) NOT IN (SELECT session_id, seq FROM stored)
+    LIMIT 1`;
+}
