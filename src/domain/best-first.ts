@@ -43,14 +43,18 @@ export class BestFirst<Owner> {
   add(owner: Owner, score: number): void {
     if (this.#single.length === 0) this.#runs.push({ first: this.#count, owners: this.#single, from: 0 });
     this.#single.push(owner);
-    this.#room(1)[0] = score;
+    this.#grow(1);
+    this.#scores[this.#count] = score;
+    this.#count += 1;
   }
 
   /** Room for the scores of owners from a place in their list on, which are to be written at once. */
   addRun(owners: readonly Owner[], from: number, count: number): Float64Array {
     this.#single = [];
     this.#runs.push({ first: this.#count, owners, from });
-    return this.#room(count);
+    this.#grow(count);
+    this.#count += count;
+    return this.#scores.subarray(this.#count - count, this.#count);
   }
 
   /** The best of those that are left. Nothing may be added from now on. */
@@ -63,16 +67,12 @@ export class BestFirst<Owner> {
     return this.#round.take();
   }
 
-  #room(count: number): Float64Array {
+  #grow(count: number): void {
     const end = this.#count + count;
-    if (end > this.#scores.length) {
-      const scores = new Float64Array(Math.max(end, 2 * this.#scores.length));
-      scores.set(this.#scores.subarray(0, this.#count));
-      this.#scores = scores;
-    }
-    const room = this.#scores.subarray(this.#count, end);
-    this.#count = end;
-    return room;
+    if (end <= this.#scores.length) return;
+    const scores = new Float64Array(Math.max(end, 2 * this.#scores.length));
+    scores.set(this.#scores.subarray(0, this.#count));
+    this.#scores = scores;
   }
 
   /** The next best, with all whose score is that of the last of them; `undefined` when there are none. */

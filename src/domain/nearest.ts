@@ -34,6 +34,9 @@ const NO_SCORE = Number.NEGATIVE_INFINITY;
 /** At least so many are looked for at once. */
 const LEAST_WANTED = 64;
 
+/** Rows that are not worth a run of their own. */
+const FEW_ROWS = 8;
+
 type Ranked = Pick<NearestListing, "vector" | "distance" | "after" | "minScore" | "unscored" | "limit" | "offset">;
 
 /**
@@ -68,6 +71,11 @@ export class Ranking<Each extends Candidate> {
     if (dimensions !== this.#dimensions) return rows;
     if (this.#listing.after === null) {
       const upTo = Math.min(rows, end);
+      if (upTo - from < FEW_ROWS) {
+        const few = this.#scoresOf(values, lengths, from, upTo);
+        for (let row = from; row < upTo; row++) this.#best.add(owners[row] as Each, few[row - from] as number);
+        return upTo;
+      }
       scoreRows(this.#query, { values, lengths, from, end: upTo }, this.#best.addRun(owners, from, upTo - from));
       return upTo;
     }
