@@ -10,7 +10,6 @@ const GROUPS = [
   "changing items",
   "vectors of items",
   "search by similarity",
-  "tenants",
   "records",
   "chosen records",
   "streams of records",
