@@ -18,7 +18,7 @@ export interface CircuitBreakerOptions {
   readonly minCalls?: number | undefined;
   /** How long it stays open before the store is tried again, in milliseconds. Default 5,000. */
   readonly openMs?: number | undefined;
-  /** Calls that must succeed, one beside the other at most, before it closes. Default 1. */
+  /** Calls that must succeed before it closes; one that hangs keeps it half-open until its deadline. Default 1. */
   readonly probes?: number | undefined;
   /** Calls whose deadline is shorter than this say nothing about the store when they time out, in milliseconds. Default 250. */
   readonly minTimeoutMs?: number | undefined;
@@ -66,7 +66,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
   circuit.onHalfOpen(() => {
     probesBegun = 1;
   });
-  if (onStateChange !== undefined) circuit.onStateChange((state) => onStateChange(STATES[state]));
+  if (onStateChange !== undefined) circuit.onStateChange((state) => tell(onStateChange, STATES[state]));
 
   const refuse = (call: LayerCall): Promise<never> => {
     const retryAfterMs = isProbing() ? undefined : Math.max(0, openUntil - Date.now());
@@ -104,6 +104,15 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
     ),
     { state: (): CircuitState => STATES[circuit.state] },
   );
+}
+
+/** A listener that fails must not fail the call that changed the state. */
+function tell(listener: (state: CircuitState) => void, state: CircuitState): void {
+  try {
+    listener(state);
+  } catch (error) {
+    process.emitWarning(`onStateChange failed: ${String(error)}`, "WaystoneWarning");
+  }
 }
 
 /** Carries a result past the policy. */

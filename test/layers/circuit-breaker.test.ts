@@ -150,6 +150,24 @@ describe("a circuit", () => {
     expect(await first()).toBe(false);
   });
 
+  it("does not fail a call when its listener fails", async () => {
+    const warnings: string[] = [];
+    const listen = (warning: Error): unknown => warnings.push(warning.message);
+    process.on("warning", listen);
+    const { storage, faulty } = await store({
+      minCalls: 1,
+      window: 1,
+      onStateChange: () => {
+        throw new Error("no");
+      },
+    });
+    faulty.disconnect();
+    await expect(storage.getSession("s")).rejects.toMatchObject({ message: "the connection was lost (injected)" });
+    await sleep(10);
+    process.off("warning", listen);
+    expect(warnings).toEqual(["onStateChange failed: Error: no"]);
+  });
+
   it("refuses wrong options", () => {
     for (const options of [
       { threshold: 0 },
