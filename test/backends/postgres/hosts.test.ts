@@ -1,4 +1,5 @@
 // Several hosts in one URL: which of a primary and its standby is used, and what becomes of it when they change.
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hostsOf } from "../../../src/backends/postgres/connection/hosts.js";
 import { postgresStorage } from "../../../src/backends/postgres/index.js";
@@ -80,6 +81,27 @@ describe("a URL with several hosts", () => {
     await using storage = postgresStorage(urlOf([NOWHERE, primary.port], "?target_session_attrs=prefer-standby"));
     expect(await roleOf(storage)).toBe(`the primary, 127.0.0.1:${primary.port}`);
     await storage.createSession("by preference", "ada");
+  });
+
+  it("does not wait long for a host that says nothing", async () => {
+    const silent = createServer();
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const sockets = new Set<Socket>();
+    silent.on("connection", (socket) => sockets.add(socket));
+    const storage = postgresStorage({
+      url: urlOf([port, standby.port, primary.port]),
+      pool: { connectTimeoutMs: 4_000 },
+    });
+    const start = performance.now();
+    expect(await storage.getSession("s")).toMatchObject({ userId: "ada" });
+    expect(performance.now() - start).toBeLessThan(3_500);
+    const next = performance.now();
+    await Promise.all(Array.from({ length: 20 }, () => storage.getSession("s")));
+    expect(performance.now() - next).toBeLessThan(1_000);
+    await storage.close();
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => silent.close(resolve));
   });
 
   it("takes its hosts from parameters too, as libpq does", async () => {

@@ -5,6 +5,9 @@ import { isPoolFull, isRefusal } from "../errors.js";
 import type { Hosts, TargetSession } from "./hosts.js";
 import type { PgClient, PgPool } from "./pg-module.js";
 
+/** How long a host may take before the next one is tried as well, in milliseconds: one that has left the network says nothing at all. */
+const SLOW_MS = 2_000;
+
 /** How long a host that could not be reached is tried last, in milliseconds. */
 const LAST_MS = 5_000;
 
@@ -19,6 +22,12 @@ interface Host {
   readonly pool: PgPool;
   /** By the clock of the process; `-Infinity` for never. */
   failedAt: number;
+}
+
+/** Why hosts are not used. */
+interface Failures {
+  readonly reasons: Map<Host, string>;
+  readonly causes: unknown[];
 }
 
 export class HostPools implements PgPool {
@@ -42,28 +51,20 @@ export class HostPools implements PgPool {
   }
 
   async connect(): Promise<PgClient> {
-    const reasons = new Map<Host, string>();
-    const causes: unknown[] = [];
-    const passes: readonly TargetSession[] = this.#target === "prefer-standby" ? ["standby", "any"] : [this.#target];
-    for (const wanted of passes) {
-      for (const host of this.#inOrder()) {
-        // A standby that is gone is not waited for while there is a primary.
-        if (passes.length > 1 && wanted === "standby" && hasFailed(host)) continue;
-        try {
-          const client = await this.#connectTo(host, wanted);
-          if (client !== undefined) return client;
-          reasons.set(host, "is another kind of server");
-        } catch (error) {
-          if (isRefusal(error) || isPoolFull(error)) throw error;
-          host.failedAt = performance.now();
-          reasons.set(host, "cannot be reached");
-          causes.push(error);
-        }
-      }
-    }
-    const tried = [...reasons].map(([{ name }, reason]) => `${name} ${reason}`);
+    const failures: Failures = { reasons: new Map(), causes: [] };
+    const client =
+      this.#target === "prefer-standby"
+        ? // A standby that is gone is not waited for while there is a primary.
+          ((await this.#firstOf(
+            this.#inOrder().filter((host) => !hasFailed(host)),
+            "standby",
+            failures,
+          )) ?? (await this.#firstOf(this.#inOrder(), "any", failures)))
+        : await this.#firstOf(this.#inOrder(), this.#target, failures);
+    if (client !== undefined) return client;
+    const tried = [...failures.reasons].map(([{ name }, reason]) => `${name} ${reason}`);
     throw new StorageConnectionError(`no host of the URL is ${MEANING[this.#target]}: ${tried.join(", ")}`, {
-      cause: new AggregateError(causes),
+      cause: new AggregateError(failures.causes),
     });
   }
 
@@ -105,6 +106,31 @@ export class HostPools implements PgPool {
       ? this.#hosts.map((host) => ({ host, place: Math.random() })).sort((a, b) => a.place - b.place)
       : this.#hosts.map((host) => ({ host, place: 0 }));
     return hosts.map(({ host }) => host).sort((a, b) => rank(a) - rank(b));
+  }
+
+  /** A connection of the first host that fits. One that is slow to answer is waited for last. */
+  async #firstOf(hosts: readonly Host[], wanted: TargetSession, failures: Failures): Promise<PgClient | undefined> {
+    const late = new Map<Host, Promise<PgClient | undefined>>();
+    try {
+      for (const host of hosts) {
+        const connecting = this.#connectTo(host, wanted);
+        if (this.#hosts.length > 1 && (await isSlow(connecting))) {
+          host.failedAt = performance.now();
+          late.set(host, connecting);
+          continue;
+        }
+        const client = await unlessFailed(host, connecting, failures);
+        if (client !== undefined) return client;
+      }
+      for (const [host, connecting] of late) {
+        late.delete(host);
+        const client = await unlessFailed(host, connecting, failures);
+        if (client !== undefined) return client;
+      }
+      return undefined;
+    } finally {
+      for (const connecting of late.values()) connecting.then((client) => client?.release(), ignore);
+    }
   }
 
   /** `undefined` for a server that is not what is wanted. */
@@ -165,3 +191,40 @@ async function roleOf(client: PgClient): Promise<Role> {
 function hasFailed({ failedAt }: Host): boolean {
   return performance.now() - failedAt < LAST_MS;
 }
+
+/** @throws what other hosts would answer too */
+async function unlessFailed(
+  host: Host,
+  connecting: Promise<PgClient | undefined>,
+  { reasons, causes }: Failures,
+): Promise<PgClient | undefined> {
+  try {
+    const client = await connecting;
+    if (client === undefined) reasons.set(host, "is another kind of server");
+    return client;
+  } catch (error) {
+    if (isRefusal(error) || isPoolFull(error)) throw error;
+    host.failedAt = performance.now();
+    reasons.set(host, "cannot be reached");
+    causes.push(error);
+    return undefined;
+  }
+}
+
+async function isSlow(connecting: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const slow = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, SLOW_MS, true);
+  });
+  try {
+    return await Promise.race([slow, connecting.then(isNot, isNot)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function isNot(): boolean {
+  return false;
+}
+
+function ignore(): void {}
