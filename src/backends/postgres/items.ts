@@ -13,6 +13,7 @@ import {
   bytesBeyond,
   deleteItem,
   ITEM_COLUMNS,
+  type ItemAddress,
   type ItemRow,
   insertItem,
   itemId,
@@ -27,7 +28,13 @@ import { selectCount, selectItems, selectNamespaces, toItemRows, toNamespaceRows
 import { DeclaredDimensions, deleteVectors, forgetDimensions, insertVectors, lockLabel } from "./item-vectors.js";
 import { nearestItems, searchNearest } from "./nearest-items.js";
 import type { Database } from "./store.js";
-import { assertNoVectors, lookForVectors, requireVectors, transactItems } from "./vector-support.js";
+import {
+  assertNoVectors,
+  lockingWithoutVectors,
+  lookForVectors,
+  requireVectors,
+  transactItems,
+} from "./vector-support.js";
 
 export function itemVerbs(database: () => Database): ItemDriver {
   return {
@@ -116,7 +123,7 @@ async function readSteps(db: Database, call: Call, steps: readonly ItemStep[]): 
   }
   return db.snapshot(call, async (tx) => {
     const { tenant } = call;
-    const found = await findItems(tx, tenant, steps.filter(isNamed), false);
+    const found = await findItems(tx, tenant, steps.filter(isNamed));
     const items = new Map(found.map((item) => [nameOf(item), item]));
     return Promise.all(steps.map((step) => runStep({ tx, tenant, now, items, dimensions: null }, step)));
   });
@@ -141,8 +148,7 @@ function writeSteps(db: Database, call: Call, steps: readonly ItemStep[]): Promi
     const { tenant } = call;
     const [dimensions, found] = await Promise.all([
       keepsVectors ? DeclaredDimensions.of(tx, tenant, roots) : null,
-      findItems(tx, tenant, steps.filter(isNamed), true),
-      keepsVectors ? undefined : assertNoVectors(db, tx),
+      lockItems(tx, tenant, steps.filter(isNamed), keepsVectors ? null : db),
     ]);
     const items = new Map(found.map((item) => [nameOf(item), item]));
     const results: ItemStepResult[] = [];
@@ -158,20 +164,32 @@ function nameOf(address: { readonly namespace: readonly string[]; readonly key: 
   return itemId(address).toString("hex");
 }
 
-async function findItems(
+async function findItems(tx: Transaction, tenant: string, addresses: readonly ItemAddress[]): Promise<StoredItem[]> {
+  if (addresses.length === 0) return [];
+  return (await tx.query<ItemRow>(selectNamed(tenant, addresses))).map(toItem);
+}
+
+/** @param withoutVectors the database, for a transaction that knows of no vectors; `null` where they are kept */
+async function lockItems(
   tx: Transaction,
   tenant: string,
-  addresses: readonly { readonly namespace: readonly string[]; readonly key: string }[],
-  lock: boolean,
+  addresses: readonly ItemAddress[],
+  withoutVectors: Database | null,
 ): Promise<StoredItem[]> {
-  if (addresses.length === 0) return [];
+  const locking = sql`${selectNamed(tenant, addresses)} FOR NO KEY UPDATE`;
+  if (withoutVectors === null) return (await tx.query<ItemRow>(locking)).map(toItem);
+  const rows = await tx.query<LockedRow>(lockingWithoutVectors(withoutVectors, locking));
+  assertNoVectors(rows);
+  return rows.filter((row): row is LockedRow & ItemRow => row.key !== null).map(toItem);
+}
+
+/** Without an item there is one row all the same. */
+type LockedRow = { readonly hasVectors: boolean } & (ItemRow | { readonly key: null });
+
+function selectNamed(tenant: string, addresses: readonly ItemAddress[]): Sql {
   const ids = [...new Set(addresses.map(nameOf))];
-  const rows = await tx.query<ItemRow>(
-    sql`SELECT ${ITEM_COLUMNS} FROM @items WHERE tenant = ${tenant}
-      AND item_id = ANY(ARRAY(SELECT decode(id, 'hex') FROM unnest(${ids}::text[]) id))
-      ORDER BY item_id ${lock ? sql`FOR NO KEY UPDATE` : sql``}`,
-  );
-  return rows.map(toItem);
+  return sql`SELECT ${ITEM_COLUMNS} FROM @items WHERE tenant = ${tenant}
+    AND item_id = ANY(ARRAY(SELECT decode(id, 'hex') FROM unnest(${ids}::text[]) id)) ORDER BY item_id`;
 }
 
 async function runStep(steps: Steps, step: ItemStep): Promise<ItemStepResult> {

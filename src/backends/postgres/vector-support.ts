@@ -103,10 +103,18 @@ export async function transactItems<T>(
   }
 }
 
-/** For a transaction without vectors that has locked what it writes. @throws what `transactItems` waits for */
-export async function assertNoVectors(db: Database, tx: Transaction): Promise<void> {
-  const [found] = await tx.query<{ tables: boolean }>(sql`SELECT ${hasVectorTables(db)} AS tables`);
-  if (found?.tables === true) throw new VectorsCame();
+/**
+ * A statement that locks rows, for a transaction without vectors: each row of the result, and one at least, says as of the lock whether
+ * the tables for vectors are there.
+ */
+export function lockingWithoutVectors(db: Database, locking: Sql): Sql {
+  return sql`WITH locked AS MATERIALIZED (${locking})
+    SELECT locked.*, ${hasVectorTables(db)} AS "hasVectors" FROM (VALUES (1)) always LEFT JOIN locked ON true`;
+}
+
+/** @throws what `transactItems` waits for */
+export function assertNoVectors(rows: readonly { readonly hasVectors: boolean }[]): void {
+  if (rows.some(({ hasVectors }) => hasVectors)) throw new VectorsCame();
 }
 
 /** A condition that holds when the tables for vectors are there. */
