@@ -5,7 +5,7 @@ import type { Call } from "../../domain/driver/call.js";
 import { KnownBlocks, threadKey } from "../../domain/segments/known-blocks.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { Connection } from "./connection/connection.js";
-import type { PgPool } from "./connection/pg-module.js";
+import type { PgClient, PgPool } from "./connection/pg-module.js";
 import type { Sql } from "./connection/sql.js";
 import { Statements } from "./connection/statements.js";
 import { Transaction, type TransactionKind } from "./connection/transaction.js";
@@ -24,6 +24,10 @@ export type VectorSupport =
 
 /** What the transaction has read is no longer so: it is to be done again. */
 export class ReadAgain extends Error {}
+
+const ignore = (): void => undefined;
+const listen = (client: PgClient): unknown => client.on("error", ignore);
+const unlisten = (_error: Error, client: PgClient): unknown => client.removeListener("error", ignore);
 
 export class Database {
   readonly options: ResolvedOptions;
@@ -58,6 +62,10 @@ export class Database {
     this.statements = new Statements(options.schema, options.preparedStatements);
     // Without a listener a server's restart would end the process.
     pool.on("error", this.#onPoolError);
+    // Nor may it between the moment in which the pool hands out a connection and that in which a call has it: what the server sends with
+    // its greeting comes before the promise is kept.
+    pool.on("acquire", listen);
+    pool.on("release", unlisten);
   }
 
   now(): number {
@@ -149,6 +157,8 @@ export class Database {
   stop(): void {
     this.#watch.stop();
     this.pool.removeListener("error", this.#onPoolError);
+    this.pool.removeListener("acquire", listen);
+    this.pool.removeListener("release", unlisten);
   }
 
   async #again<T>(call: Call, attempt: () => Promise<T>): Promise<T> {

@@ -72,13 +72,20 @@ export class HostPools implements PgPool {
     await Promise.all(this.#hosts.map(({ pool }) => pool.end()));
   }
 
-  on(event: "error", listener: (error: Error) => void): this {
-    for (const { pool } of this.#hosts) pool.on(event, listener);
+  on(event: "error", listener: (error: Error) => void): this;
+  on(event: "acquire", listener: (client: PgClient) => void): this;
+  on(event: "release", listener: (error: Error, client: PgClient) => void): this;
+  on(event: "error" | "acquire" | "release", listener: (...told: never[]) => void): this {
+    // Each is for the event that it came with.
+    for (const { pool } of this.#hosts) pool.on(event as "error", listener as (error: Error) => void);
     return this;
   }
 
-  removeListener(event: "error", listener: (error: Error) => void): this {
-    for (const { pool } of this.#hosts) pool.removeListener(event, listener);
+  removeListener(event: "error", listener: (error: Error) => void): this;
+  removeListener(event: "acquire", listener: (client: PgClient) => void): this;
+  removeListener(event: "release", listener: (error: Error, client: PgClient) => void): this;
+  removeListener(event: "error" | "acquire" | "release", listener: (...told: never[]) => void): this {
+    for (const { pool } of this.#hosts) pool.removeListener(event as "error", listener as (error: Error) => void);
     return this;
   }
 

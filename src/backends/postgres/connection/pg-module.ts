@@ -22,7 +22,11 @@ export interface PgPool {
   connect(): Promise<PgClient>;
   end(): Promise<void>;
   on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "acquire", listener: (client: PgClient) => void): unknown;
+  on(event: "release", listener: (error: Error, client: PgClient) => void): unknown;
   removeListener(event: "error", listener: (error: Error) => void): unknown;
+  removeListener(event: "acquire", listener: (client: PgClient) => void): unknown;
+  removeListener(event: "release", listener: (error: Error, client: PgClient) => void): unknown;
   /** What it was made with, as far as a health check tells it. */
   readonly options?: { readonly max?: number | undefined };
   readonly totalCount: number;
