@@ -9,6 +9,12 @@ let started: Promise<pg.Pool> | undefined;
 let schemas = 0;
 const free: string[] = [];
 
+/** The pool of this process's server, which takes seconds to start. */
+export function pglitePool(): Promise<pg.Pool> {
+  started ??= startWithVectors();
+  return started;
+}
+
 /** The extension is in a schema that no search path names. */
 async function startWithVectors(): Promise<pg.Pool> {
   const pool = await startPglite();
@@ -19,8 +25,7 @@ async function startWithVectors(): Promise<pg.Pool> {
 export const pgliteFactory: StorageFactory = {
   supports: { reopen: true, secondHandle: true, clock: true, vectors: true },
   create: async () => {
-    started ??= startWithVectors();
-    const pool = await started;
+    const pool = await pglitePool();
     schemas += 1;
     const schema = free.pop() ?? `waystone ${schemas}`;
     return {

@@ -1,7 +1,7 @@
 // The conformance kit's clauses about items on PostgreSQL with pgvector, which runs inside the process.
-import { describe, it } from "vitest";
+import { beforeAll, describe, it } from "vitest";
 import { CLAUSE_GROUPS, describeStorage, vitestRunner } from "../../../src/testing/index.js";
-import { pgliteFactory } from "../../testing/pglite-factory.js";
+import { pgliteFactory, pglitePool } from "../../testing/pglite-factory.js";
 
 const GROUPS = [
   "items",
@@ -24,6 +24,8 @@ const chosen = new Set(
   CLAUSE_GROUPS.filter(({ name }) => GROUPS.includes(name)).flatMap(({ clauses }) => clauses.map(({ name }) => name)),
 );
 for (const name of NEEDS_CONNECTIONS) chosen.delete(name);
+
+beforeAll(() => pglitePool().then(() => undefined), 180_000);
 
 describeStorage("postgres with pgvector", pgliteFactory, vitestRunner({ describe, it }), {
   filter: (name) => chosen.has(name),

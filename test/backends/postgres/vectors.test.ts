@@ -53,7 +53,7 @@ describe("a server without pgvector", () => {
   });
 });
 
-describe("a server with pgvector", () => {
+describe("a server with pgvector", { timeout: 180_000 }, () => {
   const servers: Promise<pg.Pool>[] = [];
   let shared: Promise<pg.Pool> | undefined;
   let schemas = 0;
