@@ -1,6 +1,9 @@
 /** `waystone/layers`: what stands between an application and its storage. `docs/layers.md` says which, and in which order. */
 import "../require-node.js";
 
+export { type CacheLayer, type CacheOptions, cache } from "./cache/cache.js";
+export type { ChangeFeed, StoreChange } from "./cache/change-feed.js";
+export type { CacheStats } from "./cache/entries.js";
 export {
   type CircuitBreakerLayer,
   type CircuitBreakerOptions,

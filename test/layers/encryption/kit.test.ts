@@ -36,9 +36,9 @@ describeStorage("sqlite, encrypted", encrypted(sqliteFactory), runner, { scale: 
 
 describe("an encrypted store agrees with the reference model on random programs", () => {
   it.each<[string, StorageFactory, number]>([
-    ["memory", encrypted(memoryFactory), 150],
-    ["memory, metadata encrypted too", encrypted(memoryFactory, { metadata: true, vectors: "plain" }), 150],
-    ["sqlite", encrypted(sqliteFactory), 30],
+    ["memory", encrypted(memoryFactory), 80],
+    ["memory, metadata encrypted too", encrypted(memoryFactory, { metadata: true, vectors: "plain" }), 60],
+    ["sqlite", encrypted(sqliteFactory), 15],
   ])("%s", { timeout: 600_000 }, async (_name, factory, programs) => {
     expect(await runPrograms(fc, factory, { programs, commands: 60 })).toBeGreaterThan(0);
   });
