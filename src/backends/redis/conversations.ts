@@ -1,5 +1,6 @@
 /** Conversations of the Redis backend (C1-C6). */
-import type { ConversationDriver } from "../../domain/driver/storage-driver.js";
+import type { Call } from "../../domain/driver/call.js";
+import type { ConversationDriver, HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
 import { ADD_MESSAGES, DELETE_MESSAGES, GET_HISTORY } from "./lua/conversations.js";
@@ -24,7 +25,10 @@ export function conversationVerbs(connection: () => Connection): ConversationDri
       });
     },
 
-    async getHistory(call, sessionId, { limit, before, after, roles }) {
+    async getHistory(call, sessionId, window) {
+      const { limit, before, after, roles } = window;
+      const read = roles === null ? await readWindow(connection(), call, sessionId, window) : undefined;
+      if (read !== undefined) return read;
       const entries = await connection().run<Entry[]>(call, GET_HISTORY, [
         sessionId,
         limit,
@@ -47,6 +51,28 @@ export function conversationVerbs(connection: () => Connection): ConversationDri
       return reply[1] as number;
     },
   };
+}
+
+/** A window by plain commands; `undefined` where a script has to decide whether the session has expired. */
+async function readWindow(
+  connection: Connection,
+  call: Call,
+  sessionId: string,
+  { limit, before, after }: HistoryWindow,
+): Promise<StoredMessage[] | undefined> {
+  if (connection.expiring.sessions) return undefined;
+  const key = connection.keyOf(call.tenant);
+  const [from, to] = [after === null ? "-" : after + 1, before === null ? "+" : Math.max(0, before - 1)];
+  const range =
+    after === null
+      ? (["xrevrange", `${key}:m:${sessionId}`, to, from, "COUNT", limit] as const)
+      : (["xrange", `${key}:m:${sessionId}`, from, to, "COUNT", limit] as const);
+  const read = await connection.read(call, [["hget", `${key}:s:${sessionId}`, "t"], range]);
+  if (read === undefined) return undefined;
+  const [ttl, entries] = read as [string | null, Entry[]];
+  if (ttl === null) return (after === null ? entries.reverse() : entries).map(toMessage);
+  connection.expiring.sessions = true;
+  return undefined;
 }
 
 export function toMessage([id, fields]: Entry): StoredMessage {

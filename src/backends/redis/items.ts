@@ -6,7 +6,7 @@ import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import { assertItemVersion } from "../../domain/items.js";
 import type { Connection } from "./connection/connection.js";
 import { ItemBatch } from "./item-batch.js";
-import { boundsOf, itemPlace } from "./item-rows.js";
+import { boundsOf, type ItemAddress, itemPlace, parseItem } from "./item-rows.js";
 import { countItems, listNamespaces, searchItems } from "./item-search.js";
 import { DELETE_ITEMS, RUN_STEPS } from "./lua/items.js";
 
@@ -16,7 +16,12 @@ const LONGEST_PAUSE_MS = 20;
 export function itemVerbs(connection: () => Connection): ItemDriver {
   const inTurn = turns();
   return {
-    runItemSteps(call, steps) {
+    async runItemSteps(call, steps) {
+      const [only] = steps;
+      if (steps.length === 1 && only?.kind === "get" && !only.refreshTtl) {
+        const read = await readItem(connection(), call, only);
+        if (read !== undefined) return [read];
+      }
       if (!steps.some(isWrite)) return new ItemBatch(connection(), call, steps).run();
       if (steps.every(isSimple)) return runSteps(connection(), call, steps);
       // Batches of this process that would only disturb each other wait for their turn.
@@ -31,6 +36,19 @@ export function itemVerbs(connection: () => Connection): ItemDriver {
 
     deleteItems: (call, prefix) => connection().run(call, DELETE_ITEMS, boundsOf(prefix)),
   };
+}
+
+/** An item by one plain command; `undefined` for one that may have expired, of which a script has to decide by the server's time. */
+async function readItem(connection: Connection, call: Call, address: ItemAddress): Promise<ItemStepResult | undefined> {
+  if (connection.expiring.items) return undefined;
+  const read = await connection.read(call, [["hget", `${connection.keyOf(call.tenant)}:it`, itemPlace(address)]]);
+  if (read === undefined) return undefined;
+  const [text] = read as [string | null];
+  if (text === null) return { kind: "get", item: undefined };
+  const { item } = parseItem(address, text);
+  if (item.expiresAt === null) return { kind: "get", item };
+  connection.expiring.items = true;
+  return undefined;
 }
 
 type SimpleStep = Extract<ItemStep, { readonly kind: "put" | "get" | "delete" }>;

@@ -72,3 +72,9 @@ export function parseSession(sessionId: string, fields: readonly string[]): Sess
 export function toStoredSession(sessionId: string, fields: readonly string[]): StoredSession {
   return parseSession(sessionId, fields).session;
 }
+
+/** A hash as `ioredis` gives it, in the form in which scripts give one. */
+export function flatFields(reply: unknown): readonly string[] {
+  if (Array.isArray(reply)) return reply as string[];
+  return Object.entries(reply as { readonly [name: string]: string }).flat();
+}

@@ -17,7 +17,7 @@ import {
 } from "./lua/sessions.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 import { listSessions } from "./session-listing.js";
-import { metadataField, metadataFields, sessionFields, toStoredSession } from "./session-rows.js";
+import { flatFields, metadataField, metadataFields, sessionFields, toStoredSession } from "./session-rows.js";
 
 /** What one step of a cleanup looks at: sessions to count, items to remove. */
 const COUNTED_AT_ONCE = 500;
@@ -40,6 +40,11 @@ export function sessionVerbs(connection: () => Connection): SessionDriver {
     },
 
     async getSessions(call, sessionIds) {
+      const [only] = sessionIds;
+      if (sessionIds.length === 1 && only !== undefined) {
+        const read = await readSession(connection(), call, only);
+        if (read !== undefined) return [read.session];
+      }
       const rows = await connection().run<(Row | null)[]>(call, GET_SESSIONS, sessionIds);
       return sessionIds.map((sessionId, i) => {
         const row = rows[i];
@@ -91,6 +96,23 @@ export function sessionVerbs(connection: () => Connection): SessionDriver {
     cleanupSessions: (call, cleanup) =>
       cleanup.dryRun ? countDue(connection(), call, cleanup) : clean(connection(), call, cleanup),
   };
+}
+
+/** A session by one plain command; `undefined` for one that may have expired, of which a script has to decide by the server's time. */
+async function readSession(
+  connection: Connection,
+  call: Call,
+  sessionId: string,
+): Promise<{ readonly session: StoredSession | undefined } | undefined> {
+  if (connection.expiring.sessions) return undefined;
+  const read = await connection.read(call, [["hgetall", `${connection.keyOf(call.tenant)}:s:${sessionId}`]]);
+  if (read === undefined) return undefined;
+  const fields = flatFields(read[0]);
+  if (fields.length === 0) return { session: undefined };
+  const session = toStoredSession(sessionId, fields);
+  if (session.ttlMs === null) return { session };
+  connection.expiring.sessions = true;
+  return undefined;
 }
 
 async function create(

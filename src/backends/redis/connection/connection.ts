@@ -27,9 +27,15 @@ export class Connection {
   readonly client: RedisClient;
   readonly cluster: boolean;
   readonly #keys = new Map<string, string>();
+  #corked = false;
   readonly #onError = (error: Error): void => {
     this.lastError = error;
   };
+  /**
+   * Whether sessions and items that expire were met: of those a script decides by the server's time, and plain commands are not tried
+   * first any more.
+   */
+  readonly expiring: { sessions: boolean; items: boolean };
   /** Why the connection was last lost or could not be made. */
   lastError: Error | undefined;
 
@@ -37,6 +43,7 @@ export class Connection {
     this.options = options;
     this.client = client;
     this.cluster = isCluster(client);
+    this.expiring = { sessions: options.sessionTtlMs !== null, items: false };
     // Without a listener a server's restart would end the process.
     client.on("error", this.#onError);
     client.on("node error", this.#onError);
@@ -87,6 +94,25 @@ export class Connection {
     }
   }
 
+  /**
+   * Reads keys of one slot with plain commands, which cost the server a fraction of what a script does; they are carried out one behind the other. `undefined`
+   * where the server refuses one, as it does while keys are moving: a script says why.
+   */
+  async read(
+    call: Call,
+    commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
+  ): Promise<unknown[] | undefined> {
+    if (this.client.status !== "ready") await this.#ready(call, false);
+    if (call.cancelled) throw call.cancellation();
+    this.#cork();
+    try {
+      return await Promise.all(commands.map(([name, ...args]) => this.client.call(name, args)));
+    } catch (error) {
+      if (replyCode(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
   /** Runs a command that is about a server, not about a tenant. */
   async command<Reply>(call: Call, name: string, args: readonly RedisArgument[], node?: RedisClient): Promise<Reply> {
     const client = node ?? this.client;
@@ -126,8 +152,22 @@ export class Connection {
 
   #evaluate(call: Call, script: Script, name: "eval" | "evalsha", command: RedisArgument[]): Promise<unknown> {
     const { client } = this;
+    this.#cork();
     if (script.writes && this.options.waitReplicas > 0) return this.#replicated(call, name, command);
     return script.binary ? client.callBuffer(name, command) : client.call(name, command);
+  }
+
+  /** What callers send in one turn of the event loop leaves as one piece: a system call for each would cost more than the commands. */
+  #cork(): void {
+    if (this.#corked) return;
+    const { stream } = this.client as { readonly stream?: Corkable };
+    if (stream === undefined || typeof stream.cork !== "function") return;
+    this.#corked = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      stream.uncork();
+    });
   }
 
   /** The write, and behind it on the same connection the wait for those that must have it. */
@@ -155,13 +195,13 @@ export class Connection {
   /** Waits until commands can be sent, as long as the call and the options allow. */
   async #ready(call: Call, first: boolean): Promise<void> {
     const { client } = this;
-    const end = performance.now() + Math.min(call.remainingMs(), this.options.connectTimeoutMs);
+    const end = performance.now() + this.options.connectTimeoutMs;
     let arrived: (() => void) | undefined;
     const wake = (): void => arrived?.();
     client.on("ready", wake);
     try {
       while (client.status !== "ready") {
-        if (call.cancelled) throw call.cancellation();
+        if (call.cancelled || call.remainingMs() === 0) throw call.cancellation();
         const refused = first && this.lastError !== undefined && isConnectionFailure(this.lastError);
         const denied = replyCode(this.lastError);
         if (client.status === "end" || refused || denied === "WRONGPASS" || denied === "NOAUTH") {
@@ -180,6 +220,12 @@ export class Connection {
       client.removeListener("ready", wake);
     }
   }
+}
+
+/** The socket of a client that is not a cluster's. */
+interface Corkable {
+  cork(): void;
+  uncork(): void;
 }
 
 interface Pipelined {

@@ -17,10 +17,10 @@ export const STORE_CHECKPOINT: Script = new Script("write", [
   `
 local id, namespace, checkpoint, session = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local place = namespace .. '\\0' .. checkpoint
-touchAll(threadKeys(id))
+touchKeys(threadKeys, id)
 local owner
 if session ~= '' then
-  touch(B .. 's:' .. session, B .. 'lc:' .. session, B .. 'lu:' .. session)
+  if CLUSTER then touch(B .. 's:' .. session, B .. 'lc:' .. session, B .. 'lu:' .. session) end
   owner = headOf(session)
   if not owner then return { 'N' } end
 end
@@ -64,7 +64,7 @@ local seq, createdAt, size, needs, replaced
 if before then
   seq, createdAt, size, needs, replaced = headerOf(before)
 else
-  seq, createdAt = int(tonumber(thread[4]) + 1), int(NOW)
+  seq, createdAt = int(tonumber(thread[4]) + 1), int(now())
 end
 putBlocks(id, names, values, root)
 if replaced then release(id, replaced) end
@@ -147,7 +147,7 @@ export const GET_CHECKPOINT: Script = new Script(
     PARTS,
     `
 local id, namespace = ARGV[3], ARGV[4]
-touchAll(threadKeys(id))
+touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone then return {} end
 local checkpoint = ARGV[5] ~= '' and ARGV[5] or lastOf(id, namespace)
@@ -178,7 +178,7 @@ export const LIST_CHECKPOINTS: Script = new Script(
     PARTS,
     `
 local id, one, namespace, limit, bound, desc = ARGV[3], ARGV[4] == '1', ARGV[5], ARGV[6], ARGV[7], ARGV[8] == 'desc'
-touchAll(threadKeys(id))
+touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone then return {} end
 local places
@@ -217,7 +217,7 @@ export const PUT_WRITES: Script = new Script("write", [
   REMOVAL,
   `
 local id, place = ARGV[3], ARGV[4] .. '\\0' .. ARGV[5] .. '\\0'
-touchAll(threadKeys(id))
+touchKeys(threadKeys, id)
 local thread, gone, linked = threadOf(id)
 if ARGV[7] ~= '' then
   local lease = (not gone) and call('GET', B .. 'lt:' .. id) or false
@@ -250,7 +250,7 @@ export const GET_WRITES: Script = new Script("read", [
   THREAD,
   WRITES,
   `
-touchAll(threadKeys(ARGV[3]))
+touchKeys(threadKeys, ARGV[3])
 local thread, gone = threadOf(ARGV[3])
 if not thread or gone then return {} end
 return writesOf(ARGV[3], ARGV[4] .. '\\0' .. ARGV[5])

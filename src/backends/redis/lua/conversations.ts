@@ -13,7 +13,7 @@ export const ADD_MESSAGES: Script = new Script("write", [
   `
 local id, token = ARGV[3], ARGV[4]
 local s, m, i, r = B .. 's:' .. id, B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id
-touch(s, m, i, r)
+if CLUSTER then touch(s, m, i, r) end
 local h = headOf(id)
 if not h then return { 'N' } end
 if token ~= '' then
@@ -21,7 +21,7 @@ if token ~= '' then
   if tokenOf(lease) ~= token then return { 'F', lease } end
 end
 local first = tonumber(h[5] or '0')
-local seq, now, results = first, int(NOW), { 'O' }
+local seq, moment, results = first, int(now()), { 'O' }
 for at = 5, #ARGV, 6 do
   local known = ARGV[at] == '1' and call('HGET', i, ARGV[at + 1])
   if known then
@@ -30,7 +30,7 @@ for at = 5, #ARGV, 6 do
   else
     seq = seq + 1
     local name = int(seq)
-    local time = ARGV[at + 3] == '' and now or ARGV[at + 3]
+    local time = ARGV[at + 3] == '' and moment or ARGV[at + 3]
     call('XADD', m, name .. '-0', 'i', ARGV[at + 1], 'r', ARGV[at + 2], 't', time, 'd', ARGV[at + 4], 'b', ARGV[at + 5])
     call('HSET', i, ARGV[at + 1], name)
     call('ZADD', r, 0, ARGV[at + 2] .. '\\0' .. pad(seq))
@@ -55,7 +55,7 @@ export const GET_HISTORY: Script = new Script("read", [
   `
 local id, limit, from, to, oldest = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7] == '1'
 local m, r = B .. 'm:' .. id, B .. 'r:' .. id
-touch(B .. 's:' .. id, m)
+if CLUSTER then touch(B .. 's:' .. id, m) end
 if not headOf(id) then return {} end
 if #ARGV == 7 then
   if from == '' then from = '-' end
@@ -66,7 +66,7 @@ if #ARGV == 7 then
   for a = 1, math.floor(n / 2) do newest[a], newest[n + 1 - a] = newest[n + 1 - a], newest[a] end
   return newest
 end
-touch(m, r)
+if CLUSTER then touch(m, r) end
 local seqs = {}
 for at = 8, #ARGV do
   local low = '[' .. ARGV[at] .. '\\0' .. (from == '' and '' or pad(tonumber(from)))
@@ -92,7 +92,7 @@ export const DELETE_MESSAGES: Script = new Script("write", [
   `
 local id, token = ARGV[3], ARGV[4]
 local m, i, r = B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id
-touch(B .. 's:' .. id, m, i, r)
+if CLUSTER then touch(B .. 's:' .. id, m, i, r) end
 local h = headOf(id)
 if not h then return { 'N' } end
 if token ~= '' then

@@ -60,7 +60,7 @@ local function isStored(group)
   end
   local row = call('HGET', B .. 'it', group.id)
   local expires = row and string.match(row, '^%S+ %S+ %S+ %S+ (%S+) ')
-  return row and (expires == '-' or NOW < tonumber(expires))
+  return row and (expires == '-' or now() < tonumber(expires))
 end
 -- The position of a row whose id its subject has already; 'M' for a place that somebody else has taken.
 local function refusal(group)
@@ -90,7 +90,7 @@ local function refusal(group)
 end
 local begun = {}
 for g, group in ipairs(groups) do
-  touch(B .. 't:' .. group.id)
+  if CLUSTER then touch(B .. 't:' .. group.id) end
   local found = refusal(group)
   if found then return { 'R', g - 1, found } end
   if conflict == 'error' and group.continued == '' then
@@ -105,11 +105,11 @@ if CLUSTER then
       touchSession(group.id)
       if group.context ~= '' then touch(B .. 'x:' .. group.context, B .. 'xs:' .. group.context) end
     elseif group.kind == 'thread' then
-      touchAll(threadKeys(group.id))
+      touchKeys(threadKeys, group.id)
     elseif group.kind == 'task_context' then
-      touch(B .. 'x:' .. group.id, B .. 'xs:' .. group.id, B .. 'xv:' .. group.id)
+      if CLUSTER then touch(B .. 'x:' .. group.id, B .. 'xs:' .. group.id, B .. 'xv:' .. group.id) end
     else
-      touch(B .. 'it', B .. 'ip')
+      if CLUSTER then touch(B .. 'it', B .. 'ip') end
     end
   end
 end

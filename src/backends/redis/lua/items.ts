@@ -7,10 +7,10 @@ import { Script } from "./script.js";
 
 const ROWS = `
 local IT, IP, IX = B .. 'it', B .. 'ip', B .. 'ix'
-touch(IT, IP)
+if CLUSTER then touch(IT, IP) end
 local function isExpired(row)
   local expires = string.match(row, '^%d+ %-?%d+ %-?%d+ %-?%d* (%-?%d*) ')
-  return expires ~= '' and expires ~= '-' and NOW >= tonumber(expires)
+  return expires ~= '' and expires ~= '-' and now() >= tonumber(expires)
 end
 local function putRow(place, row, expires)
   if call('HSET', IT, place, row) == 1 then call('ZADD', IP, 0, place) end
@@ -22,7 +22,7 @@ local function removeRow(place)
   call('ZREM', IX, place)
 end
 local function sweepItems(limit)
-  local due = call('ZRANGEBYSCORE', IX, '-inf', int(NOW), 'LIMIT', 0, limit)
+  local due = call('ZRANGEBYSCORE', IX, '-inf', int(now()), 'LIMIT', 0, limit)
   for _, place in ipairs(due) do removeRow(place) end
   return #due
 end
@@ -36,7 +36,7 @@ export const RUN_STEPS: Script = new Script("write", [
   COMMON,
   ROWS,
   `
-local now, results, known, changed, order = int(NOW), { 'O' }, {}, {}, {}
+local moment, results, known, changed, order = int(now()), { 'O' }, {}, {}, {}
 local function look(place)
   if known[place] == nil then
     local row = call('HGET', IT, place)
@@ -61,16 +61,16 @@ for at = 3, #ARGV, 5 do
     return { 'C', (at - 3) / 5, before and int(before[1]) or false }
   end
   if kind == 'p' then
-    local updated = before and math.max(tonumber(before[3]), NOW) or NOW
-    local row = { (before and before[1] or 0) + 1, before and before[2] or now, int(updated), '-', '-', ARGV[at + 4] }
+    local updated = before and math.max(tonumber(before[3]), now()) or now()
+    local row = { (before and before[1] or 0) + 1, before and before[2] or moment, int(updated), '-', '-', ARGV[at + 4] }
     if option ~= '' then
-      row[4], row[5], expiring = option, int(NOW + tonumber(option)), true
+      row[4], row[5], expiring = option, int(now() + tonumber(option)), true
     end
     set(place, row)
     results[#results + 1] = { int(row[1]), row[2], row[3], row[5] }
   elseif kind == 'g' then
     if before and option == '1' and before[4] ~= '-' then
-      before = { before[1], before[2], before[3], before[4], int(NOW + tonumber(before[4])), before[6] }
+      before = { before[1], before[2], before[3], before[4], int(now() + tonumber(before[4])), before[6] }
       set(place, before)
     end
     results[#results + 1] = before and { int(before[1]), before[2], before[3], before[5], before[4], before[6] } or false
@@ -100,7 +100,7 @@ export const READ_ITEMS: Script = new Script("read", [
   COMMON,
   ROWS,
   `
-local found = { int(NOW), call('HGET', T, 'items') or '0' }
+local found = { int(now()), call('HGET', T, 'items') or '0' }
 for at = 3, #ARGV do found[at] = call('HGET', IT, ARGV[at]) end
 return found
 `,
@@ -145,7 +145,7 @@ if ARGV[5] == 'asc' then
 else
   places = call('ZREVRANGEBYLEX', IP, ARGV[4], ARGV[3], 'LIMIT', 0, ARGV[6])
 end
-local found = { int(NOW) }
+local found = { int(now()) }
 for n, place in ipairs(places) do
   local row = call('HGET', IT, place)
   found[2 * n] = place
@@ -160,13 +160,13 @@ export const DELETE_ITEMS: Script = new Script("write", [
   COMMON,
   ROWS,
   `
-touch(IX)
+if CLUSTER then touch(IX) end
 local count = 0
 local whole = ARGV[3] == '-'
 local places = whole and call('ZRANGE', IP, 0, -1) or call('ZRANGEBYLEX', IP, ARGV[3], ARGV[4])
 if #places == 0 then return 0 end
 local expired = {}
-for _, place in ipairs(call('ZRANGEBYSCORE', IX, '-inf', int(NOW))) do expired[place] = true end
+for _, place in ipairs(call('ZRANGEBYSCORE', IX, '-inf', int(now()))) do expired[place] = true end
 for _, place in ipairs(places) do
   if not expired[place] then count = count + 1 end
 end

@@ -5,7 +5,7 @@ import { Script } from "./script.js";
 const SUBJECT = `
 local kind, id = ARGV[3], ARGV[4]
 local place = B .. (kind == 'session' and 'ls:' or 'lt:') .. id
-touch(B .. (kind == 'session' and 's:' or 't:') .. id, place)
+if CLUSTER then touch(B .. (kind == 'session' and 's:' or 't:') .. id, place) end
 local gone = false
 if kind == 'session' then
   gone = not headOf(id) and call('EXISTS', B .. 's:' .. id) == 1
@@ -27,19 +27,19 @@ export const ACQUIRE_LEASE: Script = new Script("write", [
 local owner, ttl = ARGV[5], ARGV[6]
 if lease then
   local expires, holder = string.match(lease, '^%d+ %d+ %-?%d+ (%-?%d+) (.*)$')
-  if holder ~= owner and NOW < tonumber(expires) then return { 'H', lease } end
+  if holder ~= owner and now() < tonumber(expires) then return { 'H', lease } end
 end
 if gone then
   if kind == 'session' then
     touchSession(id)
     removeSession(id)
   else
-    touchAll(threadKeys(id))
+    touchKeys(threadKeys, id)
     removeThread(id)
   end
 end
 local token = call('HINCRBY', T, 'token', 1)
-lease = int(token) .. ' ' .. ttl .. ' ' .. int(NOW) .. ' ' .. int(NOW + tonumber(ttl)) .. ' ' .. owner
+lease = int(token) .. ' ' .. ttl .. ' ' .. int(now()) .. ' ' .. int(now() + tonumber(ttl)) .. ' ' .. owner
 call('SET', place, lease)
 return { 'O', lease }
 `,
@@ -56,7 +56,7 @@ export const RENEW_LEASE: Script = new Script("write", [
 if tokenOf(lease) ~= ARGV[5] then return { 'F', lease } end
 local ttl, acquired, owner = string.match(lease, '^%d+ (%d+) (%-?%d+) %-?%d+ (.*)$')
 if ARGV[6] ~= '' then ttl = ARGV[6] end
-lease = ARGV[5] .. ' ' .. ttl .. ' ' .. acquired .. ' ' .. int(NOW + tonumber(ttl)) .. ' ' .. owner
+lease = ARGV[5] .. ' ' .. ttl .. ' ' .. acquired .. ' ' .. int(now() + tonumber(ttl)) .. ' ' .. owner
 call('SET', place, lease)
 return { 'O', lease }
 `,

@@ -9,12 +9,16 @@
 export const COMMON = `
 local call, T = redis.call, KEYS[1]
 local B, CLUSTER = T .. ':', ARGV[2] == '1'
-local NOW
-if ARGV[1] == '' then
-  local t = call('TIME')
-  NOW = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
-else
-  NOW = tonumber(ARGV[1])
+local instant
+local function now()
+  if instant then return instant end
+  if ARGV[1] == '' then
+    local t = call('TIME')
+    instant = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  else
+    instant = tonumber(ARGV[1])
+  end
+  return instant
 end
 local function int(n) return string.format('%.0f', n) end
 local function pad(n) return string.format('%016.0f', n) end
@@ -25,6 +29,9 @@ end
 local function touchAll(keys)
   if not CLUSTER then return end
   for i = 1, #keys, 1000 do call('EXISTS', T, unpack(keys, i, math.min(i + 999, #keys))) end
+end
+local function touchKeys(keysOf, id)
+  if CLUSTER then touchAll(keysOf(id)) end
 end
 -- A command with more arguments than one call takes.
 local function many(command, key, list, first, last)
@@ -41,16 +48,16 @@ end
 -- updatedAt, user, ttl, context, lastSeq, messageCount of a session that is there for readers
 local function headOf(id)
   local h = call('HMGET', B .. 's:' .. id, 'a', 'u', 't', 'x', 'l', 'n')
-  if not h[1] or (h[3] and NOW >= tonumber(h[1]) + tonumber(h[3])) then return nil end
+  if not h[1] or (h[3] and now() >= tonumber(h[1]) + tonumber(h[3])) then return nil end
   return h
 end
 local function stamp(id, h)
-  if NOW <= tonumber(h[1]) then return end
-  local a = int(NOW)
+  if now() <= tonumber(h[1]) then return end
+  local a = int(now())
   call('HSET', B .. 's:' .. id, 'a', a)
   call('ZADD', B .. 'su', a, id)
   call('ZADD', B .. 'uu:' .. h[2], a, id)
-  if h[3] then call('ZADD', B .. 'sx', int(NOW + tonumber(h[3])), id) end
+  if h[3] then call('ZADD', B .. 'sx', int(now() + tonumber(h[3])), id) end
 end
 local function insertSession(id, fields)
   local row = {}
@@ -87,7 +94,7 @@ local function threadOf(id)
   local h = call('HMGET', B .. 't:' .. id, 's', 'c', 'a', 'l', 'k', 'g')
   if not h[2] then return nil, false, nil end
   if not h[1] then return h, false, nil end
-  touch(B .. 's:' .. h[1])
+  if CLUSTER then touch(B .. 's:' .. h[1]) end
   local owner = headOf(h[1])
   return h, owner == nil, owner
 end
@@ -102,8 +109,8 @@ end
 -- After a write: the thread moves, and with it the session that it is linked to.
 local function touchThread(id, thread, session, owner)
   local a = thread[3]
-  if NOW > tonumber(a) then
-    a = int(NOW)
+  if now() > tonumber(a) then
+    a = int(now())
     call('HSET', B .. 't:' .. id, 'a', a)
     call('ZADD', B .. 'tu', a, id)
     if session then call('ZADD', B .. 'lu:' .. session, a, id) end
@@ -120,10 +127,10 @@ local function touchThread(id, thread, session, owner)
   if session then stamp(session, owner) end
 end
 local function beginThread(id)
-  local now = int(NOW)
-  call('HSET', B .. 't:' .. id, 'c', now, 'a', now, 'l', '0', 'k', '0')
-  placeThread(id, nil, now, now)
-  return { false, now, now, '0', '0', false }
+  local moment = int(now())
+  call('HSET', B .. 't:' .. id, 'c', moment, 'a', moment, 'l', '0', 'k', '0')
+  placeThread(id, nil, moment, moment)
+  return { false, moment, moment, '0', '0', false }
 end
 local function unhex(text)
   return (string.gsub(text, '..', function(pair) return string.char(tonumber(pair, 16)) end))
@@ -239,7 +246,7 @@ local function touchSession(id)
   touchAll(keys)
   local context = call('HGET', B .. 's:' .. id, 'x')
   if context then touch(B .. 'x:' .. context, B .. 'xs:' .. context, B .. 'xv:' .. context) end
-  for _, thread in ipairs(call('ZRANGE', B .. 'lc:' .. id, 0, -1)) do touchAll(threadKeys(thread)) end
+  for _, thread in ipairs(call('ZRANGE', B .. 'lc:' .. id, 0, -1)) do touchKeys(threadKeys, thread) end
 end
 local function removeSession(id)
   local h = call('HMGET', B .. 's:' .. id, 'u', 's', 'n', 'q', 'e', 'x')
@@ -260,7 +267,7 @@ local function removeSession(id)
 end
 -- A few sessions that have expired go with each that is made to expire: they never become many.
 local function sweepSessions(limit)
-  local due = call('ZRANGEBYSCORE', B .. 'sx', '-inf', int(NOW), 'LIMIT', 0, limit)
+  local due = call('ZRANGEBYSCORE', B .. 'sx', '-inf', int(now()), 'LIMIT', 0, limit)
   for _, id in ipairs(due) do
     touchSession(id)
     removeSession(id)

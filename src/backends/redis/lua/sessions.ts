@@ -15,7 +15,7 @@ export const CREATE_SESSIONS: Script = new Script("write", [
 local new, at = {}, 4
 for n = 1, tonumber(ARGV[3]) do
   local id, length = ARGV[at], tonumber(ARGV[at + 1])
-  local fields = { 'c', int(NOW), 'a', int(NOW) }
+  local fields = { 'c', int(now()), 'a', int(now()) }
   for i = 1, length do fields[4 + i] = ARGV[at + 1 + i] end
   new[n] = { id, fields }
   at = at + 2 + length
@@ -30,7 +30,7 @@ for _, each in ipairs(new) do
   insertSession(each[1], each[2])
 end
 if not CLUSTER then sweepSessions(2) end
-return { 'O', int(NOW) }
+return { 'O', int(now()) }
 `,
 ]);
 
@@ -44,7 +44,7 @@ for i = 3, #ARGV do
   local gone = #row == 0
   if not gone then
     local h = call('HMGET', B .. 's:' .. ARGV[i], 'a', 't')
-    gone = h[2] and NOW >= tonumber(h[1]) + tonumber(h[2])
+    gone = h[2] and now() >= tonumber(h[1]) + tonumber(h[2])
   end
   found[i - 2] = (not gone) and row or false
 end
@@ -75,7 +75,7 @@ if key ~= '' then
   local known = call('HGET', k, key)
   if known then
     local at, earlier, stop = string.match(known, '^(%-?%d+) (%x+)\\n()')
-    if NOW < tonumber(at) + 86400000 then
+    if now() < tonumber(at) + 86400000 then
       if earlier ~= digest then return { 'D', earlier } end
       return { 'O', cmsgpack.unpack(string.sub(known, stop)) }
     end
@@ -103,12 +103,12 @@ if #ARGV > 12 + sets then many('HDEL', s, ARGV, 13 + sets, #ARGV) end
 stamp(id, h)
 local result = call('HGETALL', s)
 if key ~= '' then
-  for _, old in ipairs(call('ZRANGEBYSCORE', kt, '-inf', int(NOW - 86400000), 'LIMIT', 0, 2)) do
+  for _, old in ipairs(call('ZRANGEBYSCORE', kt, '-inf', int(now() - 86400000), 'LIMIT', 0, 2)) do
     call('ZREM', kt, old)
     call('HDEL', k, old)
   end
-  call('HSET', k, key, int(NOW) .. ' ' .. digest .. '\\n' .. cmsgpack.pack(result))
-  call('ZADD', kt, int(NOW), key)
+  call('HSET', k, key, int(now()) .. ' ' .. digest .. '\\n' .. cmsgpack.pack(result))
+  call('ZADD', kt, int(now()), key)
 end
 return { 'O', result }
 `,
@@ -191,7 +191,7 @@ return #due + (#due < limit and sweepSessions(limit - #due) or 0)
 export const COUNT_DUE_SESSIONS: Script = new Script("read", [
   COMMON,
   `
-local expired = call('ZRANGEBYSCORE', B .. 'sx', '-inf', int(NOW), 'LIMIT', ARGV[4], ARGV[5])
+local expired = call('ZRANGEBYSCORE', B .. 'sx', '-inf', int(now()), 'LIMIT', ARGV[4], ARGV[5])
 local more = 0
 for _, id in ipairs(expired) do
   local a = call('HGET', B .. 's:' .. id, 'a')

@@ -17,7 +17,7 @@ if token ~= '' then
 end
 local context = h[4] or ARGV[6]
 local x = B .. 'x:' .. context
-touch(B .. 's:' .. id, x, B .. 'xs:' .. context, B .. 'xv:' .. context)
+if CLUSTER then touch(B .. 's:' .. id, x, B .. 'xs:' .. context, B .. 'xv:' .. context) end
 local newest = call('HGET', x, 'n') or '0'
 if expected ~= '' and expected ~= newest then return { 'V', newest } end
 local version = tonumber(newest) + 1
@@ -26,13 +26,13 @@ if not h[4] then
   call('SADD', B .. 'xs:' .. context, id)
   call('ZADD', B .. 'xi', 0, context)
 end
-call('HSET', x, 'n', int(version), 'i' .. int(version), int(NOW) .. ' ' .. ARGV[8], 'c' .. int(version), ARGV[9])
+call('HSET', x, 'n', int(version), 'i' .. int(version), int(now()) .. ' ' .. ARGV[8], 'c' .. int(version), ARGV[9])
 call('ZADD', B .. 'xv:' .. context, int(version), int(version))
 local dropped = call('ZRANGEBYSCORE', B .. 'xv:' .. context, '-inf', int(version - keep))
 for _, old in ipairs(dropped) do call('HDEL', x, 'i' .. old, 'c' .. old) end
 if #dropped > 0 then call('ZREMRANGEBYSCORE', B .. 'xv:' .. context, '-inf', int(version - keep)) end
 stamp(id, h)
-return { 'O', int(version), int(NOW) }
+return { 'O', int(version), int(now()) }
 `,
 ]);
 
@@ -44,7 +44,7 @@ export const GET_CONTEXT: Script = new Script("read", [
 local h = headOf(ARGV[3])
 if not h or not h[4] then return {} end
 local x = B .. 'x:' .. h[4]
-touch(B .. 's:' .. ARGV[3], x)
+if CLUSTER then touch(B .. 's:' .. ARGV[3], x) end
 local version = ARGV[4] == '' and call('HGET', x, 'n') or ARGV[4]
 if not version then return {} end
 local found = call('HMGET', x, 'i' .. version, 'c' .. version)
@@ -61,7 +61,7 @@ export const LIST_CONTEXTS: Script = new Script("read", [
 local h = headOf(ARGV[3])
 if not h or not h[4] then return {} end
 local x, xv = B .. 'x:' .. h[4], B .. 'xv:' .. h[4]
-touch(B .. 's:' .. ARGV[3], x, xv)
+if CLUSTER then touch(B .. 's:' .. ARGV[3], x, xv) end
 local high, found = ARGV[5] == '' and '+inf' or '(' .. ARGV[5], {}
 for n, version in ipairs(call('ZREVRANGEBYSCORE', xv, high, '-inf', 'LIMIT', 0, ARGV[4])) do
   found[2 * n - 1], found[2 * n] = version, call('HGET', x, 'i' .. version)
@@ -81,7 +81,7 @@ local from, other = headOf(ARGV[3]), headOf(ARGV[4])
 if not from then return { 'N', ARGV[3] } end
 if not other then return { 'N', ARGV[4] } end
 local context = from[4] or ARGV[5]
-touch(B .. 's:' .. ARGV[3], B .. 's:' .. ARGV[4], B .. 'x:' .. context, B .. 'xs:' .. context)
+if CLUSTER then touch(B .. 's:' .. ARGV[3], B .. 's:' .. ARGV[4], B .. 'x:' .. context, B .. 'xs:' .. context) end
 if other[4] then touch(B .. 'x:' .. other[4], B .. 'xs:' .. other[4], B .. 'xv:' .. other[4]) end
 if not from[4] then
   call('HSET', B .. 's:' .. ARGV[3], 'x', context)

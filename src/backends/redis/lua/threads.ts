@@ -42,8 +42,8 @@ export const COPY_THREAD: Script = new Script("write", [
   REMOVAL,
   `
 local from, to = ARGV[3], ARGV[4]
-touchAll(threadKeys(from))
-touchAll(threadKeys(to))
+touchKeys(threadKeys, from)
+touchKeys(threadKeys, to)
 local source, gone = threadOf(from)
 if not source or gone then return 'absent' end
 local target, isGone = threadOf(to)
@@ -66,7 +66,7 @@ export const DELETE_THREAD: Script = new Script("write", [
   THREAD,
   REMOVAL,
   `
-touchAll(threadKeys(ARGV[3]))
+touchKeys(threadKeys, ARGV[3])
 local thread, gone = threadOf(ARGV[3])
 if thread and thread[1] then touch(B .. 'lc:' .. thread[1], B .. 'lu:' .. thread[1]) end
 removeThread(ARGV[3])
@@ -110,7 +110,7 @@ export const DELETE_CHECKPOINTS: Script = new Script("write", [
   REMOVE_CHECKPOINT,
   `
 local id, namespace = ARGV[3], ARGV[4]
-touchAll(threadKeys(id))
+touchKeys(threadKeys, id)
 local thread, gone, linked = threadOf(id)
 if ARGV[5] ~= '' then
   local lease = (not gone) and call('GET', B .. 'lt:' .. id) or false
@@ -171,11 +171,11 @@ export const PRUNABLE_CHECKPOINTS: Script = new Script("read", [
   THREAD,
   `
 local id = ARGV[3]
-touchAll(threadKeys(id))
+touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone then return {} end
 local first = tonumber(ARGV[4])
-local found = { thread[6] or '0', int(NOW) }
+local found = { thread[6] or '0', int(now()) }
 for _, place in ipairs(call('ZRANGE', B .. 'q:' .. id, first, first + tonumber(ARGV[5]) - 1)) do
   local row = call('HGET', B .. 'c:' .. id, place)
   local line = string.find(row, '\\n', 1, true)
@@ -197,7 +197,7 @@ export const PRUNE_CHECKPOINTS: Script = new Script("write", [
   REMOVE_CHECKPOINT,
   `
 local id = ARGV[3]
-touchAll(threadKeys(id))
+touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone or (thread[6] or '0') ~= ARGV[4] then return {} end
 local checkpoints, writes, bytes = 0, 0, 0
