@@ -1,14 +1,17 @@
 // Any history of puts, forks, copies, prunes and deletions, with states given in parts so that splits are taken over from each other.
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
+import { Redis } from "ioredis";
 import pg from "pg";
 import { describe, expect, it } from "vitest";
 import { memoryStorage } from "../../src/backends/memory/index.js";
 import { postgresStorage } from "../../src/backends/postgres/index.js";
+import { redisStorage } from "../../src/backends/redis/index.js";
 import { sqliteStorage } from "../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../src/contract/storage-backend.js";
 import { prepareValue } from "../../src/domain/codec/codec.js";
 import { prose } from "../domain/segments/prose.js";
+import { sharedRedis } from "../support/redis-server.js";
 import { freshDatabase } from "../support/shared-postgres.js";
 import { firstValue, newPath, outside } from "./sqlite/folder.js";
 
@@ -166,6 +169,23 @@ async function countBlocks(url: string): Promise<number> {
   }
 }
 
+/** The blocks of a tenant's threads. */
+async function redisBlocks(
+  server: Redis,
+  tenant: string,
+): Promise<{ readonly key: string; readonly name: Buffer; readonly bytes: number; readonly isPiece: boolean }[]> {
+  const found = [];
+  for (const threadId of THREADS) {
+    const key = `waystone:{${tenant}}:b:${threadId}`;
+    const names = await server.hkeysBuffer(key);
+    for (const name of names) {
+      const value = (await server.hgetBuffer(key, name)) as Buffer;
+      found.push({ key, name, bytes: value.length, isPiece: value.readUInt32BE() === 0 });
+    }
+  }
+  return found;
+}
+
 /** One handle sweeps what the other one remembers: that is stored again. Returns how many bytes of blocks may be left. */
 async function mostBytesAfterSweep(handles: readonly StorageBackend[], model: Model): Promise<number> {
   const [storage] = handles as [StorageBackend];
@@ -271,6 +291,44 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
     },
   );
 
+  it.each([1, 2])(
+    "on Redis, by %i handles that take turns: and nothing is left that nothing needs, and damage is told",
+    { timeout: 300_000 },
+    async (count) => {
+      const url = await sharedRedis();
+      const server = new Redis(url);
+      await fc.assert(
+        fc.asyncProperty(history, fc.nat(1_000), async (steps, victim) => {
+          const tenant = randomUUID();
+          const handles = Array.from({ length: count }, () => redisStorage({ url, tenant }));
+          const [storage] = handles as [StorageBackend];
+          const model = await run(steps, handles);
+          for (const handle of handles) await forEach(handle, model, exact);
+
+          const most = await mostBytesAfterSweep(handles, model);
+          const blocks = await redisBlocks(server, tenant);
+          expect(blocks.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThanOrEqual(most);
+          const damaged = blocks[victim % Math.max(1, blocks.length)];
+          if (damaged !== undefined) {
+            await server.hdel(damaged.key, damaged.name);
+            expect(await damagesTold(storage, model)).toBeGreaterThan(0);
+          }
+          // Whatever has been counted, all of it goes with the last that needs it.
+          for (const threadId of THREADS) {
+            const kept = await storage.listCheckpoints(threadId, { limit: 10_000 });
+            for (const { namespace, checkpointId } of kept) {
+              await storage.deleteCheckpoints(threadId, [checkpointId], { namespace });
+            }
+          }
+          if (damaged === undefined || damaged.isPiece) expect(await redisBlocks(server, tenant)).toEqual([]);
+          for (const handle of handles) await handle.close();
+        }),
+        { numRuns: 15 },
+      );
+      server.disconnect();
+    },
+  );
+
   it.each<[string, () => Promise<SharedPlace>]>([
     [
       "SQLite",
@@ -279,6 +337,22 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
         return {
           open: () => sqliteStorage({ path, durability: "process" }),
           countBlocks: async () => Number(firstValue(path, "SELECT count(*) FROM checkpoint_blocks")),
+        };
+      },
+    ],
+    [
+      "Redis",
+      async () => {
+        const url = await sharedRedis();
+        const tenant = randomUUID();
+        return {
+          open: () => redisStorage({ url, tenant }),
+          countBlocks: async () => {
+            const server = new Redis(url);
+            const count = await server.hlen(`waystone:{${tenant}}:b:t`);
+            server.disconnect();
+            return count;
+          },
         };
       },
     ],

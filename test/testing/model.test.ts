@@ -10,6 +10,7 @@ import type { Fault } from "./faults/fault.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { memoryFactory } from "./memory-factory.js";
 import { postgresFactory } from "./postgres-factory.js";
+import { redisClusterFactory } from "./redis-cluster-factory.js";
 import { redisFactory } from "./redis-factory.js";
 import { sqliteFactory } from "./sqlite-factory.js";
 
@@ -25,6 +26,7 @@ describe("stores agree with the reference model on random programs", () => {
     ["sqlite", sqliteFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
     ["postgres", postgresFactory, { programs: FULL ? 1_500 : 30, commands: 60 }],
     ["redis", redisFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
+    ["redis in a Cluster", redisClusterFactory, { programs: FULL ? 500 : 15, commands: 60 }],
   ])("%s", { timeout: 3_600_000 }, async (_name, factory, options) => {
     expect(await runPrograms(fc, factory, options)).toBeGreaterThan(0);
   });

@@ -67,6 +67,17 @@ export const leaseClauses: ClauseGroup = clauseGroup("leases", (clause) => {
     },
   );
 
+  clause("L1 a lease that is older than its session or thread lets its holder write to it", async ({ storage }) => {
+    const ofSession = await acquire(storage, { session: "s" }, "me");
+    const ofThread = await acquire(storage, { thread: "t" }, "me");
+    await storage.createSession("s", "u");
+    await storage.batchCreateSessions([{ sessionId: "other", userId: "u" }]);
+    await storage.addConversationMessage("s", "user", "hello", { lease: ofSession });
+    await storage.storeCheckpoint("t", "c", 1, { lease: ofThread });
+    await rejects("CONFLICT", acquire(storage, { session: "s" }, "you"));
+    await rejects("CONFLICT", acquire(storage, { thread: "t" }, "you"));
+  });
+
   clause("L1 another owner may acquire once the time has passed", async ({ storage, pass }) => {
     const mine = await storage.acquireLease({ thread: "t" }, { owner: "me", ttlMs: 100 });
     await pass(120);

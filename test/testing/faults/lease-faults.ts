@@ -103,6 +103,25 @@ export const LEASE_FAULTS: readonly Fault[] = [
     };
   }),
 
+  driverFault("creating a session takes the lease that is older than it", ["L1"], (driver) => {
+    const older = new Map<string, FencingToken>();
+    return {
+      acquireLease: async (call, subject, lease) => {
+        const result = await driver.acquireLease(call, subject, lease);
+        if ("acquired" in result) {
+          older.set(keyOf(call, subject.kind, subject.id), { ...subject, token: result.acquired.token });
+        }
+        return result;
+      },
+      createSession: async (call, session) => {
+        const result = await driver.createSession(call, session);
+        const lease = older.get(keyOf(call, "session", session.sessionId));
+        if (result.created && lease !== undefined) await driver.releaseLease(call, lease);
+        return result;
+      },
+    };
+  }),
+
   driverFault("a lease is taken from an owner who still has it", ["L1"], (driver) => ({
     acquireLease: async (call, subject, lease) => {
       const result = await driver.acquireLease(call, subject, lease);

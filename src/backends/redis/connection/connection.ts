@@ -29,7 +29,8 @@ export class Connection {
   readonly #keys = new Map<string, string>();
   #corked = false;
   readonly #onError = (error: Error): void => {
-    this.lastError = error;
+    // What the server has said tells more than that the connection was closed for it.
+    if (replyCode(this.lastError) === undefined || replyCode(error) !== undefined) this.lastError = error;
   };
   /**
    * Whether sessions and items that expire were met: of those a script decides by the server's time, and plain commands are not tried
