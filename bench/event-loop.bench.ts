@@ -1,6 +1,6 @@
 // How long does each call hold the event loop, at the largest that it is about? A probe that runs whenever the loop is free
 // tells the longest time between two of its turns: by the clock, and by the processor time of the thread, which does not count
-// what other programs on the machine take. One value is not cut, nor are the arguments of a call: see docs/backends.
+// what other programs on the machine take. What cannot be cut is said in docs/backends.
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,7 +37,9 @@ interface Fixture {
 
 interface Row {
   readonly name: string;
-  readonly call: (storage: StorageBackend) => Promise<unknown>;
+  readonly call: (storage: StorageBackend, given: unknown) => Promise<unknown>;
+  /** What the call is given, made anew before each round: nobody waits for that. */
+  readonly given?: () => unknown;
   /** What the call takes away, again; before each round but the first. */
   readonly refill?: (storage: StorageBackend) => Promise<unknown>;
 }
@@ -102,6 +104,59 @@ async function linkThreads(storage: StorageBackend, count: number): Promise<void
 }
 
 const nothing = async (): Promise<void> => undefined;
+
+/** One value each, of which no two rounds are given the same: with its name, how it is made, and how many MB it has as text. */
+const LARGE_VALUES: readonly (readonly [name: string, given: () => unknown, mb: number])[] = [
+  [
+    "16 MB of messages of 1 KB",
+    () => range(0, many(15_000), (i) => ({ role: "user", content: unlike(i + seed(), 1_024) })),
+    16,
+  ],
+  ["16 MB of small objects", () => range(0, many(150_000), (i) => smallObject(i + seed())), 16],
+  ["16 MB in one string", () => unlike(seed(), many(16 * MB)), 16],
+  ["16 MB of bytes", () => bytesUnlike(seed(), many(12 * MB)), 16],
+  ["64 MB in one string", () => unlike(seed(), many(64 * MB)), 64],
+  ["64 MB of bytes", () => bytesUnlike(seed(), many(48 * MB)), 64],
+];
+
+const seed = (): number => Math.round(Math.random() * 1e6);
+
+const smallObject = (i: number): unknown => ({
+  id: i,
+  name: `n${i}`,
+  on: i % 2 === 0,
+  tags: ["a", `b${i}`],
+  at: { x: i / 3 },
+});
+
+function bytesUnlike(from: number, bytes: number): Uint8Array {
+  const numbers = new Uint32Array(bytes / 4);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = Math.imul(from * 7_919 + i, 2_654_435_761);
+  return new Uint8Array(numbers.buffer);
+}
+
+type Place = "checkpoint" | "context" | "message" | "write";
+
+/** Storing a value in a place, and reading it. */
+function placeRows(place: Place, name: string, given: () => unknown): Row[] {
+  const part = (value: unknown) => [{ type: "data", value }];
+  const puts: { readonly [Name in Place]: Row["call"] } = {
+    checkpoint: (storage, value) => storage.storeCheckpoint("t", "c", value, patient),
+    context: (storage, value) => storage.storeTaskContext("s", value, patient),
+    message: (storage, value) => storage.addConversationMessage("s", "user", part(value), patient),
+    write: (storage, value) => storage.putWrites("t", "c", "task", [["c", value]], { overwrite: true, ...patient }),
+  };
+  const gets: { readonly [Name in Place]: Row["call"] } = {
+    checkpoint: (storage) => storage.getCheckpoint("t", patient),
+    context: (storage) => storage.getTaskContext("s", patient),
+    message: (storage) => storage.getConversationHistory("s", { limit: 1, ...patient }),
+    write: (storage) => storage.getWrites("t", "c", patient),
+  };
+  return [
+    { name: `store a ${place}: ${name}`, given, call: puts[place] },
+    { name: `read a ${place}: ${name}`, call: gets[place] },
+  ];
+}
 
 const FIXTURES: readonly Fixture[] = [
   {
@@ -300,20 +355,17 @@ const FIXTURES: readonly Fixture[] = [
           ),
       },
       { name: "getWrites of 15,000 writes", call: (storage) => storage.getWrites("t", "c", patient) },
-      {
-        name: "storeCheckpoint of 16 MB (one value)",
-        call: (storage) => storage.storeCheckpoint("big", "c", unlike(Math.random() * 1e6, 16 * MB), patient),
-      },
-      { name: "getCheckpoint of 16 MB (one value)", call: (storage) => storage.getCheckpoint("big", patient) },
-      {
-        name: "storeTaskContext of 16 MB (one value)",
-        call: async (storage) => {
-          await storage.createSession("s", "u", { ifExists: "return" });
-          await storage.storeTaskContext("s", text(16 * MB), patient);
-        },
-      },
     ],
   },
+  ...LARGE_VALUES.map(([name, given, mb]) => ({
+    fill: (storage: StorageBackend) => storage.createSession("s", "u"),
+    calls: [
+      ...(["checkpoint", "context", "message", "write"] as const).flatMap((place) =>
+        // In a row of SQLite a value is one step: what is beyond 16 MB goes into states.
+        place !== "checkpoint" && mb > 16 ? [] : placeRows(place, name, given),
+      ),
+    ],
+  })),
 ];
 
 function* itemRecords(count: number): Generator<StorageRecord> {
@@ -369,12 +421,13 @@ async function measure(fixture: Fixture, backend: string, storage: StorageBacken
   const rows = fixture.calls.filter(({ name }) => name.includes(options.only));
   if (rows.length === 0) return;
   await fixture.fill(storage);
-  for (const { name, call, refill } of rows) {
+  for (const { name, call, given, refill } of rows) {
     const found: Delay[] = [];
     for (let round = 0; round < rounds; round++) {
       if (round > 0) await refill?.(storage);
+      const value = given?.();
       globalThis.gc?.();
-      found.push(await longestDelay(() => call(storage)));
+      found.push(await longestDelay(() => call(storage, value)));
     }
     const cell = (of: "wall" | "cpu"): string => median(found.map((each) => each[of])).toFixed(1);
     const seconds = (median(found.map(({ took }) => took)) / 1_000).toFixed(2);

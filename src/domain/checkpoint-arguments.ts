@@ -7,10 +7,12 @@ import type {
 } from "../contract/checkpoint-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
 import { array, boolean, integer, knownFields, listLimit, MAX_TTL_MS, oneOf, pageLimit, string } from "./arguments.js";
-import { encodeText, encodeValue } from "./codec/codec.js";
+import { encodeValue, takeText, takeValue, type ValueSnapshot } from "./codec/codec.js";
+import type { EncodedText } from "./codec/encoded-text.js";
 import type { CheckpointListing, NewStoredCheckpoint, ThreadListing } from "./driver/storage-driver.js";
 import type { StoredWrite } from "./driver/stored.js";
 import { identifier, identifierOrEmpty } from "./identifiers.js";
+import type { Taken } from "./large-values.js";
 import { encodeMetadata } from "./metadata.js";
 import { parseMetadataFilter } from "./metadata-filter.js";
 import type { PruneRule } from "./pruning.js";
@@ -27,12 +29,15 @@ export function etagArgument(value: unknown): string {
   return etag;
 }
 
-/** A new checkpoint, encoded. */
+/** A new checkpoint, and its state as it was taken. */
 export function parseCheckpoint(
   checkpointId: unknown,
   data: unknown,
   options: Partial<StoreCheckpointOptions>,
-): NewStoredCheckpoint {
+): {
+  readonly taken: EncodedText | ValueSnapshot;
+  readonly stored: (data: EncodedText) => NewStoredCheckpoint;
+} {
   const { parentId, metadata, sessionId, expectedHead, needsParent } = options;
   const fields = {
     namespace: checkpointNamespace(options.namespace),
@@ -44,8 +49,7 @@ export function parseCheckpoint(
     expectedHead:
       expectedHead === undefined || expectedHead === null ? expectedHead : identifier(expectedHead, "expectedHead"),
   };
-  const text = encodeText(data);
-  return { ...fields, data: text, sizeBytes: text.bytes };
+  return { taken: takeText(data), stored: (text) => ({ ...fields, data: text, sizeBytes: text.bytes }) };
 }
 
 /**
@@ -53,6 +57,19 @@ export function parseCheckpoint(
  * @throws InvalidArgumentError, also when an index stands twice; SerializationError
  */
 export function parseWrites(value: unknown, taskId: string, taskPath: string): StoredWrite[] {
+  return eachWrite(value, (index, channel, written) => {
+    return { taskId, taskPath, index, channel, value: encodeValue(written) };
+  });
+}
+
+/** As `parseWrites`, with the values as they were taken. */
+export function takeWrites(value: unknown, taskId: string, taskPath: string): Taken<StoredWrite>[] {
+  return eachWrite(value, (index, channel, written) => {
+    return { value: takeValue(written), stored: (text) => ({ taskId, taskPath, index, channel, value: text }) };
+  });
+}
+
+function eachWrite<T>(value: unknown, make: (index: number, channel: string, value: unknown) => T): T[] {
   const indexes = new Set<number>();
   return Array.from(array(value, "writes"), (write, position) => {
     const name = `writes[${position}]`;
@@ -65,7 +82,7 @@ export function parseWrites(value: unknown, taskId: string, taskPath: string): S
       throw new InvalidArgumentError(`${name} has index ${index}, which stands twice in this call`);
     }
     indexes.add(index);
-    return { taskId, taskPath, index, channel: identifier(parts[0], `${name}[0]`), value: encodeValue(parts[1]) };
+    return make(index, identifier(parts[0], `${name}[0]`), parts[1]);
   });
 }
 

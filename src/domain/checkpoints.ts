@@ -7,10 +7,12 @@ import type {
   ThreadInfo,
 } from "../contract/checkpoint-storage.js";
 import { ConflictError, CorruptionError, quoteIdentifier } from "../contract/errors.js";
-import { decodeValue } from "./codec/codec.js";
+import { decodeInSteps, decodeValue, isLongText } from "./codec/codec.js";
 import type { StoredCheckpoint, StoredThread, StoredWrite } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
+import { decoding, type RowDecoder } from "./large-values.js";
 import { decodeMetadata } from "./metadata.js";
+import { runAtOnce } from "./slices.js";
 
 /**
  * The compare-and-set of a namespace's latest checkpoint, `null` for none yet; `undefined` expects nothing (K8).
@@ -55,28 +57,52 @@ export interface CheckpointParts {
 }
 
 /**
- * A checkpoint with the parts that were asked for.
- * @throws CorruptionError when a part is missing or damaged (K5)
+ * Stored checkpoints as callers see them, with the parts that were asked for. Decoding throws CorruptionError when a part is missing
+ * or damaged (K5).
  */
-export function toCheckpoint(
+export function checkpointDecoder(
+  threadId: string,
+  parts: CheckpointParts & { readonly data: true },
+): RowDecoder<StoredCheckpoint, Checkpoint>;
+export function checkpointDecoder(
+  threadId: string,
+  parts: CheckpointParts,
+): RowDecoder<StoredCheckpoint, ListedCheckpoint>;
+export function checkpointDecoder(
+  threadId: string,
+  parts: CheckpointParts,
+): RowDecoder<StoredCheckpoint, ListedCheckpoint> {
+  const inSteps = (stored: StoredCheckpoint): Generator<void, ListedCheckpoint, void> =>
+    toCheckpoint(threadId, stored, parts);
+  return {
+    isLong: ({ data, writes }) => (data !== null && isLongText(data)) || writes?.some(isLongWrite) === true,
+    decode: (stored) => runAtOnce(inSteps(stored)),
+    inSteps,
+  };
+}
+
+function* toCheckpoint(
   threadId: string,
   stored: StoredCheckpoint,
-  parts: CheckpointParts & { readonly data: true },
-): Checkpoint;
-export function toCheckpoint(threadId: string, stored: StoredCheckpoint, parts: CheckpointParts): ListedCheckpoint;
-export function toCheckpoint(threadId: string, stored: StoredCheckpoint, parts: CheckpointParts): ListedCheckpoint {
+  parts: CheckpointParts,
+): Generator<void, ListedCheckpoint, void> {
   const missing = (part: string): CorruptionError =>
     new CorruptionError(`the ${part} of checkpoint ${quoteIdentifier(stored.checkpointId)} is missing`);
   const info = toCheckpointInfo(threadId, stored);
   let listed: ListedCheckpoint & Pick<Checkpoint, "notModified"> = info;
   if (parts.data) {
-    if (stored.data !== null) listed = { ...listed, data: decodeValue(stored.data) };
+    if (stored.data !== null) listed = { ...listed, data: yield* decoding(stored.data) };
     else if (isNotModified(stored.etag, parts.ifNoneMatch)) listed = { ...listed, data: undefined, notModified: true };
     else throw missing("state");
   }
   if (parts.writes) {
     if (stored.writes === null) throw missing("list of writes");
-    listed = { ...listed, writes: stored.writes.map(toWrite) };
+    const writes: CheckpointWrite[] = [];
+    for (const write of stored.writes) {
+      writes.push(isLongWrite(write) ? yield* WRITE_DECODER.inSteps(write) : WRITE_DECODER.decode(write));
+      yield;
+    }
+    listed = { ...listed, writes };
   }
   return listed;
 }
@@ -86,8 +112,21 @@ export function isNotModified(etag: string | null, ifNoneMatch: string | null | 
   return etag !== null && etag === ifNoneMatch;
 }
 
-export function toWrite({ taskId, taskPath, index, channel, value }: StoredWrite): CheckpointWrite {
-  return { taskId, taskPath, index, channel, value: decodeValue(value) };
+/** Stored writes as callers see them. */
+export const WRITE_DECODER: RowDecoder<StoredWrite, CheckpointWrite> = {
+  isLong: isLongWrite,
+  decode: (stored) => toWrite(stored, decodeValue(stored.value)),
+  *inSteps(stored) {
+    return toWrite(stored, yield* decodeInSteps(stored.value));
+  },
+};
+
+function isLongWrite({ value }: StoredWrite): boolean {
+  return isLongText(value);
+}
+
+function toWrite({ taskId, taskPath, index, channel }: StoredWrite, value: unknown): CheckpointWrite {
+  return { taskId, taskPath, index, channel, value };
 }
 
 export function toThread(stored: StoredThread): ThreadInfo {

@@ -9,36 +9,49 @@ import type {
 } from "../contract/conversation-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
 import { array, date, integer, knownFields, listLimit, oneOf } from "./arguments.js";
-import { decodeValue, encodeValue } from "./codec/codec.js";
+import { decodeInSteps, decodeValue, isLongText, takeValue } from "./codec/codec.js";
 import type { HistoryWindow, NewStoredMessage } from "./driver/storage-driver.js";
 import type { StoredMessage } from "./driver/stored.js";
 import { identifier } from "./identifiers.js";
+import type { RowDecoder, Taken } from "./large-values.js";
 import { parseContent } from "./message-content.js";
 import { decodeMetadata, encodeMetadata } from "./metadata.js";
 
 const MESSAGE_FIELDS = ["role", "content", "metadata", "messageId", "timestamp"] as const;
 
 /** A new message, encoded. `name` is how errors call it. */
-export function parseMessage(value: unknown, name: string): NewStoredMessage {
+export function parseMessage(value: unknown, name: string): Taken<NewStoredMessage> {
   const message = knownFields(value as NewMessage, name, MESSAGE_FIELDS);
-  return {
-    role: identifier(message.role, `${name}.role`),
-    content: encodeValue(parseContent(message.content, `${name}.content`)),
+  const role = identifier(message.role, `${name}.role`);
+  const content = takeValue(parseContent(message.content, `${name}.content`));
+  const fields = {
+    role,
     metadata: message.metadata === undefined ? "{}" : encodeMetadata(message.metadata, `${name}.metadata`),
     keyed: message.messageId !== undefined,
     messageId: message.messageId === undefined ? randomUUID() : identifier(message.messageId, `${name}.messageId`),
     timestamp: message.timestamp === undefined ? null : date(message.timestamp, `${name}.timestamp`),
   };
+  return { value: content, stored: (text) => ({ ...fields, content: text }) };
 }
 
-/** A stored message as callers see it. */
-export function toMessage(sessionId: string, stored: StoredMessage): Message {
+/** Stored messages as callers see them. */
+export function messageDecoder(sessionId: string): RowDecoder<StoredMessage, Message> {
+  return {
+    isLong: ({ content }) => isLongText(content),
+    decode: (stored) => toMessage(sessionId, stored, decodeValue(stored.content)),
+    *inSteps(stored) {
+      return toMessage(sessionId, stored, yield* decodeInSteps(stored.content));
+    },
+  };
+}
+
+function toMessage(sessionId: string, stored: StoredMessage, content: unknown): Message {
   return {
     sessionId,
     seq: stored.seq,
     messageId: stored.messageId,
     role: stored.role,
-    content: decodeValue(stored.content) as MessageContent,
+    content: content as MessageContent,
     metadata: decodeMetadata(stored.metadata),
     timestamp: new Date(stored.timestamp),
   };

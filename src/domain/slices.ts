@@ -8,20 +8,25 @@ const SLICE_MS = 10;
 /** Steps between two looks at the time, which costs more than most steps. */
 const STEPS_PER_LOOK = 4;
 
+/** For steps that take long enough for a look at the time after each. */
+export const EACH_STEP = 1;
+
 export class Slices {
   readonly #call: Pick<Call, "cancelled" | "cancellation"> | null;
+  readonly #stepsPerLook: number;
   #end: number = performance.now() + SLICE_MS;
   #steps = 0;
 
   /** @param call `null` for work that nobody gives up */
-  constructor(call: Pick<Call, "cancelled" | "cancellation"> | null) {
+  constructor(call: Pick<Call, "cancelled" | "cancellation"> | null, stepsPerLook: number = STEPS_PER_LOOK) {
     this.#call = call;
+    this.#stepsPerLook = stepsPerLook;
   }
 
   /** Counts a step; `true` when it is time for `next` or `pause`. */
   over(): boolean {
     this.#steps += 1;
-    return this.#steps % STEPS_PER_LOOK === 0 && performance.now() >= this.#end;
+    return this.#steps % this.#stepsPerLook === 0 && performance.now() >= this.#end;
   }
 
   /** Lets others run, then begins a slice. @throws the call's cancellation */

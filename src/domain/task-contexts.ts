@@ -2,8 +2,9 @@
 import { ConflictError, CorruptionError } from "../contract/errors.js";
 import type { TaskContext, TaskContextInfo } from "../contract/task-context-storage.js";
 import { integer } from "./arguments.js";
-import { decodeValue } from "./codec/codec.js";
+import { decodeInSteps, decodeValue, isLongText } from "./codec/codec.js";
 import type { StoredContext } from "./driver/stored.js";
+import type { RowDecoder } from "./large-values.js";
 import { decodeMetadata } from "./metadata.js";
 
 /** How many of the newest versions are kept (T2). */
@@ -40,9 +41,18 @@ export function toContextInfo(sessionId: string, stored: StoredContext): TaskCon
   };
 }
 
-/** @throws CorruptionError when the content is missing or damaged */
-export function toContext(sessionId: string, stored: StoredContext): TaskContext {
-  if (stored.context === null)
-    throw new CorruptionError(`the content of task context version ${stored.version} is missing`);
-  return { ...toContextInfo(sessionId, stored), context: decodeValue(stored.context) };
+/** Stored versions as callers see them. Decoding throws CorruptionError when the content is missing or damaged. */
+export function contextDecoder(sessionId: string): RowDecoder<StoredContext, TaskContext> {
+  return {
+    isLong: ({ context }) => context !== null && isLongText(context),
+    decode: (stored) => ({ ...toContextInfo(sessionId, stored), context: decodeValue(contentOf(stored)) }),
+    *inSteps(stored) {
+      return { ...toContextInfo(sessionId, stored), context: yield* decodeInSteps(contentOf(stored)) };
+    },
+  };
+}
+
+function contentOf({ context, version }: StoredContext): string {
+  if (context === null) throw new CorruptionError(`the content of task context version ${version} is missing`);
+  return context;
 }

@@ -9,13 +9,15 @@ import {
   parseThreadListing,
   parseWrites,
 } from "../../src/domain/checkpoint-arguments.js";
-import { compareWrites, toCheckpoint } from "../../src/domain/checkpoints.js";
+import { checkpointDecoder, compareWrites } from "../../src/domain/checkpoints.js";
+import { EncodedText } from "../../src/domain/codec/encoded-text.js";
+import type { NewStoredCheckpoint } from "../../src/domain/driver/storage-driver.js";
 import {
+  contextDecoder,
   KEEP_CONTEXT_VERSIONS,
   keepVersionsOption,
   newestDroppedVersion,
   nextContextVersion,
-  toContext,
 } from "../../src/domain/task-contexts.js";
 
 describe("compareWrites (K3)", () => {
@@ -84,16 +86,22 @@ describe("parseWrites", () => {
   });
 });
 
+function parsedCheckpoint(data: unknown, options: Parameters<typeof parseCheckpoint>[2]): NewStoredCheckpoint {
+  const { taken, stored } = parseCheckpoint("c", data, options);
+  if (!(taken instanceof EncodedText)) throw new Error("a small state was not encoded at once");
+  return stored(taken);
+}
+
 describe("arguments of checkpoints", () => {
   it("tell no expected head from the expectation that there is none (K8)", () => {
-    expect(parseCheckpoint("c", 1, {}).expectedHead).toBeUndefined();
-    expect(parseCheckpoint("c", 1, { expectedHead: null }).expectedHead).toBeNull();
-    expect(parseCheckpoint("c", 1, { expectedHead: "b" }).expectedHead).toBe("b");
+    expect(parsedCheckpoint(1, {}).expectedHead).toBeUndefined();
+    expect(parsedCheckpoint(1, { expectedHead: null }).expectedHead).toBeNull();
+    expect(parsedCheckpoint(1, { expectedHead: "b" }).expectedHead).toBe("b");
     expect(() => parseCheckpoint("c", 1, { expectedHead: "" })).toThrow(InvalidArgumentError);
   });
 
   it("measure the state in bytes of UTF-8", () => {
-    const checkpoint = parseCheckpoint("c", "é😀", {});
+    const checkpoint = parsedCheckpoint("é😀", {});
     expect(checkpoint).toMatchObject({ sizeBytes: 8, metadata: "{}" });
     expect([String(checkpoint.data), checkpoint.data.bytes]).toEqual(['"é😀"', 8]);
   });
@@ -139,7 +147,7 @@ describe("arguments of checkpoints", () => {
   });
 });
 
-describe("toCheckpoint (K5)", () => {
+describe("checkpointDecoder (K5)", () => {
   const stored = {
     namespace: "",
     checkpointId: "c",
@@ -166,20 +174,26 @@ describe("toCheckpoint (K5)", () => {
       needsParent: false,
       sizeBytes: 1,
     };
-    expect(toCheckpoint("t", stored, { data: false, writes: false })).toStrictEqual(info);
-    expect(toCheckpoint("t", stored, { data: true, writes: true })).toStrictEqual({ ...info, data: 1, writes: [] });
+    expect(checkpointDecoder("t", { data: false, writes: false }).decode(stored)).toStrictEqual(info);
+    expect(checkpointDecoder("t", { data: true, writes: true }).decode(stored)).toStrictEqual({
+      ...info,
+      data: 1,
+      writes: [],
+    });
   });
 
   it("reports a part that is missing or damaged, never a checkpoint without it", () => {
     for (const broken of [{ data: null }, { data: "{" }, { writes: null }, { metadata: "[]" }]) {
-      expect(() => toCheckpoint("t", { ...stored, ...broken }, { data: true, writes: true })).toThrow(CorruptionError);
+      expect(() => checkpointDecoder("t", { data: true, writes: true }).decode({ ...stored, ...broken })).toThrow(
+        CorruptionError,
+      );
     }
   });
 
   it("takes a state that is not there for one that the caller has only where the etags are the same (K5)", () => {
     const without = { ...stored, etag: "a", data: null };
     const read = (etag: string | null, ifNoneMatch: string | null): unknown =>
-      toCheckpoint("t", { ...without, etag }, { data: true, writes: false, ifNoneMatch });
+      checkpointDecoder("t", { data: true, writes: false, ifNoneMatch }).decode({ ...without, etag });
     expect(read("a", "a")).toMatchObject({ etag: "a", data: undefined, notModified: true });
     for (const [etag, ifNoneMatch] of [
       ["a", "b"],
@@ -189,7 +203,10 @@ describe("toCheckpoint (K5)", () => {
     ] as const) {
       expect(() => read(etag, ifNoneMatch)).toThrow(CorruptionError);
     }
-    const whole = toCheckpoint("t", { ...without, data: "1" }, { data: true, writes: false, ifNoneMatch: "a" });
+    const whole = checkpointDecoder("t", { data: true, writes: false, ifNoneMatch: "a" }).decode({
+      ...without,
+      data: "1",
+    });
     expect(whole).toMatchObject({ data: 1, etag: "a" });
     expect(whole).not.toHaveProperty("notModified");
   });
@@ -211,8 +228,8 @@ describe("task contexts (T1, T2)", () => {
 
   it("are never returned without their content", () => {
     const stored = { version: 2, context: null, sizeBytes: 1, metadata: "{}", createdAt: 0 };
-    expect(() => toContext("s", stored)).toThrow(CorruptionError);
-    expect(toContext("s", { ...stored, context: '{"a":1}' })).toStrictEqual({
+    expect(() => contextDecoder("s").decode(stored)).toThrow(CorruptionError);
+    expect(contextDecoder("s").decode({ ...stored, context: '{"a":1}' })).toStrictEqual({
       sessionId: "s",
       version: 2,
       metadata: {},

@@ -9,6 +9,7 @@ import { DELETION_FAULTS } from "./faults/deletion-faults.js";
 import { memoryFactory } from "./faults/fault.js";
 import { ITEM_FAULTS } from "./faults/item-faults.js";
 import { LARGE_STEP_FAULTS } from "./faults/large-step-faults.js";
+import { LARGE_VALUE_FAULTS } from "./faults/large-value-faults.js";
 import { LEASE_FAULTS } from "./faults/lease-faults.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { PIECES_WITHOUT_FAULT, SHARED_STATE_FAULTS } from "./faults/shared-state-faults.js";
@@ -28,6 +29,7 @@ const FAULTS = [
   ...ITEM_FAULTS,
   ...VECTOR_FAULTS,
   ...LARGE_STEP_FAULTS,
+  ...LARGE_VALUE_FAULTS,
   ...LEASE_FAULTS,
   ...STORE_FAULTS,
 ];

@@ -1,10 +1,11 @@
 /** The blocks of a thread's states (K4). Each is kept once, counts what needs it, and goes with the last of those (K6). */
 
-import type { EncodedText } from "../../domain/codec/encoded-text.js";
+import { EncodedText } from "../../domain/codec/encoded-text.js";
 import { rootOf } from "../../domain/segments/manifest.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
-import { restoreState } from "../../domain/segments/restore.js";
-import { splitState } from "../../domain/segments/split.js";
+import { type CollectedState, collectInSteps, restoreState } from "../../domain/segments/restore.js";
+import { type SplitState, splitInSteps } from "../../domain/segments/split.js";
+import { runAtOnce } from "../../domain/slices.js";
 
 interface KeptBlock {
   readonly data: Uint8Array;
@@ -26,16 +27,29 @@ export class Blocks {
     return this.#kept.size;
   }
 
+  has(name: string): boolean {
+    return this.#kept.has(name);
+  }
+
   /** Keeps a state for a checkpoint of a namespace; returns the manifest to read and to release it by. */
   add(text: string | EncodedText, namespace = ""): string {
-    const { manifest, root, outline, newBlocks } = splitState(text, this.#recent.get(this, namespace));
+    return runAtOnce(this.adding(runAtOnce(this.split(text, namespace)), namespace));
+  }
+
+  /** Splits a state of a namespace, in steps. */
+  split(text: string | EncodedText, namespace: string): Generator<void, SplitState, void> {
+    return splitInSteps(typeof text === "string" ? EncodedText.of(text) : text, this.#recent.get(this, namespace));
+  }
+
+  /** As `add`, of a state that is split, in steps. Until the last one nothing else may happen to the blocks. */
+  *adding({ manifest, root, outline, newBlocks }: SplitState, namespace: string): Generator<void, string, void> {
     this.#recent.keep(this, namespace, outline);
     const added: KeptBlock[] = [];
     for (const { name, data, children } of newBlocks((stored) => this.#kept.has(stored))) {
-      // A copy: what comes is a piece of a pool, which a single kept block would hold whole, 64 KiB.
-      const block = { data: new Uint8Array(data), children, uses: 0 };
+      const block = { data: ownBytes(data), children, uses: 0 };
       this.#kept.set(name, block);
       added.push(block);
+      yield;
     }
     for (const { children } of added) for (const child of children) this.#use(child);
     if (root !== null) this.#use(root);
@@ -44,7 +58,12 @@ export class Blocks {
 
   /** The state of a manifest. @throws CorruptionError (K5) */
   read(manifest: string): string {
-    return restoreState(manifest, (names) => names.map((name) => this.#kept.get(name)?.data));
+    return restoreState(manifest, (names) => this.#data(names));
+  }
+
+  /** What `read` needs, at this moment; `joinInSteps` makes the state of it. @throws CorruptionError (K5) */
+  collect(manifest: string): CollectedState {
+    return runAtOnce(collectInSteps(manifest, (names) => this.#data(names)));
   }
 
   /** Lets go of the state of a checkpoint. */
@@ -80,8 +99,17 @@ export class Blocks {
     }
   }
 
+  #data(names: readonly string[]): (Uint8Array | undefined)[] {
+    return names.map((name) => this.#kept.get(name)?.data);
+  }
+
   #use(name: string): void {
     const block = this.#kept.get(name);
     if (block !== undefined) block.uses += 1;
   }
+}
+
+/** What comes may be a piece of a pool, which a single kept block would hold whole, 64 KiB. */
+function ownBytes(data: Uint8Array): Uint8Array {
+  return data.byteLength === data.buffer.byteLength ? data : new Uint8Array(data);
 }

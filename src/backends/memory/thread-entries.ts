@@ -1,6 +1,7 @@
 /** Threads as they are kept: each change goes to the map, to the indexes and to the session that the thread is linked to. */
-import type { EncodedText } from "../../domain/codec/encoded-text.js";
 import type { StoredThread, StoredWrite } from "../../domain/driver/stored.js";
+import type { SplitState } from "../../domain/segments/split.js";
+import { runAtOnce } from "../../domain/slices.js";
 import { Blocks } from "./blocks.js";
 import { SeqList } from "./seq-list.js";
 import type { KeptCheckpoint, NamespaceEntry, Tenant, ThreadEntry } from "./state.js";
@@ -59,14 +60,25 @@ export function namespaceOf(thread: ThreadEntry, namespace: string): NamespaceEn
   return entry;
 }
 
-type NewCheckpoint = Omit<KeptCheckpoint, "data"> & { readonly data: string | EncodedText };
-
 /** Adds a checkpoint with its whole state as `data`, or replaces the one of its `seq`; returns it as it is kept. */
-export function keepCheckpoint(thread: ThreadEntry, checkpoint: NewCheckpoint): KeptCheckpoint {
+export function keepCheckpoint(
+  thread: ThreadEntry,
+  checkpoint: Omit<KeptCheckpoint, "data"> & { readonly data: string },
+): KeptCheckpoint {
+  const state = runAtOnce(thread.blocks.split(checkpoint.data, checkpoint.namespace));
+  return runAtOnce(keepSplitCheckpoint(thread, checkpoint, state));
+}
+
+/** As `keepCheckpoint`, of a state that is split already, in steps; until the last one nothing else may happen to the thread. */
+export function* keepSplitCheckpoint(
+  thread: ThreadEntry,
+  checkpoint: Omit<KeptCheckpoint, "data">,
+  state: SplitState,
+): Generator<void, KeptCheckpoint, void> {
   const earlier = thread.checkpoints.get(checkpoint.seq);
   // First the new state, then the old one goes: what both need stays.
-  const kept = { ...checkpoint, data: thread.blocks.add(checkpoint.data, checkpoint.namespace) };
-  if (earlier !== undefined) thread.blocks.release(earlier.data);
+  const kept = { ...checkpoint, data: yield* thread.blocks.adding(state, checkpoint.namespace) };
+  if (earlier !== undefined) yield* thread.blocks.releasing(earlier.data);
   keepRow(thread, kept);
   return kept;
 }

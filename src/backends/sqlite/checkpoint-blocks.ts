@@ -8,6 +8,9 @@ import type { Connection } from "./connection/connection.js";
 const BLOCKS_AT_ONCE = 20;
 const NAMES_AT_ONCE = 200;
 
+/** Bytes stored between two looks at the time: compressing them takes most of it. */
+const BYTES_AT_ONCE = 32 * 1024;
+
 /** States marked between two looks at the time. */
 const STATES_AT_ONCE = 20;
 
@@ -17,10 +20,14 @@ const LOOSE_BLOCKS = 256;
 /** Stores the blocks of a state that the thread does not have; returns how many these were. */
 export function* putBlocks(tx: Connection, thread: number, state: SplitState): Generator<void, number, void> {
   let count = 0;
+  let bytes = 0;
   for (const { name, data } of state.newBlocks((stored) => hasBlock(tx, thread, stored))) {
     tx.run("INSERT INTO checkpoint_blocks (thread, name, data) VALUES (?, ?, ?)", thread, nameBytes(name), data);
     count += 1;
-    if (count % BLOCKS_AT_ONCE === 0) yield;
+    bytes += data.length;
+    if (count % BLOCKS_AT_ONCE !== 0 && bytes < BYTES_AT_ONCE) continue;
+    bytes = 0;
+    yield;
   }
   return count;
 }

@@ -1,10 +1,14 @@
 /** Rows of checkpoints; their states and writes are kept beside them. */
 import { quoteIdentifier } from "../../contract/errors.js";
 import { type CheckpointParts, isNotModified } from "../../domain/checkpoints.js";
+import type { Call } from "../../domain/driver/call.js";
 import type { StoredCheckpoint } from "../../domain/driver/stored.js";
-import { readState } from "./checkpoint-states.js";
+import { type CollectedState, joinInSteps } from "../../domain/segments/restore.js";
+import { EACH_STEP, runAtOnce, Slices } from "../../domain/slices.js";
+import { collectState, readState } from "./checkpoint-states.js";
 import { selectWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
+import type { ReadStep } from "./connection/snapshots.js";
 
 /** A checkpoint without its parts, with its number. */
 export interface CheckpointRow extends Omit<StoredCheckpoint, "needsParent" | "data" | "writes"> {
@@ -111,11 +115,68 @@ export function withParts(
   parts: CheckpointParts,
 ): StoredCheckpoint {
   const { id: _id, needsParent, ...fields } = row;
-  const name = (): string => `checkpoint ${quoteIdentifier(row.checkpointId)}`;
   return {
     ...fields,
     needsParent: needsParent !== 0,
-    data: parts.data && !isNotModified(row.etag, parts.ifNoneMatch) ? readState(db, thread, row, name) : null,
+    data:
+      parts.data && !isNotModified(row.etag, parts.ifNoneMatch) ? readState(db, thread, row, () => nameOf(row)) : null,
     writes: parts.writes ? selectWrites(db, thread, row.namespace, row.checkpointId) : null,
   };
+}
+
+/** Bytes of a state up to which it is read in one step. */
+const READ_AT_ONCE = 2 * 1024 * 1024;
+
+/** Whether the checkpoint's state takes so long to read that it is done in steps. */
+export function isLarge(row: CheckpointRow, parts: CheckpointParts): boolean {
+  return parts.data && row.sizeBytes > READ_AT_ONCE && !isNotModified(row.etag, parts.ifNoneMatch);
+}
+
+/** A checkpoint as it is found in the store. */
+export interface FoundCheckpoint {
+  readonly thread: number;
+  readonly row: CheckpointRow;
+}
+
+/**
+ * The checkpoint that `find` finds, with a large state: that is read in steps where they see one moment, and put together outside of
+ * the store. @throws CorruptionError if the state is damaged (K5)
+ */
+export async function readLarge(
+  call: Call,
+  read: ReadStep,
+  seesOneMoment: boolean,
+  parts: CheckpointParts,
+  find: (db: Connection) => FoundCheckpoint | undefined,
+): Promise<StoredCheckpoint | undefined> {
+  let connection: Connection | undefined;
+  let found: { readonly checkpoint: StoredCheckpoint; readonly collecting: Collecting } | undefined;
+  const step = (db: Connection): IteratorResult<void, CollectedState | null> | undefined => {
+    connection = db;
+    if (found === undefined || !seesOneMoment) {
+      const at = find(db);
+      if (at === undefined) return undefined;
+      const { thread, row } = at;
+      const checkpoint = withParts(db, thread, row, { ...parts, data: false });
+      const collecting = collectState(
+        () => connection ?? db,
+        thread,
+        row,
+        () => nameOf(row),
+      );
+      found = { checkpoint, collecting };
+    }
+    return seesOneMoment ? found.collecting.next() : { done: true, value: runAtOnce(found.collecting) };
+  };
+  let result = await read(step);
+  while (result?.done === false) result = await read(step);
+  if (result === undefined || found === undefined) return undefined;
+  const data = !result.value ? null : await new Slices(call, EACH_STEP).run(joinInSteps(result.value));
+  return { ...found.checkpoint, data };
+}
+
+type Collecting = ReturnType<typeof collectState>;
+
+function nameOf({ checkpointId }: CheckpointRow): string {
+  return `checkpoint ${quoteIdentifier(checkpointId)}`;
 }

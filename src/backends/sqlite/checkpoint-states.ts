@@ -1,5 +1,5 @@
 /** States of checkpoints, the one place that knows how they are stored: a manifest each, and the blocks of their thread (K4, K5). */
-import { restoreState } from "../../domain/segments/restore.js";
+import { type CollectedState, collectInSteps, restoreState } from "../../domain/segments/restore.js";
 import type { SplitState } from "../../domain/segments/split.js";
 import { blocksOf, noteLoose, putBlocks, sweepLoose } from "./checkpoint-blocks.js";
 import { assertIntact, checksum } from "./checksums.js";
@@ -38,14 +38,30 @@ export function* putState(
 }
 
 /** The state, `null` if it is missing. @throws CorruptionError if it or a block of it is damaged (K5) */
-export function readState(db: Connection, thread: number, { id }: StateOwner, name: () => string): string | null {
+export function readState(db: Connection, thread: number, owner: StateOwner, name: () => string): string | null {
+  const manifest = readManifest(db, owner, name);
+  return manifest === null ? null : restoreState(manifest, blocksOf(db, thread));
+}
+
+/** What a state is made of, `null` if it is missing: read with a pause where it yields, from the connection that `db` gives then. */
+export function* collectState(
+  db: () => Connection,
+  thread: number,
+  owner: StateOwner,
+  name: () => string,
+): Generator<void, CollectedState | null, void> {
+  const manifest = readManifest(db(), owner, name);
+  return manifest === null ? null : yield* collectInSteps(manifest, (names) => blocksOf(db(), thread)(names));
+}
+
+function readManifest(db: Connection, { id }: StateOwner, name: () => string): string | null {
   const row = db.get<{ checksum: number | null; data: string }>(
     "SELECT checksum, data FROM checkpoint_states WHERE checkpoint = ?",
     id,
   );
   if (row === undefined) return null;
   assertIntact(row.checksum, name, row.data);
-  return restoreState(row.data, blocksOf(db, thread));
+  return row.data;
 }
 
 /** Copies a state to a checkpoint of another thread, to which the blocks are copied too: they share no fate (K7). */

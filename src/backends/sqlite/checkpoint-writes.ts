@@ -5,6 +5,7 @@ import { compactText, HEADER_BYTES, plainText, textBytes } from "../../domain/co
 import type { StoredWrite } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
+import type { LongText } from "./long-text.js";
 
 const INSERT = `INSERT INTO checkpoint_writes
   (thread, namespace, checkpoint_id, task_id, idx, task_path, channel, checksum, value)
@@ -14,6 +15,11 @@ const KEEP_FIRST = `${INSERT} DO NOTHING`;
 
 const OVERWRITE = `${INSERT} DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
   checksum = excluded.checksum, value = excluded.value`;
+
+/** For the bytes of a long text. */
+const asText = (insert: string): string => insert.replace("?, ?)", "?, CAST(? AS TEXT))");
+const KEEP_FIRST_LONG = asText(KEEP_FIRST);
+const OVERWRITE_LONG = asText(OVERWRITE);
 
 const COLUMNS = 'task_id AS taskId, task_path AS taskPath, idx AS "index", channel, checksum, value';
 
@@ -42,9 +48,16 @@ export function putWrite(
   thread: number,
   target: { readonly namespace: string; readonly checkpointId: string; readonly overwrite: boolean },
   write: CompactWrite,
+  long?: LongText | undefined,
 ): void {
   tx.run(
-    target.overwrite ? OVERWRITE : KEEP_FIRST,
+    long === undefined
+      ? target.overwrite
+        ? OVERWRITE
+        : KEEP_FIRST
+      : target.overwrite
+        ? OVERWRITE_LONG
+        : KEEP_FIRST_LONG,
     thread,
     target.namespace,
     target.checkpointId,
@@ -52,8 +65,8 @@ export function putWrite(
     write.index,
     write.taskPath,
     write.channel,
-    write.checksum,
-    write.value,
+    long?.checksum ?? write.checksum,
+    long?.bytes ?? write.value,
   );
 }
 

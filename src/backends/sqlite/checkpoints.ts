@@ -1,24 +1,33 @@
 /** Checkpoints and writes of the SQLite backend (K1-K3, K5, K8). */
 
 import { assertExpectedHead, compareWrites } from "../../domain/checkpoints.js";
-import type { Call } from "../../domain/driver/call.js";
-import type { CheckpointDriver, CheckpointListing } from "../../domain/driver/storage-driver.js";
+import type { Call, FencingToken } from "../../domain/driver/call.js";
+import type {
+  CheckpointDriver,
+  CheckpointListing,
+  NewStoredCheckpoint,
+  WantedCheckpoint,
+} from "../../domain/driver/storage-driver.js";
 import type { StoredCheckpoint, StoredWrite } from "../../domain/driver/stored.js";
 import { matchesMetadata } from "../../domain/metadata-filter.js";
-import { splitState } from "../../domain/segments/split.js";
-import { mapInSlices } from "../../domain/slices.js";
+import { type SplitState, splitInSteps } from "../../domain/segments/split.js";
+import { EACH_STEP, mapInSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import {
   type CheckpointRow,
+  type FoundCheckpoint,
   findCheckpoint,
   insertCheckpoint,
+  isLarge,
   latestCheckpoint,
   NO_BOUND,
   newestCheckpoints,
+  readLarge,
   replaceCheckpoint,
   withParts,
 } from "./checkpoint-rows.js";
 import { outlineKey, putState } from "./checkpoint-states.js";
 import {
+  type CompactWrite,
   compactWrite,
   FIRST_PLACE,
   intact,
@@ -29,6 +38,7 @@ import {
 } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { assertFence } from "./leases.js";
+import { isLong, longTexts } from "./long-text.js";
 import { existingHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 import { findThread, isThreadGone, liveThread, type ThreadRow, threadToWrite, touchThread } from "./thread-rows.js";
@@ -41,6 +51,9 @@ type CheckpointVerbs = Pick<
 /** Checkpoints read in one step: with states, which may be large, and without. */
 const READ_AT_ONCE = { withData: 4, withoutData: 100 };
 
+/** Bytes of a state up to which it is split in one step. */
+const SPLIT_AT_ONCE = 1024 * 1024;
+
 /** Writes read in one step. */
 const WRITES_AT_ONCE = 200;
 
@@ -49,60 +62,32 @@ const WRITTEN_AT_ONCE = 50;
 
 export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
   return {
-    storeCheckpoint(call, threadId, { expectedHead, data, ...checkpoint }, fence) {
+    storeCheckpoint(call, threadId, checkpoint, fence) {
+      const { data, namespace } = checkpoint;
       const { outlines } = file();
       const key = outlineKey(call.tenant, threadId);
       // Before the transaction: others need not wait for it.
-      const state = splitState(data, outlines.get(key, checkpoint.namespace));
-      outlines.keep(key, checkpoint.namespace, state.outline);
-      return file().writeSized(
-        call,
-        { rows: 1, characters: state.newBytes, awaitsOthers: true },
-        function* (tx, tenant) {
-          const now = file().now();
-          const { namespace, checkpointId, sessionId } = checkpoint;
-          const link = sessionId === null ? null : existingHead(tx, tenant, sessionId, now);
-          assertFence(tx, tenant, fence, now);
-          const found = findThread(tx, tenant, threadId);
-          if (expectedHead !== undefined) {
-            const live = found === undefined || isThreadGone(found, now) ? undefined : found;
-            const head = live && latestCheckpoint(tx, live.id, namespace);
-            assertExpectedHead(head?.checkpointId ?? null, expectedHead);
-          }
-          const thread = threadToWrite(tx, tenant, threadId, found, now);
-          const earlier = findCheckpoint(tx, thread.id, namespace, checkpointId);
-          const seq = earlier?.seq ?? thread.lastSeq + 1;
-          const stored = { ...checkpoint, seq, createdAt: earlier?.createdAt ?? now };
-          const id = earlier?.id ?? insertCheckpoint(tx, thread.id, stored);
-          if (earlier !== undefined) replaceCheckpoint(tx, id, stored);
-          yield* putState(tx, thread.id, { id }, state);
-          const added = earlier === undefined ? 1 : 0;
-          touchThread(
-            tx,
-            thread,
-            { link, lastSeq: thread.lastSeq + added, checkpointCount: thread.checkpointCount + added },
-            now,
-          );
-          yield;
-          return { ...stored, etag: state.root, data: null, writes: null };
-        },
-      );
+      const splitting = splitInSteps(data, outlines.get(key, namespace));
+      const store = (state: SplitState): Promise<StoredCheckpoint> => {
+        outlines.keep(key, namespace, state.outline);
+        return storeSplit(file(), call, threadId, checkpoint, state, fence);
+      };
+      if (data.bytes <= SPLIT_AT_ONCE) return store(runAtOnce(splitting));
+      return new Slices(call, EACH_STEP).run(splitting).then(store);
     },
 
-    async getCheckpoint(call, threadId, { namespace, checkpointId, ...parts }) {
+    async getCheckpoint(call, threadId, wanted) {
+      const parts = { data: true, writes: false, ifNoneMatch: wanted.ifNoneMatch };
       const found = await file().read(call, (db, tenant) => {
-        const thread = liveThread(db, tenant, threadId, file().now());
-        if (thread === undefined) return undefined;
-        const row =
-          checkpointId === null
-            ? latestCheckpoint(db, thread.id, namespace)
-            : findCheckpoint(db, thread.id, namespace, checkpointId);
-        if (row === undefined) return undefined;
-        const checkpoint = withParts(db, thread.id, row, { ...parts, data: true, writes: false });
-        return { checkpoint, writes: parts.writes ? selectCompact(db, thread.id, namespace, row.checkpointId) : null };
+        const at = findWanted(db, tenant, threadId, wanted, file().now());
+        if (at === undefined || isLarge(at.row, parts)) return at;
+        const { thread, row } = at;
+        return { checkpoint: withParts(db, thread, row, parts), writes: writesOf(db, thread, row, wanted) };
       });
-      if (found === undefined || found.writes === null) return found?.checkpoint;
-      const { checkpoint, writes } = found;
+      if (found === undefined) return undefined;
+      const whole = "checkpoint" in found ? found : await readLargeWanted(file(), call, threadId, wanted);
+      if (whole === undefined || whole.writes === null) return whole?.checkpoint;
+      const { checkpoint, writes } = whole;
       return { ...checkpoint, writes: await mapInSlices(call, writes, (row) => intact(row, checkpoint.checkpointId)) };
     },
 
@@ -110,26 +95,32 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
       const atOnce = listing.data || listing.writes ? READ_AT_ONCE.withData : READ_AT_ONCE.withoutData;
       if (listing.limit > atOnce || listing.metadata.length > 0)
         return listLong(file(), call, threadId, listing, atOnce);
-      return file().read(call, (db, tenant) => {
+      const read = file().read(call, (db, tenant) => {
         const thread = liveThread(db, tenant, threadId, file().now());
         if (thread === undefined) return [];
         const { namespace, before, limit } = listing;
         const rows = newestCheckpoints(db, thread.id, namespace, before ?? NO_BOUND, limit);
+        if (rows.some((row) => isLarge(row, listing))) return null;
         return rows.map((row) => withParts(db, thread.id, row, listing));
       });
+      return read.then((rows) => rows ?? listLong(file(), call, threadId, listing, atOnce));
     },
 
     async putWrites(call, threadId, target, writes, fence) {
       // Before the transaction: others need not wait for it.
-      const compact = await mapInSlices(call, writes, compactWrite);
+      const compact = await mapInSlices(call, writes, (write) =>
+        isLong(write.value) ? { ...write, checksum: null } : compactWrite(write),
+      );
+      const long = await longTexts(call, writes, ({ value }) => [value]);
       const characters = writes.reduce((sum, { value }) => sum + value.length, 0);
       return file().writeSized(call, { rows: writes.length, characters, awaitsOthers: true }, function* (tx, tenant) {
         const now = file().now();
         assertFence(tx, tenant, fence, now);
         const thread = threadToWrite(tx, tenant, threadId, findThread(tx, tenant, threadId), now);
         for (const [i, write] of compact.entries()) {
-          putWrite(tx, thread.id, target, write);
-          if (i % WRITTEN_AT_ONCE === WRITTEN_AT_ONCE - 1) yield;
+          const text = long.get(writes[i] as StoredWrite);
+          putWrite(tx, thread.id, target, write, text);
+          if (text !== undefined || i % WRITTEN_AT_ONCE === WRITTEN_AT_ONCE - 1) yield;
         }
         touchThread(tx, thread, { ...thread, link: null }, now);
         yield;
@@ -138,6 +129,89 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
 
     getWrites: (call, threadId, target) => getWrites(file(), call, threadId, target),
   };
+}
+
+function storeSplit(
+  file: OpenFile,
+  call: Call,
+  threadId: string,
+  { expectedHead, data: _data, ...checkpoint }: NewStoredCheckpoint,
+  state: SplitState,
+  fence: FencingToken | null,
+): Promise<StoredCheckpoint> {
+  return file.writeSized(call, { rows: 1, characters: state.newBytes, awaitsOthers: true }, function* (tx, tenant) {
+    const now = file.now();
+    const { namespace, checkpointId, sessionId } = checkpoint;
+    const link = sessionId === null ? null : existingHead(tx, tenant, sessionId, now);
+    assertFence(tx, tenant, fence, now);
+    const found = findThread(tx, tenant, threadId);
+    if (expectedHead !== undefined) {
+      const live = found === undefined || isThreadGone(found, now) ? undefined : found;
+      const head = live && latestCheckpoint(tx, live.id, namespace);
+      assertExpectedHead(head?.checkpointId ?? null, expectedHead);
+    }
+    const thread = threadToWrite(tx, tenant, threadId, found, now);
+    const earlier = findCheckpoint(tx, thread.id, namespace, checkpointId);
+    const seq = earlier?.seq ?? thread.lastSeq + 1;
+    const stored = { ...checkpoint, seq, createdAt: earlier?.createdAt ?? now };
+    const id = earlier?.id ?? insertCheckpoint(tx, thread.id, stored);
+    if (earlier !== undefined) replaceCheckpoint(tx, id, stored);
+    yield* putState(tx, thread.id, { id }, state);
+    const added = earlier === undefined ? 1 : 0;
+    touchThread(
+      tx,
+      thread,
+      { link, lastSeq: thread.lastSeq + added, checkpointCount: thread.checkpointCount + added },
+      now,
+    );
+    yield;
+    return { ...stored, etag: state.root, data: null, writes: null };
+  });
+}
+
+/** The row that is asked for, and its thread. */
+function findWanted(
+  db: Connection,
+  tenant: number,
+  threadId: string,
+  { namespace, checkpointId }: WantedCheckpoint,
+  now: number,
+): FoundCheckpoint | undefined {
+  const thread = liveThread(db, tenant, threadId, now);
+  if (thread === undefined) return undefined;
+  const row =
+    checkpointId === null
+      ? latestCheckpoint(db, thread.id, namespace)
+      : findCheckpoint(db, thread.id, namespace, checkpointId);
+  return row === undefined ? undefined : { thread: thread.id, row };
+}
+
+function writesOf(
+  db: Connection,
+  thread: number,
+  { namespace, checkpointId }: CheckpointRow,
+  { writes }: WantedCheckpoint,
+): CompactWrite[] | null {
+  return writes ? selectCompact(db, thread, namespace, checkpointId) : null;
+}
+
+/** A checkpoint with a large state, and its writes as they are stored. */
+function readLargeWanted(
+  file: OpenFile,
+  call: Call,
+  threadId: string,
+  wanted: WantedCheckpoint,
+): Promise<{ readonly checkpoint: StoredCheckpoint; readonly writes: CompactWrite[] | null } | undefined> {
+  return file.scan(call, async (read, tenant) => {
+    let writes: CompactWrite[] | null = null;
+    const parts = { data: true, writes: false, ifNoneMatch: wanted.ifNoneMatch };
+    const checkpoint = await readLarge(call, read, file.journal === "wal", parts, (db) => {
+      const at = findWanted(db, tenant, threadId, wanted, file.now());
+      if (at !== undefined) writes = writesOf(db, at.thread, at.row, wanted);
+      return at;
+    });
+    return checkpoint && { checkpoint, writes };
+  });
 }
 
 /** A few hundred writes a step; most checkpoints have fewer. */
@@ -184,8 +258,18 @@ function listLong(
       const chosen = rows
         .filter((row) => matchesMetadata(row.metadata, listing.metadata))
         .slice(0, listing.limit - found.length);
-      for (let i = 0; i < chosen.length; i += atOnce) {
-        const some = chosen.slice(i, i + atOnce);
+      for (let i = 0; i < chosen.length; ) {
+        const some = manyOrOne(chosen.slice(i, i + atOnce), listing);
+        i += some.length;
+        const [first] = some;
+        if (first !== undefined && isLarge(first, listing)) {
+          const large = await readLarge(call, read, file.journal === "wal", listing, (db) => {
+            const [row] = file.journal === "wal" ? some : stillListed(db, thread.id, some, listing);
+            return row && { thread: thread.id, row };
+          });
+          if (large !== undefined) found.push(large);
+          continue;
+        }
         const parts = (db: Connection) => {
           const there = file.journal === "wal" ? some : stillListed(db, thread.id, some, listing);
           return there.map((row) => withParts(db, thread.id, row, listing));
@@ -198,6 +282,12 @@ function listLong(
     }
     return found;
   });
+}
+
+/** Rows that are read in one step: those before a large one, or that one. */
+function manyOrOne(rows: readonly CheckpointRow[], listing: CheckpointListing): readonly CheckpointRow[] {
+  const large = rows.findIndex((row) => isLarge(row, listing));
+  return large === -1 ? rows : rows.slice(0, Math.max(1, large));
 }
 
 /** Without one moment for all steps: the rows as they are now, but for those that are gone since they were chosen. */

@@ -2,6 +2,7 @@
 import type { StoredContext } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
+import type { LongText } from "./long-text.js";
 
 type VersionRow = StoredContext & { readonly context: string; readonly checksum: number | null };
 
@@ -43,23 +44,24 @@ export function newestVersion(db: Connection, context: number): number {
   return row?.version ?? 0;
 }
 
-/** Adds a version, the newest, and drops those up to `dropped` (T2). */
+/** Adds a version, the newest, and drops those up to `dropped` (T2). `long` is its context where that is long. */
 export function putVersion(
   tx: Connection,
   context: number,
   stored: StoredContext & { readonly context: string },
   dropped: number,
+  long: LongText | null = null,
 ): void {
   tx.run(
     `INSERT INTO context_versions (context, version, size_bytes, created_at, checksum, metadata, content)
-     VALUES (?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ${long === null ? "?" : "CAST(? AS TEXT)"})`,
     context,
     stored.version,
     stored.sizeBytes,
     stored.createdAt,
-    checksum(stored.metadata, stored.context),
+    long?.checksum ?? checksum(stored.metadata, stored.context),
     stored.metadata,
-    stored.context,
+    long?.bytes ?? stored.context,
   );
   tx.run("UPDATE contexts SET newest_version = ? WHERE id = ?", stored.version, context);
   if (dropped > 0) tx.run("DELETE FROM context_versions WHERE context = ? AND version <= ?", context, dropped);

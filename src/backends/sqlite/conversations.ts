@@ -5,6 +5,7 @@ import type { StoredMessage } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
 import { batchOfGap, discardMessages, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
+import { isLong, type LongText, longTexts } from "./long-text.js";
 import { partsInSight, type SeqRange } from "./message-gap.js";
 import { isLocated, locatingId } from "./message-ids.js";
 import { rememberRoles, selectSeqsOfRole } from "./message-roles.js";
@@ -46,17 +47,20 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
           return stored;
         });
       }
-      return file().writeSized(call, { rows: messages.length, characters }, function* (tx, tenant) {
-        const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
-        const stored: StoredMessage[] = [];
-        for (const message of messages) {
-          stored.push(addMessage(tx, appending, message));
-          if (stored.length % WRITTEN_AT_ONCE === 0) yield;
-        }
-        endAppending(tx, appending);
-        yield;
-        return stored;
-      });
+      const add = (long: ReadonlyMap<NewStoredMessage, LongText>): Promise<StoredMessage[]> =>
+        file().writeSized(call, { rows: messages.length, characters }, function* (tx, tenant) {
+          const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
+          const stored: StoredMessage[] = [];
+          for (const message of messages) {
+            stored.push(addMessage(tx, appending, message, long.get(message)));
+            if (stored.length % WRITTEN_AT_ONCE === 0 || long.has(message)) yield;
+          }
+          endAppending(tx, appending);
+          yield;
+          return stored;
+        });
+      if (!messages.some(({ content }) => isLong(content))) return add(new Map());
+      return longTexts(call, messages, ({ content, metadata }) => [content, metadata]).then(add);
     },
 
     getHistory(call, sessionId, window) {
@@ -94,7 +98,12 @@ function beginAppending(
 }
 
 /** The message that is stored: this one, or the one that has its id already (C4). */
-function addMessage(tx: Connection, appending: Appending, message: NewStoredMessage): StoredMessage {
+function addMessage(
+  tx: Connection,
+  appending: Appending,
+  message: NewStoredMessage,
+  long?: LongText | undefined,
+): StoredMessage {
   const { session, now } = appending;
   const { keyed, messageId, role, content, metadata } = message;
   if (keyed) {
@@ -108,7 +117,7 @@ function addMessage(tx: Connection, appending: Appending, message: NewStoredMess
   const id = keyed ? messageId : locatingId(seq, messageId);
   const stored = { seq, messageId: id, role, content, metadata, timestamp: message.timestamp ?? now };
   // An id that was changed here says its seq.
-  insertMessage(tx, session.id, stored, id !== messageId || isLocated(stored));
+  insertMessage(tx, session.id, stored, id !== messageId || isLocated(stored), long);
   return stored;
 }
 

@@ -3,6 +3,7 @@ import type { HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
+import type { LongText } from "./long-text.js";
 import { isInGap, partsInSight, type SeqRange } from "./message-gap.js";
 import { locatedSeq } from "./message-ids.js";
 import { forgetRoles } from "./message-roles.js";
@@ -16,6 +17,9 @@ const COLUMNS = "seq, message_id AS messageId, role, timestamp, checksum, metada
 
 const INSERT = `INSERT INTO messages (session, seq, message_id, id_indexed, role, timestamp, checksum, metadata, content)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+const INSERT_LONG = `INSERT INTO messages (session, seq, message_id, id_indexed, role, timestamp, checksum, metadata, content)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`;
 
 const NEWEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
@@ -31,19 +35,28 @@ const BY_SEQ = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq WHERE
 const BY_ID = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_message_id
   WHERE session = ? AND message_id = ? AND id_indexed = 1`;
 
-/** @param isLocated the id says the message's `seq` itself */
-export function insertMessage(tx: Connection, session: number, message: StoredMessage, isLocated: boolean): void {
+/**
+ * @param isLocated the id says the message's `seq` itself
+ * @param long the content, where that is long
+ */
+export function insertMessage(
+  tx: Connection,
+  session: number,
+  message: StoredMessage,
+  isLocated: boolean,
+  long?: LongText | undefined,
+): void {
   tx.run(
-    INSERT,
+    long === undefined ? INSERT : INSERT_LONG,
     session,
     message.seq,
     message.messageId,
     isLocated ? 0 : 1,
     message.role,
     message.timestamp,
-    checksum(message.metadata, message.content),
+    long?.checksum ?? checksum(message.metadata, message.content),
     message.metadata,
-    message.content,
+    long?.bytes ?? message.content,
   );
 }
 

@@ -7,6 +7,7 @@ import type { Connection } from "./connection/connection.js";
 import { insertContext, newestVersion, putVersion, selectVersion, selectVersions } from "./context-rows.js";
 import { discardUnusedContext, hasGarbage, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
+import { isLong, longText } from "./long-text.js";
 import { existingHead, liveHead, type SessionHead, touchSession } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 
@@ -15,8 +16,9 @@ const READ_AT_ONCE = 200;
 
 export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
   return {
-    storeContext: (call, sessionId, { context, sizeBytes, metadata, expectedVersion }, fence) =>
-      file().writeSized(call, { rows: 1, characters: context.length }, function* (tx, tenant) {
+    async storeContext(call, sessionId, { context, sizeBytes, metadata, expectedVersion }, fence) {
+      const long = isLong(context) ? await longText(call, context, metadata) : null;
+      return file().writeSized(call, { rows: 1, characters: context.length }, function* (tx, tenant) {
         const now = file().now();
         const session = existingHead(tx, tenant, sessionId, now);
         assertFence(tx, tenant, fence, now);
@@ -24,11 +26,12 @@ export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
         const version = nextContextVersion(newest, expectedVersion);
         const stored = { version, context, sizeBytes, metadata, createdAt: now };
         const dropped = newestDroppedVersion(version, file().options.keepVersions);
-        putVersion(tx, contextOf(tx, tenant, session), stored, dropped);
+        putVersion(tx, contextOf(tx, tenant, session), stored, dropped, long);
         touchSession(tx, session, now);
         yield;
         return stored;
-      }),
+      });
+    },
 
     getContext: (call, sessionId, version) =>
       file().read(call, (db, tenant) => {

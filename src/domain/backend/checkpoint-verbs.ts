@@ -23,16 +23,16 @@ import {
   parseDeletedIds,
   parsePrunePolicy,
   parseThreadListing,
-  parseWrites,
+  takeWrites,
 } from "../checkpoint-arguments.js";
-import { toCheckpoint, toCheckpointInfo, toThread, toWrite } from "../checkpoints.js";
+import { checkpointDecoder, toCheckpointInfo, toThread, WRITE_DECODER } from "../checkpoints.js";
 import { decodeTimeCursor, pageOf, queryDigest, timePosition } from "../cursors.js";
 import type { FencingToken } from "../driver/call.js";
 import type { CheckpointDriver, DeletionCounts } from "../driver/storage-driver.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
+import { decodeRow, decodeRows, withText, withTexts } from "../large-values.js";
 import type { FencedSubject } from "../leases.js";
 import { fencingToken } from "../leases.js";
-import { mapInSlices } from "../slices.js";
 import type { RunCall } from "./run-call.js";
 
 export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): CheckpointStorage {
@@ -47,7 +47,9 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       const known = knownOptions(options, STORE_FIELDS);
       const fence = storeFence(known, id);
       const checkpoint = parseCheckpoint(checkpointId, data, known);
-      const stored = await run("storeCheckpoint", known, (call) => driver.storeCheckpoint(call, id, checkpoint, fence));
+      const stored = await run("storeCheckpoint", known, (call) =>
+        withText(call, checkpoint.taken, (text) => driver.storeCheckpoint(call, id, checkpoint.stored(text), fence)),
+      );
       return toCheckpointInfo(id, stored);
     },
 
@@ -62,7 +64,8 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       };
       return run("getCheckpoint", known, async (call) => {
         const stored = await driver.getCheckpoint(call, id, wanted);
-        return stored === undefined ? undefined : toCheckpoint(id, stored, { ...wanted, data: true });
+        const decoder = checkpointDecoder(id, { ...wanted, data: true });
+        return stored === undefined ? undefined : decodeRow(call, stored, decoder);
       });
     },
 
@@ -72,7 +75,7 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       const listing = parseCheckpointListing(known);
       return run("listCheckpoints", known, async (call) => {
         const stored = listing.limit === 0 ? [] : await driver.listCheckpoints(call, id, listing);
-        return mapInSlices(call, stored, (each) => toCheckpoint(id, each, listing));
+        return decodeRows(call, stored, checkpointDecoder(id, listing));
       });
     },
 
@@ -92,9 +95,11 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
       };
       const taskPath = known.taskPath === undefined ? "" : identifierOrEmpty(known.taskPath, "taskPath");
       const fence = fencingToken(known.lease, [{ kind: "thread", id }]);
-      const parsed = parseWrites(writes, identifier(taskId, "taskId"), taskPath);
+      const parsed = takeWrites(writes, identifier(taskId, "taskId"), taskPath);
       return run("putWrites", known, async (call) =>
-        parsed.length === 0 ? undefined : driver.putWrites(call, id, target, parsed, fence),
+        parsed.length === 0
+          ? undefined
+          : withTexts(call, parsed, (all) => driver.putWrites(call, id, target, all, fence)),
       );
     },
 
@@ -106,7 +111,7 @@ export function checkpointVerbs(run: RunCall, driver: CheckpointDriver): Checkpo
         checkpointId: identifier(checkpointId, "checkpointId"),
       };
       return run("getWrites", known, async (call) =>
-        mapInSlices(call, await driver.getWrites(call, id, target), toWrite),
+        decodeRows(call, await driver.getWrites(call, id, target), WRITE_DECODER),
       );
     },
 

@@ -10,11 +10,11 @@ import type {
   NewMessage,
 } from "../../contract/conversation-storage.js";
 import { array, knownOptions } from "../arguments.js";
-import type { ConversationDriver, NewStoredMessage } from "../driver/storage-driver.js";
+import type { ConversationDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
+import { decodeRow, decodeRows, withTexts } from "../large-values.js";
 import { fencingToken } from "../leases.js";
-import { parseMessage, parseRange, parseWindow, toMessage } from "../messages.js";
-import { mapInSlices } from "../slices.js";
+import { messageDecoder, parseMessage, parseRange, parseWindow } from "../messages.js";
 import type { RunCall } from "./run-call.js";
 
 export function conversationVerbs(run: RunCall, driver: ConversationDriver): ConversationStorage {
@@ -30,10 +30,11 @@ export function conversationVerbs(run: RunCall, driver: ConversationDriver): Con
       const { metadata, messageId, timestamp } = known;
       const message = parseMessage({ role, content, metadata, messageId, timestamp }, "message");
       const fence = sessionFence(known.lease, id);
-      const [stored] = await run("addConversationMessage", known, (call) =>
-        driver.addMessages(call, id, [message], fence),
-      );
-      return toMessage(id, stored as NonNullable<typeof stored>);
+      const decoder = messageDecoder(id);
+      return run("addConversationMessage", known, async (call) => {
+        const [stored] = await withTexts(call, [message], (messages) => driver.addMessages(call, id, messages, fence));
+        return decodeRow(call, stored as NonNullable<typeof stored>, decoder);
+      });
     },
 
     addConversationMessages: async (
@@ -43,13 +44,12 @@ export function conversationVerbs(run: RunCall, driver: ConversationDriver): Con
     ) => {
       const id = identifier(sessionId, "sessionId");
       const known = knownOptions(options, ["lease"]);
-      const parsed: NewStoredMessage[] = array(messages, "messages").map((message, index) =>
-        parseMessage(message, `messages[${index}]`),
-      );
+      const parsed = array(messages, "messages").map((message, index) => parseMessage(message, `messages[${index}]`));
       const fence = sessionFence(known.lease, id);
-      return run("addConversationMessages", known, async (call) =>
-        mapInSlices(call, await driver.addMessages(call, id, parsed, fence), (message) => toMessage(id, message)),
-      );
+      return run("addConversationMessages", known, async (call) => {
+        const stored = await withTexts(call, parsed, (all) => driver.addMessages(call, id, all, fence));
+        return decodeRows(call, stored, messageDecoder(id));
+      });
     },
 
     getConversationHistory: async (sessionId: string, options?: HistoryOptions) => {
@@ -59,7 +59,7 @@ export function conversationVerbs(run: RunCall, driver: ConversationDriver): Con
       return run("getConversationHistory", known, async (call) => {
         const nothing = window.limit === 0 || window.roles?.length === 0;
         const stored = nothing ? [] : await driver.getHistory(call, id, window);
-        return mapInSlices(call, stored, (message) => toMessage(id, message));
+        return decodeRows(call, stored, messageDecoder(id));
       });
     },
 

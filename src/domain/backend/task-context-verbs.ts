@@ -8,13 +8,14 @@ import type {
   TaskContextStorage,
 } from "../../contract/task-context-storage.js";
 import { integer, knownOptions, listLimit } from "../arguments.js";
-import { encodeValue } from "../codec/codec.js";
+import { takeText } from "../codec/codec.js";
 import type { TaskContextDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
+import { decodeRow, withText } from "../large-values.js";
 import { fencingToken } from "../leases.js";
 import { encodeMetadata } from "../metadata.js";
 import { mapInSlices } from "../slices.js";
-import { toContext, toContextInfo } from "../task-contexts.js";
+import { contextDecoder, toContextInfo } from "../task-contexts.js";
 import type { RunCall } from "./run-call.js";
 
 /** Versions that `listTaskContextVersions` returns unless told otherwise. */
@@ -29,9 +30,17 @@ export function taskContextVerbs(run: RunCall, driver: TaskContextDriver): TaskC
         known.expectedVersion === undefined ? null : integer(known.expectedVersion, "expectedVersion", { min: 0 });
       const metadata = known.metadata === undefined ? "{}" : encodeMetadata(known.metadata, "metadata");
       const fence = fencingToken(known.lease, [{ kind: "session", id }]);
-      const text = encodeValue(context);
-      const encoded = { context: text, sizeBytes: Buffer.byteLength(text), metadata, expectedVersion };
-      const stored = await run("storeTaskContext", known, (call) => driver.storeContext(call, id, encoded, fence));
+      const taken = takeText(context);
+      const stored = await run("storeTaskContext", known, (call) =>
+        withText(call, taken, (text) =>
+          driver.storeContext(
+            call,
+            id,
+            { context: String(text), sizeBytes: text.bytes, metadata, expectedVersion },
+            fence,
+          ),
+        ),
+      );
       return toContextInfo(id, stored);
     },
 
@@ -41,7 +50,7 @@ export function taskContextVerbs(run: RunCall, driver: TaskContextDriver): TaskC
       const version = known.version === undefined ? null : integer(known.version, "version", { min: 1 });
       return run("getTaskContext", known, async (call) => {
         const stored = await driver.getContext(call, id, version);
-        return stored === undefined ? undefined : toContext(id, stored);
+        return stored === undefined ? undefined : decodeRow(call, stored, contextDecoder(id));
       });
     },
 

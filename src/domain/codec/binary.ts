@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { isDeepStrictEqual, types } from "node:util";
+import { runAtOnce } from "../slices.js";
 import { hasProperties, type Json, type LeafKind, type LeafWriter, malformed } from "./format.js";
 
 interface TypedArrayConstructor {
@@ -39,9 +40,9 @@ export const BINARY_KINDS: readonly LeafKind[] = [
       const memory = ownMemory(buffer.buffer, writer);
       const bare = Buffer.from(memory, buffer.byteOffset, buffer.byteLength);
       if (!isDeepStrictEqual(buffer, bare)) writer.refuse("a Buffer with further properties");
-      return toBase64(bare, writer);
+      return writer.bytes(bare);
     },
-    read: (payload) => Buffer.from(fromBase64(payload).buffer),
+    ...readAs((bytes) => Buffer.from(bytes.buffer)),
   },
   {
     tag: "DataView",
@@ -49,18 +50,18 @@ export const BINARY_KINDS: readonly LeafKind[] = [
     write(value, writer) {
       const view = value as DataView;
       if (hasProperties(view)) writer.refuse("a DataView with further properties");
-      return toBase64(new Uint8Array(ownMemory(view.buffer, writer), view.byteOffset, view.byteLength), writer);
+      return writer.bytes(new Uint8Array(ownMemory(view.buffer, writer), view.byteOffset, view.byteLength));
     },
-    read: (payload) => new DataView(fromBase64(payload).buffer),
+    ...readAs((bytes) => new DataView(bytes.buffer)),
   },
   {
     tag: "ArrayBuffer",
     prototype: ArrayBuffer.prototype,
     write(value, writer) {
       if (hasProperties(value)) writer.refuse("an ArrayBuffer with further properties");
-      return toBase64(new Uint8Array(ownMemory(value as ArrayBuffer, writer)), writer);
+      return writer.bytes(new Uint8Array(ownMemory(value as ArrayBuffer, writer)));
     },
-    read: (payload) => fromBase64(payload).buffer,
+    ...readAs((bytes) => bytes.buffer),
   },
 ];
 
@@ -75,11 +76,20 @@ function typedArray(View: TypedArrayConstructor): LeafKind {
       // A second view of the same memory: the two differ only if this one has further properties or another kind inside.
       const bare = new View(memory, view.byteOffset, view.byteLength / width);
       if (!isDeepStrictEqual(view, bare)) writer.refuse(`a ${name} with further properties`);
-      return toBase64(swapBytes(new Uint8Array(memory, view.byteOffset, view.byteLength), width), writer);
+      return writer.bytes(swapBytes(new Uint8Array(memory, view.byteOffset, view.byteLength), width));
     },
-    read(payload) {
-      // The constructor refuses a length that is no multiple of the element's.
-      return new View(swapBytes(fromBase64(payload), width).buffer);
+    // The constructor refuses a length that is no multiple of the element's.
+    ...readAs((bytes) => new View(swapBytes(bytes, width).buffer)),
+  };
+}
+
+function readAs(
+  make: (bytes: Uint8Array<ArrayBuffer>) => object,
+): Pick<LeafKind, "read"> & Required<Pick<LeafKind, "readInSteps">> {
+  return {
+    read: (payload) => make(fromBase64(payload)),
+    *readInSteps(payload) {
+      return make(yield* fromBase64InSteps(payload));
     },
   };
 }
@@ -92,20 +102,29 @@ function ownMemory(buffer: ArrayBufferLike, writer: LeafWriter): ArrayBuffer {
   return buffer;
 }
 
-function toBase64(bytes: Uint8Array, writer: LeafWriter): string {
-  writer.reserve(Math.ceil(bytes.byteLength / 3) * 4);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
 /** The bytes, in memory of their own: a Buffer from the pool of Node.js would show its neighbours. */
 function fromBase64(payload: Json): Uint8Array<ArrayBuffer> {
+  return runAtOnce(fromBase64InSteps(payload));
+}
+
+/** Characters of base64 that are read in one step: four for each three bytes. */
+const READ_AT_ONCE = 128 * 1024;
+
+function* fromBase64InSteps(payload: Json): Generator<void, Uint8Array<ArrayBuffer>, void> {
   if (typeof payload !== "string") throw malformed("bytes that are no text");
   const padding = payload.endsWith("==") ? 2 : payload.endsWith("=") ? 1 : 0;
   const bytes = new Uint8Array(Math.max(0, Math.floor(payload.length / 4) * 3 - padding));
   const buffer = Buffer.from(bytes.buffer);
-  buffer.write(payload, "base64");
-  // Node.js skips what is not base64: only text that comes out again is whole.
-  if (buffer.toString("base64") !== payload) throw malformed("bytes that are not base64");
+  let end = 0;
+  for (let at = 0; at < payload.length; at += READ_AT_ONCE) {
+    if (at > 0) yield;
+    const text = payload.length <= READ_AT_ONCE ? payload : payload.slice(at, at + READ_AT_ONCE);
+    const start = end;
+    end += buffer.write(text, start, "base64");
+    // Node.js skips what is not base64: only text that comes out again is whole.
+    if (buffer.toString("base64", start, end) !== text) throw malformed("bytes that are not base64");
+  }
+  if (end !== bytes.length) throw malformed("bytes that are not base64");
   return bytes;
 }
 

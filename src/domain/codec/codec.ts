@@ -2,6 +2,8 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
+import { runAtOnce } from "../slices.js";
+import { copyStorable, type StorableCopy } from "./copy.js";
 import { EncodedText, isRow, type RowStretch, type Stretch, TextParts, ValueRow } from "./encoded-text.js";
 import {
   DEFAULT_MAX_BYTES,
@@ -14,9 +16,12 @@ import {
   TAG_KEY,
 } from "./format.js";
 import { levelsOf } from "./levels.js";
-import { isPlainJson } from "./plain.js";
+import { parseInSteps } from "./parse-in-steps.js";
+import { isPlainJson, WORK_AT_ONCE } from "./plain.js";
 import { PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
-import { fromDocument, isDeeper } from "./read.js";
+import { contentOf, fromDocument, isDeeper } from "./read.js";
+import { reviveInSteps } from "./read-in-steps.js";
+import { textInSteps } from "./text-in-steps.js";
 import { toStorable } from "./write.js";
 
 /** Bounds of one encoded value. */
@@ -54,6 +59,43 @@ export function encodeText(value: unknown): EncodedText {
   const text = plainText(value, MAX_DEPTH);
   if (text === undefined) return thoroughText(value, MAX_DEPTH, DEFAULT_MAX_BYTES);
   return measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
+}
+
+/** A large value as it was at one moment. Its text is made in steps, whatever becomes of the value since. */
+export class ValueSnapshot {
+  readonly #copy: StorableCopy;
+
+  constructor(copy: StorableCopy) {
+    this.#copy = copy;
+  }
+
+  /** The text that `encodeText` gives, in steps of so many characters. @throws SerializationError for one that is too long */
+  *encode(step?: number): Generator<void, EncodedText, void> {
+    const { tree, inDocument } = this.#copy;
+    const [before, behind] = inDocument ? [DOCUMENT_START, "}"] : ["", ""];
+    return measured(yield* textInSteps(tree, { before, behind, inDocument }, step), DEFAULT_MAX_BYTES);
+  }
+}
+
+/** As `takeText`, the text as it is stored beside others. */
+export function takeValue(value: unknown): string | ValueSnapshot {
+  const text = plainText(value, MAX_DEPTH, WORK_AT_ONCE);
+  if (text !== undefined && text.length * 3 <= DEFAULT_MAX_BYTES) return text;
+  const taken = takeText(value);
+  return taken instanceof ValueSnapshot ? taken : String(taken);
+}
+
+/**
+ * Like `encodeText`, for a value that may be large: of such a one only a copy is taken at once.
+ * @throws SerializationError as `encodeValue` does, but for text that only its escapes or its bytes in UTF-8 make too long
+ */
+export function takeText(value: unknown): EncodedText | ValueSnapshot {
+  const text = plainText(value, MAX_DEPTH, WORK_AT_ONCE);
+  if (text !== undefined) return measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
+  const copy = value instanceof PreparedValue ? null : copyStorable(value, MAX_DEPTH, DEFAULT_MAX_BYTES);
+  if (copy === null) return encodeText(value);
+  const snapshot = new ValueSnapshot(copy);
+  return copy.isLarge ? snapshot : runAtOnce(snapshot.encode());
 }
 
 /**
@@ -166,6 +208,24 @@ export function decodeValue(text: string): unknown {
   return root;
 }
 
+/** Characters of text that are decoded at once. */
+const DECODED_AT_ONCE = 2 * 1024 * 1024;
+
+/** Whether the text of a value is so long that it is decoded in steps. */
+export function isLongText(text: string): boolean {
+  return text.length > DECODED_AT_ONCE;
+}
+
+/** As `decodeValue`, in steps of so many characters. @throws CorruptionError */
+export function* decodeInSteps(text: string, step?: number): Generator<void, unknown, void> {
+  const parsed = yield* parseInSteps(text, step);
+  if (parsed === null) return decodeValue(text);
+  const { root, levels, heavy } = parsed;
+  if (isDocument(root)) return yield* decodeDocumentInSteps(root, heavy);
+  if (levels > MAX_DEPTH) throw malformed(`more than ${MAX_DEPTH} levels deep`);
+  return root;
+}
+
 /**
  * The JSON form of an encoded value, for a portable record: what a program in another language reads.
  * @throws CorruptionError if the text is not JSON
@@ -208,9 +268,9 @@ function textInDocument(value: unknown): EncodedText {
 const UNDEFINED_BEHIND = `,{"${TAG_KEY}":"undefined"}]}`;
 
 /** The text of plain JSON, `undefined` if the value is not known to be plain. */
-function plainText(value: unknown, maxDepth: number): string | undefined {
+function plainText(value: unknown, maxDepth: number, mostWork?: number): string | undefined {
   try {
-    if (isDocument(value) || !isPlainJson(value, maxDepth)) return undefined;
+    if (isDocument(value) || !isPlainJson(value, maxDepth, mostWork)) return undefined;
     return JSON.stringify(value);
   } catch {
     // A getter has thrown, or the text has no room in a string: the thorough encoder meets it again and says where.
@@ -276,7 +336,23 @@ function decodeDocument(root: { [key: string]: Json }): unknown {
   try {
     return fromDocument(root);
   } catch (error) {
-    if (error instanceof CorruptionError) throw error;
-    throw new CorruptionError("the stored value cannot be read", { cause: error });
+    throw unreadable(error);
   }
+}
+
+function* decodeDocumentInSteps(
+  root: { [key: string]: Json },
+  heavy: ReadonlySet<object>,
+): Generator<void, unknown, void> {
+  try {
+    return yield* reviveInSteps(contentOf(root), 0, heavy);
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+function unreadable(error: unknown): CorruptionError {
+  return error instanceof CorruptionError
+    ? error
+    : new CorruptionError("the stored value cannot be read", { cause: error });
 }

@@ -35,14 +35,28 @@ function isText(stretch: Stretch | undefined, text: string): boolean {
  * growing state of a thread, gives the same strings for what is the same: these are compared at once, without a look at each letter.
  */
 export class EncodedText {
-  /** The parts, in stretches: rows stand between others, one each, and are known by what they are. */
-  readonly stretches: readonly Stretch[];
   /** UTF-8 bytes of the text. */
   readonly bytes: number;
+  /** A long text of one part in pieces, none of which ends inside a character; `null` for any other. Nothing is joined for them. */
+  readonly pieces: readonly string[] | null;
+  #stretches: readonly Stretch[] | null;
 
-  constructor(stretches: readonly Stretch[], bytes: number) {
-    this.stretches = stretches;
+  /** @param stretches `null` for a text in pieces */
+  constructor(stretches: readonly Stretch[] | null, bytes: number, pieces: readonly string[] | null = null) {
+    this.#stretches = stretches;
     this.bytes = bytes;
+    this.pieces = pieces;
+  }
+
+  /** A text of one part that is not put together yet. */
+  static ofPieces(pieces: readonly string[], bytes: number): EncodedText {
+    return new EncodedText(null, bytes, pieces);
+  }
+
+  /** The parts, in stretches: rows stand between others, one each, and are known by what they are. */
+  get stretches(): readonly Stretch[] {
+    this.#stretches ??= [[(this.pieces ?? []).join("")]];
+    return this.#stretches;
   }
 
   /** A text of one part. */

@@ -37,6 +37,8 @@ export interface LeafWriter {
   refuse(what: string): never;
   /** Counts text that is about to be made; ends the encode if it would exceed the limit. */
   reserve(bytes: number): void;
+  /** The text of bytes, counted. */
+  bytes(bytes: Uint8Array): Json;
 }
 
 /** A kind of object that holds no other values: how one is written into a tagged node, and read from it. */
@@ -47,6 +49,8 @@ export interface LeafKind {
   write(value: object, writer: LeafWriter): Json;
   /** @throws CorruptionError, or what the constructor throws, for a payload that `write` cannot have made */
   read(payload: Json): object;
+  /** As `read`, in steps: for kinds whose payload may be long. */
+  readInSteps?(payload: Json): Generator<void, object, void>;
 }
 
 /** The errors that are kept, by the name of their class: each a function that makes one. Nothing stored can add to this list. */

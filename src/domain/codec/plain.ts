@@ -7,6 +7,9 @@ import { isDeepStrictEqual } from "node:util";
  * costs 1, the rest about what it takes in time.
  */
 const MOST_WORK = 128 * 1024 * 1024;
+
+/** The work up to which a value is checked and made text of at once, in some ten milliseconds at most. */
+export const WORK_AT_ONCE: number = 4 * 1024 * 1024;
 const CONTAINER_WORK = 512;
 const PROPERTY_WORK = 64;
 const ITEM_WORK = 8;
@@ -23,10 +26,10 @@ let depthLimit = 0;
  * Whether `JSON.stringify(value)` is exact: only plain objects and arrays of strings, finite numbers (no -0), booleans and
  * null, nested at most `maxDepth` deep.
  *
- * `false` says only that the thorough encoder must look. Getters and proxies are taken for the value that they show.
+ * `false` says only that the thorough encoder must look, also when there is more to do than `mostWork`. Getters and proxies are taken for the value that they show.
  */
-export function isPlainJson(value: unknown, maxDepth: number): boolean {
-  workLeft = MOST_WORK;
+export function isPlainJson(value: unknown, maxDepth: number, mostWork: number = MOST_WORK): boolean {
+  workLeft = mostWork;
   depthLimit = maxDepth;
   return !jsonIsOverridden() && isPlain(value, 0) && workLeft >= 0;
 }

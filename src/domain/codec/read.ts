@@ -7,6 +7,7 @@ import {
   ERROR_KINDS,
   FORMAT_VERSION,
   type Json,
+  type LeafKind,
   MAX_DECIMAL_DIGITS,
   MAX_DEPTH,
   malformed,
@@ -18,13 +19,18 @@ import {
 import { leafByTag } from "./leaves.js";
 
 /** A tree in which some nodes may already be values. */
-type Node = { [key: string]: unknown };
+export type Node = { [key: string]: unknown };
 
 /**
  * The value of a document. Uses up `root`: its objects become those of the value.
  * @throws CorruptionError for anything that the encoder does not write
  */
 export function fromDocument(root: { [key: string]: Json }): unknown {
+  return revive(contentOf(root), 0);
+}
+
+/** The tagged JSON inside a document. */
+export function contentOf(root: { [key: string]: Json }): unknown {
   const version = root[DOCUMENT_KEY];
   if (Number.isSafeInteger(version) && (version as number) > FORMAT_VERSION) {
     throw new CorruptionError(
@@ -34,7 +40,7 @@ export function fromDocument(root: { [key: string]: Json }): unknown {
   if (version !== FORMAT_VERSION || !Object.hasOwn(root, "value") || Object.keys(root).length !== 2) {
     throw malformed("its document");
   }
-  return revive(root.value, 0);
+  return root.value;
 }
 
 /** Whether plain JSON has more than `levels` levels of nested arrays and objects. */
@@ -49,7 +55,7 @@ export function isDeeper(value: Json, levels: number): boolean {
   return false;
 }
 
-function revive(node: unknown, depth: number): unknown {
+export function revive(node: unknown, depth: number): unknown {
   return typeof node === "object" && node !== null ? reviveObject(node, depth + 1) : node;
 }
 
@@ -76,12 +82,17 @@ function reviveProperties(node: Node, depth: number): Node {
   return node;
 }
 
-function reviveTagged(node: Node, depth: number): unknown {
+/** The kind of a tagged node, and what it holds. */
+export function taggedIn(node: Node): { readonly kind: string; readonly payload: Json } {
   const kind = node[TAG_KEY];
   const hasPayload = Object.hasOwn(node, "value");
   if (typeof kind !== "string" || Object.keys(node).length !== (hasPayload ? 2 : 1)) throw malformed("a tagged node");
   if (hasPayload === (kind === "undefined")) throw malformedKind(kind);
-  const payload = node.value as Json;
+  return { kind, payload: node.value as Json };
+}
+
+function reviveTagged(node: Node, depth: number): unknown {
+  const { kind, payload } = taggedIn(node);
   switch (kind) {
     case "undefined":
       return undefined;
@@ -129,9 +140,13 @@ function reviveBigint(payload: Json): bigint {
 
 /** A user's object that has the key of our tags. */
 function reviveEscaped(payload: Json, depth: number): unknown {
+  return reviveProperties(escapedIn(payload), depth);
+}
+
+export function escapedIn(payload: Json): Node {
   const object = objectIn(payload, "object");
   if (!Object.hasOwn(object, TAG_KEY)) throw malformedKind("object");
-  return reviveProperties(object, depth);
+  return object;
 }
 
 function reviveMap(payload: Json, depth: number): Map<unknown, unknown> {
@@ -154,44 +169,64 @@ function reviveSet(payload: Json, depth: number): Set<unknown> {
 }
 
 function reviveError(payload: Json, depth: number): Error {
+  const { make, fields, properties } = errorIn(payload);
+  return errorOf(make(), reviveProperties(fields, depth + 1), reviveProperties(properties, depth + 1));
+}
+
+export interface ErrorNode {
+  readonly make: () => Error;
+  readonly fields: Node;
+  readonly properties: Node;
+}
+
+export function errorIn(payload: Json): ErrorNode {
   const { type, fields, properties, ...rest } = objectIn(payload, "Error");
   const make = typeof type === "string" ? ERROR_KINDS.get(type) : undefined;
   if (make === undefined || Object.keys(rest).length !== 0) throw malformedKind("Error");
-  const fieldValues = reviveProperties(objectIn(fields, "Error"), depth + 1);
-  const propertyValues = reviveProperties(objectIn(properties, "Error"), depth + 1);
-  const error = make();
+  return { make, fields: objectIn(fields, "Error"), properties: objectIn(properties, "Error") };
+}
+
+/** A fresh error with these properties and no others. */
+export function errorOf(error: Error, fields: Node, properties: Node): Error {
   // What the constructor has set, this stack above all, is not the stored error's.
   for (const name of ERROR_FIELDS) Reflect.deleteProperty(error, name);
-  for (const name of Object.keys(fieldValues)) {
+  for (const name of Object.keys(fields)) {
     if (!ERROR_FIELDS.includes(name)) throw malformedKind("Error");
-    setOwn(error, name, fieldValues[name], false);
+    setOwn(error, name, fields[name], false);
   }
-  for (const name of Object.keys(propertyValues)) setOwn(error, name, propertyValues[name]);
+  for (const name of Object.keys(properties)) setOwn(error, name, properties[name]);
   return error;
 }
 
 function reviveLeaf(kind: string, payload: Json): object {
-  const leaf = leafByTag(kind);
-  if (leaf === undefined) {
-    throw new CorruptionError(
-      `the stored value has a kind that this release or its runtime does not know: ${quoteIdentifier(kind)}`,
-    );
-  }
+  const leaf = leafIn(kind);
   try {
     return leaf.read(payload);
   } catch (error) {
-    // Constructors refuse with errors of their own: a flag of RegExp that this runtime lacks, an invalid URL.
-    if (error instanceof CorruptionError) throw error;
-    throw malformedKind(kind);
+    throw leafError(kind, error);
   }
 }
 
-function objectIn(payload: unknown, kind: string): Node {
+/** @throws CorruptionError for a kind that is not known here */
+export function leafIn(kind: string): LeafKind {
+  const leaf = leafByTag(kind);
+  if (leaf !== undefined) return leaf;
+  throw new CorruptionError(
+    `the stored value has a kind that this release or its runtime does not know: ${quoteIdentifier(kind)}`,
+  );
+}
+
+/** Constructors refuse with errors of their own: a flag of RegExp that this runtime lacks, an invalid URL. */
+export function leafError(kind: string, error: unknown): CorruptionError {
+  return error instanceof CorruptionError ? error : malformedKind(kind);
+}
+
+export function objectIn(payload: unknown, kind: string): Node {
   if (typeof payload !== "object" || payload === null || Array.isArray(payload)) throw malformedKind(kind);
   return payload as Node;
 }
 
-function arrayIn(payload: unknown, kind: string): unknown[] {
+export function arrayIn(payload: unknown, kind: string): unknown[] {
   if (!Array.isArray(payload)) throw malformedKind(kind);
   return payload;
 }

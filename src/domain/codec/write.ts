@@ -12,10 +12,14 @@ import {
   type LeafWriter,
   TAG_KEY,
 } from "./format.js";
+import { base64Of, LaterBytes } from "./later-bytes.js";
 import { leafByPrototype } from "./leaves.js";
 import { type PathStep, renderPath } from "./path.js";
 import { hasFurtherProperties, jsonIsOverridden } from "./plain.js";
 import { PreparedValue } from "./prepared-value.js";
+
+/** Fewer bytes are text in less time than a look at them later takes. */
+const LATER_FROM = 16 * 1024;
 
 /** What is known of an object that was met: one that is met again is not written again. */
 interface Written {
@@ -39,9 +43,10 @@ export function toStorable(value: unknown, maxDepth: number, maxBytes: number): 
   return new TreeWriter(maxDepth, maxBytes).document(value);
 }
 
-class TreeWriter implements LeafWriter {
+export class TreeWriter implements LeafWriter {
   readonly #maxDepth: number;
   readonly #maxBytes: number;
+  readonly #bytesLater: boolean;
   readonly #path: PathStep[] = [];
   readonly #met = new Map<object, Written>();
   #size = 0;
@@ -49,9 +54,26 @@ class TreeWriter implements LeafWriter {
   #deepest = 0;
   #tagged = false;
 
-  constructor(maxDepth: number, maxBytes: number) {
+  /** @param bytesLater long bytes stand in the tree as a copy, to be made text of later */
+  constructor(maxDepth: number, maxBytes: number, bytesLater = false) {
     this.#maxDepth = maxDepth;
     this.#maxBytes = maxBytes;
+    this.#bytesLater = bytesLater;
+  }
+
+  /** Whether a tagged node was written: what holds it is to become a document. */
+  get tagged(): boolean {
+    return this.#tagged;
+  }
+
+  /** Least characters of the text so far. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The tree of a value that stands in others, `depth` levels down, of a document. */
+  part(value: unknown, depth: number): Json {
+    return this.#node(value, depth);
   }
 
   document(value: unknown): Json {
@@ -75,6 +97,13 @@ class TreeWriter implements LeafWriter {
   reserve(bytes: number): void {
     this.#size += bytes;
     if (this.#size > this.#maxBytes) this.refuse(`a value of more than ${this.#maxBytes} bytes`);
+  }
+
+  bytes(bytes: Uint8Array): Json {
+    this.reserve(Math.ceil(bytes.byteLength / 3) * 4);
+    return this.#bytesLater && bytes.byteLength > LATER_FROM
+      ? (LaterBytes.copyOf(bytes) as unknown as Json)
+      : base64Of(bytes);
   }
 
   #node(value: unknown, depth: number): Json {

@@ -145,6 +145,11 @@ function contentOf(name: string, data: Uint8Array): Uint8Array {
   }
 }
 
+/** About how many bytes the content of a stored block has: as many as it claims. */
+export function contentBytes(data: Uint8Array): number {
+  return data[0] === OPEN ? Math.max(lengthOf(data), data.length) : data.length;
+}
+
 /** The length that an open segment claims to have. */
 function lengthOf(data: Uint8Array): number {
   return data.length < OPEN_HEADER ? 0 : Buffer.from(data.buffer, data.byteOffset, data.length).readUInt32LE(1);

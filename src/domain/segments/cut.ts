@@ -21,10 +21,14 @@ const GEAR: Int32Array = gearTable();
 
 /** The ends of the pieces of a text, ascending; the last one is its length. */
 export function cutPoints(bytes: Uint8Array): number[] {
+  return [...nextCuts(bytes)];
+}
+
+/** As `cutPoints`, each looked for when it is asked for. */
+export function* nextCuts(bytes: Uint8Array): Generator<number, void, void> {
   const length = bytes.length;
   const { bits, maxBytes } = CLASSES.find(({ below }) => length < below) ?? { bits: 16, maxBytes: 512 * 1024 };
   const shift = 32 - bits;
-  const ends: number[] = [];
   let start = 0;
   while (length - start > MIN_BYTES) {
     const end = Math.min(length, start + maxBytes);
@@ -36,11 +40,10 @@ export function cutPoints(bytes: Uint8Array): number[] {
       sum = ((sum << 1) + (GEAR[bytes[at] as number] as number)) | 0;
       at++;
     }
-    ends.push(at);
+    yield at;
     start = at;
   }
-  if (start < length || length === 0) ends.push(length);
-  return ends;
+  if (start < length || length === 0) yield length;
 }
 
 /** By a small generator of its own (mulberry32), so that the table needs no room here. */

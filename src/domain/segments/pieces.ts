@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { blockName } from "./block.js";
 import { commonRuns } from "./common-runs.js";
-import { cutPoints } from "./cut.js";
+import { cutPoints, nextCuts } from "./cut.js";
 import type { Child } from "./items.js";
 
 /** A prepared value of so many bytes is a piece of its own; a longer one is cut, a shorter one stands between pieces. */
@@ -55,15 +55,41 @@ export function cutPart(part: string, isPrepared: boolean, contents: Map<string,
   if (isPrepared ? part.length * 3 < MIN_VALUE : isUncut(part)) return NONE;
   const bytes = Buffer.from(part);
   if (isPrepared && bytes.length < MIN_VALUE) return NONE;
-  const ends = isPrepared && bytes.length <= MAX_VALUE ? [bytes.length] : cutPoints(bytes);
+  if (isPrepared && bytes.length <= MAX_VALUE) return [keep(bytes, contents)];
   let start = 0;
-  return ends.map((end) => {
-    const content = bytes.subarray(start, end);
-    const name = blockName(content);
-    contents.set(name, content);
+  return cutPoints(bytes).map((end) => {
+    const piece = keep(bytes.subarray(start, end), contents);
     start = end;
-    return { name, isNode: false, comma: true };
+    return piece;
   });
+}
+
+/** The pieces of a long loose text that comes in texts; yields between them. */
+export function* cutInSteps(
+  texts: readonly string[],
+  length: number,
+  contents: Map<string, Uint8Array>,
+): Generator<void, readonly Child[], void> {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  for (const text of texts) {
+    filled += bytes.write(text, filled);
+    yield;
+  }
+  const pieces: Child[] = [];
+  let start = 0;
+  for (const end of nextCuts(bytes)) {
+    pieces.push(keep(bytes.subarray(start, end), contents));
+    start = end;
+    yield;
+  }
+  return pieces;
+}
+
+function keep(content: Uint8Array, contents: Map<string, Uint8Array>): Child {
+  const name = blockName(content);
+  contents.set(name, content);
+  return { name, isNode: false, comma: true };
 }
 
 const NONE: readonly Child[] = [];

@@ -1,15 +1,13 @@
 /** Restoring a state from its manifest and its blocks, byte for byte or not at all (K5). */
 import { Buffer } from "node:buffer";
 import { CorruptionError } from "../../contract/errors.js";
-import { unpackBlocks } from "./block.js";
+import { runAtOnce } from "../slices.js";
+import { contentBytes, type StoredBlock, unpackBlocks } from "./block.js";
 import { type Child, type Item, itemsOf } from "./items.js";
 import { rootOf } from "./manifest.js";
 
 /** Looks stored blocks up, in the order of their names. */
 export type ReadBlocks = (names: readonly string[]) => readonly (Uint8Array | undefined)[];
-
-/** Blocks read at once: no more of them are held in both forms. */
-const AT_ONCE = 4_096;
 
 /**
  * The text that `splitState` was given. Reads level by level, and all pieces together.
@@ -17,14 +15,56 @@ const AT_ONCE = 4_096;
  * @throws UnsupportedError for what a newer version has written
  */
 export function restoreState(manifest: string, read: ReadBlocks): string {
+  return runAtOnce(joinInSteps(runAtOnce(collectInSteps(manifest, read, ALL_AT_ONCE)), ALL_AT_ONCE));
+}
+
+/** Blocks that are read at once: for a state that is small, and for one that is read in steps. */
+const ALL_AT_ONCE = { blocks: 4_096, bytes: Number.POSITIVE_INFINITY };
+const IN_STEPS = { blocks: 32, bytes: 256 * 1024 };
+
+/** The blocks of a state as they are stored, in the order of its text. */
+export interface CollectedState {
+  /** The state itself, when its manifest is that; the rest is empty then. */
+  readonly text: string | null;
+  readonly bytes: number;
+  readonly sequence: readonly Item[];
+  /** What is stored of each piece. */
+  readonly stored: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Reads the blocks of a state, with a pause where it yields. @throws as `restoreState` does */
+export function* collectInSteps(
+  manifest: string,
+  read: ReadBlocks,
+  atOnce: { readonly blocks: number } = IN_STEPS,
+): Generator<void, CollectedState, void> {
   const root = rootOf(manifest);
-  if (root === null) return manifest;
+  if (root === null) return { text: manifest, bytes: 0, sequence: [], stored: new Map() };
   const nodes = new Map<string, readonly Item[]>();
-  readNodes([root.name], read, nodes);
-  const sequence = [...inOrder(root.name, nodes, root.bytes)];
-  const contents = readPieces(sequence, read);
+  yield* readNodes([root.name], read, nodes, atOnce.blocks);
+  const sequence: Item[] = [];
+  for (const item of inOrder(root.name, nodes, root.bytes)) {
+    sequence.push(item);
+    if (sequence.length % atOnce.blocks === 0) yield;
+  }
+  const names = [...new Set(childrenOf(sequence).map(({ name }) => name))];
+  const stored = new Map<string, Uint8Array>();
+  for (let start = 0; start < names.length; start += atOnce.blocks) {
+    for (const { name, data } of storedBlocks(names.slice(start, start + atOnce.blocks), read)) stored.set(name, data);
+    yield;
+  }
+  return { text: null, bytes: root.bytes, sequence, stored };
+}
+
+/** Makes the text of collected blocks, with a pause where it yields. @throws as `restoreState` does */
+export function* joinInSteps(
+  state: CollectedState,
+  atOnce: { readonly blocks: number; readonly bytes: number } = IN_STEPS,
+): Generator<void, string, void> {
+  if (state.text !== null) return state.text;
+  const contents = yield* unpackAll(state.stored, atOnce);
   const texts: Uint8Array[] = [];
-  for (const item of sequence) {
+  for (const item of state.sequence) {
     if (typeof item === "string") texts.push(Buffer.from(item));
     else {
       if (item.comma) texts.push(COMMA);
@@ -32,8 +72,40 @@ export function restoreState(manifest: string, read: ReadBlocks): string {
     }
   }
   const bytes = texts.reduce((sum, { length }) => sum + length, 0);
-  if (bytes !== root.bytes) throw wrongLength();
-  return Buffer.concat(texts, bytes).toString();
+  if (bytes !== state.bytes) throw wrongLength();
+  if (bytes <= atOnce.bytes) return Buffer.concat(texts, bytes).toString();
+  const whole = Buffer.allocUnsafeSlow(bytes);
+  let filled = 0;
+  for (const text of texts) {
+    whole.set(text, filled);
+    filled += text.length;
+    yield;
+  }
+  return whole.toString();
+}
+
+/** The contents of blocks, by name. */
+function* unpackAll(
+  stored: ReadonlyMap<string, Uint8Array>,
+  atOnce: { readonly blocks: number; readonly bytes: number },
+): Generator<void, ReadonlyMap<string, Uint8Array>, void> {
+  const contents = new Map<string, Uint8Array>();
+  let some: StoredBlock[] = [];
+  let bytes = 0;
+  const unpack = (): void => {
+    for (const [i, content] of unpackBlocks(some).entries()) contents.set((some[i] as StoredBlock).name, content);
+    some = [];
+    bytes = 0;
+  };
+  for (const [name, data] of stored) {
+    some.push({ name, data });
+    bytes += contentBytes(data);
+    if (some.length < atOnce.blocks && bytes < atOnce.bytes) continue;
+    unpack();
+    yield;
+  }
+  unpack();
+  return contents;
 }
 
 const COMMA = Buffer.from(",");
@@ -60,18 +132,27 @@ export function markBlocks(manifest: string, read: ReadBlocks, needed: Set<strin
   }
 }
 
-function readNodes(names: readonly string[], read: ReadBlocks, nodes: Map<string, readonly Item[]>): void {
+function* readNodes(
+  names: readonly string[],
+  read: ReadBlocks,
+  nodes: Map<string, readonly Item[]>,
+  atOnce: number,
+): Generator<void, void, void> {
   for (let level = names; level.length > 0; ) {
     const below = new Set<string>();
-    const found = itemsOfNodes(level, read);
-    for (const [i, name] of level.entries()) nodes.set(name, found[i] as readonly Item[]);
-    for (const child of found.flatMap(childrenOf)) if (child.isNode && !nodes.has(child.name)) below.add(child.name);
-    level = [...below];
+    for (let start = 0; start < level.length; start += atOnce) {
+      const some = level.slice(start, start + atOnce);
+      const found = itemsOfNodes(some, read);
+      for (const [i, name] of some.entries()) nodes.set(name, found[i] as readonly Item[]);
+      for (const child of found.flatMap(childrenOf)) if (child.isNode) below.add(child.name);
+      yield;
+    }
+    level = [...below].filter((name) => !nodes.has(name));
   }
 }
 
 function itemsOfNodes(names: readonly string[], read: ReadBlocks): Item[][] {
-  const contents = unpackBlocks(stored(names, read));
+  const contents = unpackBlocks(storedBlocks(names, read));
   return names.map((name, i) => itemsOf(name, contents[i] as Uint8Array));
 }
 
@@ -100,18 +181,7 @@ function* inOrder(
   }
 }
 
-function readPieces(sequence: readonly Item[], read: ReadBlocks): Map<string, Uint8Array> {
-  const names = [...new Set(childrenOf(sequence).map(({ name }) => name))];
-  const contents = new Map<string, Uint8Array>();
-  for (let start = 0; start < names.length; start += AT_ONCE) {
-    const some = names.slice(start, start + AT_ONCE);
-    const found = unpackBlocks(stored(some, read));
-    for (const [i, name] of some.entries()) contents.set(name, found[i] as Uint8Array);
-  }
-  return contents;
-}
-
-function stored(names: readonly string[], read: ReadBlocks): { readonly name: string; readonly data: Uint8Array }[] {
+function storedBlocks(names: readonly string[], read: ReadBlocks): StoredBlock[] {
   const found = read(names);
   return names.map((name, i) => {
     const data = found[i];

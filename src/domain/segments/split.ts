@@ -8,8 +8,8 @@ import { type Item, nodeContent } from "./items.js";
 import { rootManifest } from "./manifest.js";
 import type { Outline } from "./outline.js";
 import { outlined } from "./outlined.js";
-import { cutPart } from "./pieces.js";
-import type { TreeNode } from "./tree.js";
+import { cutInSteps, cutPart } from "./pieces.js";
+import { Tree, type TreeNode } from "./tree.js";
 
 /** States of at most so many bytes stay in the checkpoint's own row. */
 export const INLINE_BYTES = 2048;
@@ -31,13 +31,15 @@ export interface SplitState {
   readonly root: string | null;
   /** Bytes of the text that were not found in the outline before: about what there is to store. */
   readonly newBytes: number;
-  /** For the next split of a state that is like this one; `null` when the manifest is the state itself. */
+  /** For the next split of a state that is like this one; `null` where it could take over nothing. */
   readonly outline: Outline | null;
   /**
    * The blocks that are not stored yet, the root first and each before what it needs. A block that is stored is passed over with
    * all that it needs: a store never keeps one without the other. Each is packed when it is asked for.
    */
   newBlocks(isStored: (name: string) => boolean): Iterable<NewBlock>;
+  /** Packs the blocks that are not stored yet, with a pause where it yields: `newBlocks` needs no time for these any more. */
+  packInSteps(isStored: (name: string) => boolean): Generator<void, void, void>;
 }
 
 /**
@@ -48,18 +50,50 @@ export function splitState(text: string | EncodedText, before: Outline | null = 
   const encoded = typeof text === "string" ? EncodedText.of(text) : text;
   const { bytes } = encoded;
   if (bytes <= INLINE_BYTES) {
-    return { manifest: String(text), root: null, newBytes: 0, outline: null, newBlocks: () => [] };
+    return { manifest: String(text), root: null, newBytes: 0, outline: null, newBlocks: () => [], *packInSteps() {} };
   }
   const contents = new Map<string, Uint8Array>();
   const { outline, items } = outlined(encoded, before, contents);
+  return { ...splitInto(items, outline, encoded, contents), outline };
+}
+
+/** As `splitState`, with a pause where it yields in a text that is not put together yet. */
+export function* splitInSteps(text: EncodedText, before: Outline | null): Generator<void, SplitState, void> {
+  const { pieces, bytes } = text;
+  if (pieces === null || bytes <= INLINE_BYTES) return splitState(text, before);
+  const contents = new Map<string, Uint8Array>();
+  const nodes: TreeNode[] = [];
+  const tree = new Tree(new Map(), (node) => nodes.push(node));
+  for (const piece of yield* cutInSteps(pieces, bytes, contents)) {
+    tree.add({ ...piece, comma: false });
+    yield;
+  }
+  // A text of one part has nothing that another one could take over.
+  return { ...splitInto(tree.children, { stretches: [], nodes, partCount: 0, bytes }, text, contents), outline: null };
+}
+
+function splitInto(
+  items: readonly Item[],
+  outline: Outline,
+  encoded: EncodedText,
+  contents: ReadonlyMap<string, Uint8Array>,
+): Omit<SplitState, "outline"> {
   const content = nodeContent(items);
   const root = blockName(content);
+  const packed = new Map<string, Uint8Array>();
+  const blocks: SplitState["newBlocks"] = (isStored) =>
+    newBlocks({ root, content, items }, outline, encoded, contents, packed, isStored);
   return {
-    manifest: rootManifest({ name: root, bytes }),
+    manifest: rootManifest({ name: root, bytes: encoded.bytes }),
     root,
     newBytes: [...contents.values()].reduce((sum, piece) => sum + piece.length, content.length),
-    outline,
-    newBlocks: (isStored) => newBlocks({ root, content, items }, outline, encoded, contents, isStored),
+    newBlocks: blocks,
+    *packInSteps(isStored) {
+      for (const { name, data } of blocks(isStored)) {
+        packed.set(name, data);
+        yield;
+      }
+    },
   };
 }
 
@@ -68,11 +102,12 @@ function* newBlocks(
   outline: Outline,
   text: EncodedText,
   cut: ReadonlyMap<string, Uint8Array>,
+  packed: ReadonlyMap<string, Uint8Array>,
   isStored: (name: string) => boolean,
 ): Generator<NewBlock, void, void> {
   if (isStored(root)) return;
   const waiting = items.filter((item) => typeof item !== "string");
-  yield { name: root, data: packRoot(content), children: waiting.map(({ name }) => name) };
+  yield { name: root, data: packed.get(root) ?? packRoot(content), children: waiting.map(({ name }) => name) };
   const seen = new Set<string>();
   const nodeOf = nodesOf(outline);
   let contents = cut;
@@ -86,6 +121,11 @@ function* newBlocks(
       yield { name, data: packNode(nodeContent(children)), children: children.map((each) => each.name) };
       waiting.push(...children);
     } else {
+      const data = packed.get(name);
+      if (data !== undefined) {
+        yield { name, data, children: [] };
+        continue;
+      }
       // One that was taken over is needed after all: it was stored with a checkpoint that is gone.
       if (!contents.has(name)) contents = contentsOf(text.parts);
       yield { name, data: packPiece(contents.get(name) as Uint8Array), children: [] };

@@ -26,6 +26,7 @@ import { itemVectorClauses } from "./item-vectors.js";
 import { itemClauses } from "./items.js";
 import { largeExportClauses } from "./large-export.js";
 import { largeStepClauses } from "./large-steps.js";
+import { largeValueClauses } from "./large-values.js";
 import { leaseClauses } from "./leases.js";
 import { lifecycleClauses } from "./lifecycle.js";
 import { limitClauses } from "./limits.js";
@@ -105,6 +106,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   clockClauses,
   concurrencyClauses,
   largeStepClauses,
+  largeValueClauses,
   growthClauses,
   storedBytesClauses,
   largeExportClauses,

@@ -4,6 +4,7 @@ import { memoryStorage } from "../../../src/backends/memory/index.js";
 import type { StorageRecord } from "../../../src/contract/records.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { expectShortSteps } from "../../support/event-loop.js";
+import { LARGE_VALUES } from "../../support/large-values.js";
 
 const patient = { timeoutMs: 300_000 };
 
@@ -52,3 +53,22 @@ it("while a thread of 100,000 checkpoints is imported, copied, exported and prun
     storage.pruneCheckpoints({ threadId: `copy ${copies}`, keepLast: 1 }, patient),
   );
 });
+
+it.each(LARGE_VALUES)(
+  "while some 16 MB in one value are stored and read: %s",
+  { timeout: 600_000 },
+  async (_name, make) => {
+    await using storage = memoryStorage();
+    await storage.createSession("s", "u");
+    let value: unknown;
+    const prepare = async (): Promise<void> => {
+      // No state of the thread shares anything with it.
+      await storage.deleteThread("t");
+      value = make();
+    };
+    await expectShortSteps("storeCheckpoint", prepare, () => storage.storeCheckpoint("t", "c", value, patient));
+    await expectShortSteps("getCheckpoint", nothing, () => storage.getCheckpoint("t", patient));
+    await expectShortSteps("storeTaskContext", nothing, () => storage.storeTaskContext("s", value, patient));
+    await expectShortSteps("getTaskContext", nothing, () => storage.getTaskContext("s", patient));
+  },
+);

@@ -3,6 +3,7 @@ import { it } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { expectShortSteps } from "../../support/event-loop.js";
+import { LARGE_VALUES } from "../../support/large-values.js";
 import { newPath } from "./folder.js";
 
 async function append(storage: StorageBackend, sessionId: string, count: number): Promise<void> {
@@ -16,6 +17,8 @@ async function append(storage: StorageBackend, sessionId: string, count: number)
 }
 
 const patient = { timeoutMs: 120_000 };
+
+const nothing = async (): Promise<void> => undefined;
 
 it("while a conversation of 200,000 messages is deleted", { timeout: 600_000 }, async () => {
   await using storage = sqliteStorage({ path: newPath(), durability: "process" });
@@ -71,7 +74,6 @@ it("while 50,000 items are deleted, and a thread of 20,000 checkpoints is copied
   timeout: 600_000,
 }, async () => {
   await using storage = sqliteStorage({ path: newPath(), durability: "process" });
-  const nothing = async (): Promise<void> => undefined;
   const putItems = async (): Promise<void> => {
     for (let i = 0; i < 50; i++) {
       await storage.batchItems(
@@ -103,3 +105,22 @@ it("while 50,000 items are deleted, and a thread of 20,000 checkpoints is copied
   await expectShortSteps("deleteCheckpoints", copy, () => storage.deleteCheckpoints(`copy ${copies}`, ids, patient));
   await expectShortSteps("deleteThread", copy, () => storage.deleteThread(`copy ${copies}`, patient));
 });
+
+it.each(LARGE_VALUES)(
+  "while some 16 MB in one value are stored and read: %s",
+  { timeout: 600_000 },
+  async (_name, make) => {
+    await using storage = sqliteStorage({ path: newPath() });
+    await storage.createSession("s", "u");
+    let value: unknown;
+    const prepare = async (): Promise<void> => {
+      // No state of the thread shares anything with it.
+      await storage.deleteThread("t");
+      value = make();
+    };
+    await expectShortSteps("storeCheckpoint", prepare, () => storage.storeCheckpoint("t", "c", value, patient));
+    await expectShortSteps("getCheckpoint", nothing, () => storage.getCheckpoint("t", patient));
+    await expectShortSteps("storeTaskContext", nothing, () => storage.storeTaskContext("s", value, patient));
+    await expectShortSteps("getTaskContext", nothing, () => storage.getTaskContext("s", patient));
+  },
+);

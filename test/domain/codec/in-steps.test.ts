@@ -1,0 +1,226 @@
+// Large values are encoded and decoded in steps: exactly as in one piece, wherever a step ends (V1, V3).
+import { deepStrictEqual } from "node:assert/strict";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { CorruptionError, SerializationError } from "../../../src/contract/errors.js";
+import {
+  decodeInSteps,
+  decodeValue,
+  encodeText,
+  encodeValue,
+  prepareValue,
+  takeText,
+  ValueSnapshot,
+} from "../../../src/domain/codec/codec.js";
+import { copyStorable } from "../../../src/domain/codec/copy.js";
+import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
+import { MAX_DEPTH } from "../../../src/domain/codec/format.js";
+import { parseInSteps } from "../../../src/domain/codec/parse-in-steps.js";
+import { runAtOnce } from "../../../src/domain/slices.js";
+import { anyString, kept } from "./arbitraries.js";
+import { fingerprint } from "./fingerprint.js";
+import { nested, thrownBy } from "./probes.js";
+import { plainValues, taggedValues } from "./values.js";
+
+const MAX_BYTES = 128 * 1024 * 1024;
+
+/** Characters of a step, so few that each place of a short text is the end of one. */
+const anyStep = fc.integer({ min: 1, max: 40 });
+
+function textInSteps(value: unknown, step: number): string {
+  const copy = copyStorable(value, MAX_DEPTH, MAX_BYTES);
+  if (copy === null) throw new Error("the value has no quick copy");
+  return String(runAtOnce(new ValueSnapshot(copy).encode(step)));
+}
+
+function expectSame(value: unknown, step: number): void {
+  const text = encodeValue(value);
+  expect(textInSteps(value, step)).toBe(text);
+  const decoded = runAtOnce(decodeInSteps(text, step));
+  deepStrictEqual(decoded, value);
+  expect(fingerprint(decoded)).toBe(fingerprint(value));
+}
+
+/** What decoding makes of a text: the value, or that it is refused. */
+function verdict(decode: () => unknown): string {
+  try {
+    return fingerprint(decode());
+  } catch (error) {
+    expect(error).toBeInstanceOf(CorruptionError);
+    return `refused: ${(error as Error).message}`;
+  }
+}
+
+describe("V1: a value in steps is the value in one piece", () => {
+  it.each([...plainValues, ...taggedValues])("%s", (_name, value) => {
+    for (const step of [1, 7, 64]) {
+      expectSame(value, step);
+      expectSame([1, value, { key: value, "": [value] }, "end"], step);
+      expectSame([undefined, value, new Map([[value, { value }]])], step);
+    }
+  });
+
+  it("values of all kinds, with steps of any length", () => {
+    fc.assert(
+      fc.property(kept, anyStep, (value, step) => expectSame(value, step)),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("strings of any UTF-16 units: lone surrogates, pairs, escapes, characters of several bytes", () => {
+    const units = fc.constantFrom("\\", '"', "\n", "\0", "\ud83d", "\ude00", "é", "日", "u", "a", "\u2028", "\\u0041");
+    const text = fc.array(fc.oneof(units, anyString), { maxLength: 40 }).map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(text, fc.array(text), anyStep, (first, others, step) => {
+        expectSame(first, step);
+        expectSame({ [first]: first, list: others }, step);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("the pieces of a text do not end inside a character", () => {
+    const copy = copyStorable(["\u{1F600}".repeat(100), "é".repeat(100)], MAX_DEPTH, MAX_BYTES);
+    const { pieces, bytes } = runAtOnce(new ValueSnapshot(copy as NonNullable<typeof copy>).encode(5));
+    expect((pieces ?? []).length).toBeGreaterThan(10);
+    for (const piece of pieces ?? []) expect(piece.isWellFormed()).toBe(true);
+    expect((pieces ?? []).reduce((sum, piece) => sum + Buffer.byteLength(piece), 0)).toBe(bytes);
+  });
+
+  it("prepared values are the same parts as in one piece", () => {
+    const value = { list: [prepareValue({ a: 1n }), prepareValue("é")], text: "x".repeat(50), last: prepareValue([]) };
+    for (const each of [value, { ...value, tagged: undefined }]) {
+      const copy = copyStorable(each, MAX_DEPTH, MAX_BYTES);
+      const text = runAtOnce(new ValueSnapshot(copy as NonNullable<typeof copy>).encode(8));
+      expect([text.parts, text.bytes]).toEqual([encodeText(each).parts, encodeText(each).bytes]);
+    }
+  });
+
+  it("bytes of every length around a step's", () => {
+    for (const length of [16_383, 16_385, 49_151, 49_152, 49_153, 98_303, 98_304, 98_305, 150_000]) {
+      const bytes = Uint8Array.from({ length }, (_, i) => i * 7);
+      expectSame({ bytes, floats: new Float64Array(bytes.buffer.slice(0, length - (length % 8))) }, 64);
+      expectSame([Buffer.from(bytes), bytes.buffer, new DataView(bytes.buffer, 1)], 64);
+    }
+  });
+});
+
+describe("V1: what is taken is the value at that moment", () => {
+  it("a large value may change as soon as it is taken", () => {
+    const make = () => ({
+      text: "é".repeat(2_000_000),
+      list: Array.from({ length: 1000 }, (_, i) => ({ i, inner: { on: true } })),
+      bytes: new Uint8Array(1_000_000).fill(7),
+      map: new Map([["a", [1]]]),
+      date: new Date(0),
+    });
+    const value = make();
+    const taken = takeText(value);
+    expect(taken).toBeInstanceOf(ValueSnapshot);
+    value.bytes.fill(8);
+    value.list.length = 5;
+    for (const each of value.list) each.inner.on = false;
+    value.map.get("a")?.push(2);
+    value.date.setTime(1);
+    value.text = "";
+    const text = taken instanceof EncodedText ? taken : runAtOnce(taken.encode());
+    deepStrictEqual(decodeValue(String(text)), make());
+  });
+
+  it("a small value is text at once", () => {
+    for (const [, value] of [...plainValues, ...taggedValues]) {
+      const taken = takeText(value);
+      expect(taken).toBeInstanceOf(EncodedText);
+      expect(String(taken)).toBe(encodeValue(value));
+    }
+  });
+});
+
+describe("V1: what cannot be kept is refused at once, with its path", () => {
+  const long = "x".repeat(5 * 1024 * 1024);
+  const cyclic: unknown[] = [long];
+  const withHole = [1, 2, 3];
+  delete withHole[1];
+  cyclic.push(new Map([["self", cyclic]]));
+
+  it.each<[string, unknown, RegExp]>([
+    ["a function", { long, a: [() => 0] }, /^\$\.a\[0\]: a function cannot be stored$/],
+    ["a symbol in a Map", [long, new Map([["k", Symbol("s")]])], /^\$\[1\]\.get\("k"\): a symbol cannot be stored$/],
+    ["a cycle", cyclic, /a cycle cannot be stored$/],
+    ["a hole", [long, withHole], /^\$\[1\]\[1\]: a hole in an array cannot be stored$/],
+    ["further properties", [long, Object.assign([1], { further: 1 })], /further properties cannot be stored$/],
+    ["a class", { long, at: new (class Place {})() }, /^\$\.at: an instance of Place cannot be stored$/],
+    ["a key that is a symbol", { long, at: { [Symbol("s")]: 1 } }, /symbol keys cannot be stored$/],
+    ["too deep a value", [long, nested(1000, (v) => [v])], /more than 1000 levels deep cannot be stored$/],
+    ["too long a text", "x".repeat(MAX_BYTES + 1), /more than 134217728 bytes cannot be stored$/],
+  ])("%s", (_name, value, message) => {
+    const error = thrownBy(() => takeText(value));
+    expect(error).toBeInstanceOf(SerializationError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it("a text that its bytes alone make too long, once it is made", () => {
+    const taken = takeText("日".repeat(MAX_BYTES / 3 + 1));
+    expect(taken).toBeInstanceOf(ValueSnapshot);
+    expect(() => runAtOnce((taken as ValueSnapshot).encode())).toThrow(/more than 134217728 bytes cannot be stored$/);
+  });
+
+  it("shared references that few objects reach by many paths end at once", () => {
+    let value: unknown = [1];
+    for (let i = 0; i < 60; i++) value = [value, value];
+    expect(() => takeText(value)).toThrow(/more than 134217728 bytes cannot be stored$/);
+  });
+});
+
+describe("K5: a damaged text is refused in steps as in one piece", () => {
+  const sample = encodeValue({
+    list: [1, "a\\", { b: [true, null, -1.5e3] }, new Date(0), new Map([["k", new Set([1n])]])],
+    "": undefined,
+    error: new TypeError("t", { cause: [new Uint8Array(9)] }),
+    text: '\\"\u{1F600}\n',
+  });
+
+  it("whatever is changed, removed or added", () => {
+    const change = fc.record({
+      at: fc.nat({ max: sample.length }),
+      remove: fc.nat({ max: 3 }),
+      put: fc.oneof(fc.constantFrom('"', "\\", "[", "]", "{", "}", ",", ":", " ", "0", "$", "\n"), anyString),
+    });
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), anyStep, (changes, step) => {
+        let text = sample;
+        for (const { at, remove, put } of changes) text = text.slice(0, at) + put + text.slice(at + remove);
+        expect(verdict(() => runAtOnce(decodeInSteps(text, step)))).toBe(verdict(() => decodeValue(text)));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it("text with spaces, as a person may have edited it, is read as in one piece", () => {
+    const value = { list: [1, { a: "b" }, []], text: " " };
+    for (const step of [1, 3, 20]) {
+      for (const text of [JSON.stringify(value, null, 2), ` ${JSON.stringify(value)}\n`, "[ [1, 2 ] , 3 ]"]) {
+        deepStrictEqual(runAtOnce(decodeInSteps(text, step)), decodeValue(text));
+      }
+    }
+  });
+
+  it("keys that stand twice, and `__proto__`", () => {
+    for (const text of [
+      '{"a":1,"b":[2],"a":{"c":3}}',
+      '{"__proto__":{"a":1},"b":[[2]],"__proto__":[3]}',
+      '{"b":1,"1":2}',
+    ]) {
+      for (const step of [1, 5, 12]) {
+        const parsed = runAtOnce(parseInSteps(text, step));
+        expect(JSON.stringify(parsed?.root)).toBe(JSON.stringify(JSON.parse(text)));
+        deepStrictEqual(parsed?.root, JSON.parse(text));
+      }
+    }
+  });
+
+  it("a text made to overflow the stack is refused", () => {
+    const text = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
+    expect(() => runAtOnce(decodeInSteps(text))).toThrow(CorruptionError);
+  });
+});
