@@ -165,11 +165,7 @@ function appendAtOnce(tenant: string, { sessionId, messages }: Append, now: numb
   if (new Set(keys).size < keys.length) return undefined;
   const count = messages.length;
   const [only] = messages;
-  const isNew =
-    keys.length === 0
-      ? NOTHING
-      : sql`AND NOT EXISTS (SELECT 1 FROM @messages WHERE tenant = ${tenant} AND session_id = ${sessionId}
-          AND message_id = ANY(${keys}::text[]))`;
+  const isNew = keys.length === 0 ? NOTHING : sql`AND NOT EXISTS (${selectByIds(tenant, sessionId, keys)})`;
   const owner = sql`WITH owner AS (
       UPDATE @sessions s SET last_seq = last_seq + ${count}::bigint, message_count = message_count + ${count}::bigint,
         updated_at = greatest(updated_at, ${now}::bigint)

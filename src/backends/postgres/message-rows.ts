@@ -4,10 +4,15 @@ import { type Sql, sql } from "./connection/sql.js";
 
 export const MESSAGE_COLUMNS: Sql = sql`seq, message_id AS "messageId", role, timestamp, metadata, content`;
 
-/** Those of some ids. */
+/** Those of some ids, each looked up by its key. */
 export function selectByIds(tenant: string, sessionId: string, messageIds: readonly string[]): Sql {
-  return sql`SELECT ${MESSAGE_COLUMNS} FROM @messages
-    WHERE tenant = ${tenant} AND session_id = ${sessionId} AND message_id = ANY(${messageIds}::text[])`;
+  const [only] = messageIds;
+  if (only !== undefined && messageIds.length === 1) {
+    return sql`SELECT ${MESSAGE_COLUMNS} FROM @messages
+      WHERE tenant = ${tenant} AND session_id = ${sessionId} AND message_id = ${only}`;
+  }
+  return sql`SELECT m.* FROM unnest(${messageIds}::text[]) AS wanted (id), LATERAL (SELECT ${MESSAGE_COLUMNS} FROM @messages
+      WHERE tenant = ${tenant} AND session_id = ${sessionId} AND message_id = wanted.id OFFSET 0) m`;
 }
 
 export function insertMessages(tenant: string, sessionId: string, messages: readonly StoredMessage[]): Sql {

@@ -162,9 +162,12 @@ function remember(
   now: number,
 ): void {
   const { sessionId } = result;
-  tx.run(sql`DELETE FROM @idempotency_keys WHERE tenant = ${tenant} AND session_id = ${sessionId} AND key IN (
-      SELECT key FROM @idempotency_keys WHERE tenant = ${tenant} AND session_id = ${sessionId}
-        AND created_at <= ${now - IDEMPOTENCY_RETENTION_MS} ORDER BY created_at LIMIT 2)`);
+  // One by one, each by its whole key: before the server has counted the table, it looks for two of them among all of the session.
+  for (let i = 0; i < 2; i++) {
+    tx.run(sql`DELETE FROM @idempotency_keys WHERE tenant = ${tenant} AND session_id = ${sessionId} AND key = (
+        SELECT key FROM @idempotency_keys WHERE tenant = ${tenant} AND session_id = ${sessionId}
+          AND created_at <= ${now - IDEMPOTENCY_RETENTION_MS} ORDER BY created_at LIMIT 1)`);
+  }
   tx.run(sql`INSERT INTO @idempotency_keys (tenant, session_id, key, digest, created_at, result)
     VALUES (${tenant}, ${sessionId}, ${key}, ${digest}, ${now}, ${JSON.stringify(result)})
     ON CONFLICT (tenant, session_id, key) DO UPDATE SET digest = excluded.digest, created_at = excluded.created_at,

@@ -21,7 +21,12 @@ const SPREAD: { readonly [table: string]: string } = {
   items: "tenant, item_id",
 };
 
-/** @param partitions how many each large table has; 0 for none */
+/**
+ * An index that answers for one row by its whole key comes last in its table: before the server has counted a table, several indexes
+ * seem as good as each other, and it takes the youngest. Another one would have it look through a whole session or thread.
+ *
+ * @param partitions how many each large table has; 0 for none
+ */
 export function tables(partitions: number): string {
   if (partitions === 0) return TABLES;
   const spread = TABLES.replaceAll(
@@ -82,10 +87,10 @@ CREATE TABLE @idempotency_keys (
   key ${ID},
   digest text NOT NULL,
   created_at bigint NOT NULL,
-  result text NOT NULL,
-  PRIMARY KEY (tenant, session_id, key)
+  result text NOT NULL
 );
 CREATE INDEX idempotency_keys_by_created ON @idempotency_keys (tenant, session_id, created_at);
+ALTER TABLE @idempotency_keys ADD PRIMARY KEY (tenant, session_id, key);
 
 CREATE TABLE @messages (
   tenant ${ID},
@@ -98,8 +103,8 @@ CREATE TABLE @messages (
   content text NOT NULL,
   PRIMARY KEY (tenant, session_id, seq)
 );
-CREATE UNIQUE INDEX messages_by_id ON @messages (tenant, session_id, message_id);
 CREATE INDEX messages_by_role ON @messages (tenant, session_id, role, seq);
+CREATE UNIQUE INDEX messages_by_id ON @messages (tenant, session_id, message_id);
 
 CREATE TABLE @contexts (
   tenant ${ID},
@@ -155,11 +160,11 @@ CREATE TABLE @checkpoints (
   -- the block that the state begins with; NULL when the manifest is the state itself
   root bytea,
   metadata jsonb NOT NULL,
-  manifest text NOT NULL,
-  PRIMARY KEY (tenant, thread_id, namespace, checkpoint_id)
+  manifest text NOT NULL
 );
 CREATE UNIQUE INDEX checkpoints_by_seq ON @checkpoints (tenant, thread_id, seq);
 CREATE UNIQUE INDEX checkpoints_by_namespace ON @checkpoints (tenant, thread_id, namespace, seq);
+ALTER TABLE @checkpoints ADD PRIMARY KEY (tenant, thread_id, namespace, checkpoint_id);
 
 -- pieces of states and nodes over them, by the first half of the SHA-256 of what they hold
 CREATE TABLE @checkpoint_blocks (
