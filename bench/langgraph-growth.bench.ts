@@ -1,6 +1,6 @@
 // How do the checkpointers of LangGraph grow: the time of a turn and of `getState`, and the bytes stored, over a long conversation of the default graph.
 // Options: --savers NAME,…  --turns N  --peer-turns N (turns of the others' savers)  --full (as many as ours)  --directory FOLDER
-// --cpu (times are what this process computes, for a machine with other work: not what disks and servers take)
+// --cpu (times are what each saver's process computes, for a machine with other work: not what disks and servers take)
 // --conversations N (recorded ones that are replayed, from the file that WAYSTONE_TEST_RECORDING names, or that lies beside the repository)
 // --picture FILE.svg  --keep FILE.json (what was measured)  --from FILE.json (report and draw that, measure nothing)
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { recordedConversations } from "../test/support/recorded-graph.ts";
-import { cpuMs, type Measured, measure } from "./langgraph-growth/measure.ts";
+import { type Measured, measure } from "./langgraph-growth/measure.ts";
 import { drawGrowth } from "./langgraph-growth/picture.ts";
 import { replayRecording } from "./langgraph-growth/recording.ts";
 import { reportAims, reportTable } from "./langgraph-growth/report.ts";
@@ -44,18 +44,20 @@ if (options.picture !== undefined) writeFileSync(options.picture, await drawGrow
 async function run(): Promise<Measured[]> {
   console.log(`Node.js ${process.version}, ${cpus().length} x ${cpus()[0]?.model}, ${options.directory}`);
   const directory = mkdtempSync(join(options.directory, "waystone-bench-"));
-  const { subjects, absent, close } = await openSubjects(names, directory);
+  const { subjects, place, absent, close } = await openSubjects(names, directory);
   try {
     for (const line of absent) console.log(line);
-    if (options.cpu) console.log("times are of this process alone: what it computes, not what disks and servers take");
+    if (options.cpu)
+      console.log("times are of each saver's process alone: what it computes, not what disks and servers take");
     if (subjects.some(({ isPeer }) => isPeer) && peerTurns < turns) {
       console.log(`MemorySaver, SqliteSaver and PostgresSaver stop after turn ${peerTurns} (--full lets them go on)`);
     }
     const all = await measure(
       subjects,
       ({ isPeer }) => (isPeer ? peerTurns : turns),
+      place,
+      options.cpu,
       console.error,
-      options.cpu ? cpuMs : undefined,
     );
     const conversations = recordedConversations().slice(0, Number(options.conversations));
     if (conversations.length > 0) console.log(["", ...(await replayRecording(subjects, conversations))].join("\n"));

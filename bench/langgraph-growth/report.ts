@@ -45,6 +45,11 @@ const AIMS: readonly Aim[] = [
     reached: (all) => ratio(timeOf(all, "ours-sqlite-process", 300), timeOf(all, "sqlite", 300)),
   },
   {
+    text: "PostgreSQL: turn 300 / that of PostgresSaver",
+    limit: 1 / 10,
+    reached: (all) => ratio(timeOf(all, "ours-postgres", 300), timeOf(all, "postgres", 300)),
+  },
+  {
     text: "memory: turn 300 / that of MemorySaver",
     limit: 1 / 4,
     reached: (all) => ratio(timeOf(all, "ours-memory", 300), timeOf(all, "memory", 300)),

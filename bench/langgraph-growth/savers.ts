@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { type BaseCheckpointSaver, MemorySaver } from "@langchain/langgraph-checkpoint";
 import { WaystoneSaver } from "#dist/adapters/langgraph/index.js";
 import { memoryStorage } from "#dist/backends/memory/index.js";
+import { postgresStorage } from "#dist/backends/postgres/index.js";
 import { sqliteStorage } from "#dist/backends/sqlite/index.js";
 import { FloorSaver } from "./floor-saver.ts";
 import { postgresServer, type RunServer } from "./postgres-server.ts";
@@ -18,6 +19,7 @@ export const SAVER_NAMES = [
   "ours-memory",
   "ours-sqlite",
   "ours-sqlite-process",
+  "ours-postgres",
   "floor",
 ] as const;
 export type SaverName = (typeof SAVER_NAMES)[number];
@@ -30,6 +32,14 @@ export interface OpenSaver {
   close(): Promise<void>;
 }
 
+/** What a saver needs to be opened, in any process. */
+export interface SaverPlace {
+  /** Of files. */
+  readonly directory: string;
+  /** The server for those on PostgreSQL. */
+  readonly postgresUrl: string | undefined;
+}
+
 export interface Subject {
   readonly name: SaverName;
   readonly title: string;
@@ -39,37 +49,41 @@ export interface Subject {
   open(store: string): Promise<OpenSaver>;
 }
 
-/** Makes the savers of a run; `absent` says in a line each why one is left out. `close` stops what was started for them. */
+/** Says which savers of a run there are; `absent` says in a line each why one is left out. `close` stops what was started for them. */
 export async function openSubjects(
   names: readonly SaverName[],
   directory: string,
-): Promise<{ subjects: Subject[]; absent: string[]; close(): Promise<void> }> {
-  const subjects: Subject[] = [];
+): Promise<{ subjects: Subject[]; place: SaverPlace; absent: string[]; close(): Promise<void> }> {
   const absent: string[] = [];
-  let server: RunServer | undefined;
+  const left: SaverName[] = [];
+  let server: RunServer | Error | undefined;
   for (const name of names) {
-    if ((name === "sqlite" || name === "postgres") && !peersAreInstalled()) {
+    if (NEEDS_PEERS.has(name) && !peersAreInstalled()) {
       absent.push(`${TITLES[name]} is left out: npm ci --prefix bench/langgraph-growth/peers installs it`);
-    } else if (name === "postgres") {
-      const found = await postgresServer();
-      if (found instanceof Error) {
-        absent.push(`${TITLES[name]} is left out: ${found.message}`);
+      continue;
+    }
+    if (ON_POSTGRES.has(name)) {
+      server ??= await postgresServer();
+      if (server instanceof Error) {
+        absent.push(`${TITLES[name]} is left out: ${server.message}`);
         continue;
       }
-      server = found;
-      subjects.push({ name, title: TITLES[name], isPeer: true, open: postgresOpener(server.url) });
-    } else {
-      const isPeer = name === "memory" || name === "sqlite";
-      subjects.push({
-        name,
-        title: TITLES[name],
-        isPeer,
-        open: (store) => OPENERS[name](join(directory, `${name}-${store}.db`)),
-      });
     }
+    left.push(name);
   }
-  return { subjects, absent, close: async () => server?.stop() };
+  const running = server instanceof Error ? undefined : server;
+  const place = { directory, postgresUrl: running?.url };
+  return { subjects: left.map((name) => subject(name, place)), place, absent, close: async () => running?.stop() };
 }
+
+export function subject(name: SaverName, place: SaverPlace): Subject {
+  const isPeer = name === "memory" || name === "sqlite" || name === "postgres";
+  return { name, title: TITLES[name], isPeer, open: (store) => OPENERS[name](place, store) };
+}
+
+/** `pg` looks at the bytes of ours too. */
+const NEEDS_PEERS: ReadonlySet<SaverName> = new Set(["sqlite", "postgres", "ours-postgres"]);
+const ON_POSTGRES: ReadonlySet<SaverName> = new Set(["postgres", "ours-postgres"]);
 
 const TITLES: { readonly [name in SaverName]: string } = {
   memory: "MemorySaver",
@@ -78,24 +92,47 @@ const TITLES: { readonly [name in SaverName]: string } = {
   "ours-memory": "Waystone, memory",
   "ours-sqlite": "Waystone, SQLite",
   "ours-sqlite-process": "Waystone, SQLite, unsynced",
+  "ours-postgres": "Waystone, PostgreSQL",
   floor: "LangGraph alone",
 };
 
-const OPENERS: { readonly [name in Exclude<SaverName, "postgres">]: (path: string) => Promise<OpenSaver> } = {
+const OPENERS: { readonly [name in SaverName]: (place: SaverPlace, store: string) => Promise<OpenSaver> } = {
   memory: async () => ({ saver: new MemorySaver(), close: async () => undefined }),
   floor: async () => ({ saver: new FloorSaver(), close: async () => undefined }),
-  async sqlite(path) {
+  async sqlite({ directory }, store) {
+    const path = join(directory, `sqlite-${store}.db`);
     const { SqliteSaver } = (await importPeer("@langchain/langgraph-checkpoint-sqlite")) as SqlitePeer;
     const saver = SqliteSaver.fromConnString(path);
     return { saver, bytes: async () => fileBytes(path), close: async () => void saver.db.close() };
+  },
+  async postgres(place, store) {
+    const { PostgresSaver } = (await importPeer("@langchain/langgraph-checkpoint-postgres")) as PostgresPeer;
+    const { schema, pool, bytes, close } = await emptySchema(place, `bench_${store}`);
+    const saver = new PostgresSaver(pool, undefined, { schema });
+    await saver.setup();
+    return { saver, bytes, close };
   },
   async "ours-memory"() {
     const storage = memoryStorage();
     return { saver: new WaystoneSaver(storage), close: () => storage.close() };
   },
-  "ours-sqlite": async (path) => oursOnSqlite(path, "crash"),
+  "ours-sqlite": async ({ directory }, store) => oursOnSqlite(join(directory, `crash-${store}.db`), "crash"),
   // Durable as SqliteSaver is: it does not wait for the disk either.
-  "ours-sqlite-process": async (path) => oursOnSqlite(path, "process"),
+  "ours-sqlite-process": async ({ directory }, store) =>
+    oursOnSqlite(join(directory, `process-${store}.db`), "process"),
+  async "ours-postgres"(place, store) {
+    const { schema, bytes, close } = await emptySchema(place, `bench_ours_${store}`);
+    const storage = postgresStorage({ url: place.postgresUrl ?? "", schema });
+    await storage.initialize();
+    return {
+      saver: new WaystoneSaver(storage),
+      bytes,
+      async close() {
+        await storage.close();
+        await close();
+      },
+    };
+  },
 };
 
 function oursOnSqlite(path: string, durability: "crash" | "process"): OpenSaver {
@@ -103,30 +140,26 @@ function oursOnSqlite(path: string, durability: "crash" | "process"): OpenSaver 
   return { saver: new WaystoneSaver(storage), bytes: async () => fileBytes(path), close: () => storage.close() };
 }
 
-function postgresOpener(url: string): Subject["open"] {
-  return async (store) => {
-    const schema = `bench_${store}`;
-    const { PostgresSaver } = (await importPeer("@langchain/langgraph-checkpoint-postgres")) as PostgresPeer;
-    const { Pool } = ((await importPeer("pg")) as PgPeer).default;
-    const pool = new Pool({ connectionString: url });
-    // A server that stops because the run failed breaks idle connections; what failed is told, not that.
-    pool.on("error", () => undefined);
-    await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-    const saver = new PostgresSaver(pool, undefined, { schema });
-    await saver.setup();
-    return {
-      saver,
-      async bytes() {
-        const { rows } = await pool.query(
-          `SELECT sum(pg_total_relation_size(oid))::float8 AS bytes FROM pg_class WHERE relkind = 'r' AND relnamespace = '${schema}'::regnamespace`,
-        );
-        return rows[0]?.bytes ?? 0;
-      },
-      async close() {
-        await pool.query(`DROP SCHEMA ${schema} CASCADE`);
-        await pool.end();
-      },
-    };
+/** A schema without tables, and what they take once there are some. */
+async function emptySchema({ postgresUrl }: SaverPlace, schema: string) {
+  const { Pool } = ((await importPeer("pg")) as PgPeer).default;
+  const pool = new Pool({ connectionString: postgresUrl ?? "" });
+  // A server that stops because the run failed breaks idle connections; what failed is told, not that.
+  pool.on("error", () => undefined);
+  await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+  return {
+    schema,
+    pool,
+    async bytes() {
+      const { rows } = await pool.query(
+        `SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::float8 AS bytes FROM pg_class WHERE relkind = 'r' AND relnamespace = '${schema}'::regnamespace`,
+      );
+      return rows[0]?.bytes ?? 0;
+    },
+    async close() {
+      await pool.query(`DROP SCHEMA ${schema} CASCADE`);
+      await pool.end();
+    },
   };
 }
 
