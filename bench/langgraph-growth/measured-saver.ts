@@ -6,7 +6,7 @@ import { median } from "./measure.ts";
 import type { Answer, Ask, SaverTask } from "./saver-process.ts";
 import { type OpenSaver, type Subject, subject } from "./savers.ts";
 
-const WARM_UP_TURNS = 25;
+const WARM_UP_TURNS = 100;
 const GET_STATES = 9;
 
 const { name, isCpu, ...place } = JSON.parse(process.argv[2] ?? "") as SaverTask;
