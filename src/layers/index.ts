@@ -1,6 +1,15 @@
 /** `waystone/layers`: what stands between an application and its storage. `docs/layers.md` says which, and in which order. */
 import "../require-node.js";
 
+export { type BatchLayer, type BatchOptions, type BatchStats, batch } from "./batch/batch.js";
+export {
+  type BufferedFailure,
+  type BufferedMessage,
+  type BufferedWriter,
+  type BufferedWriterOptions,
+  type BufferedWriterStats,
+  bufferedWriter,
+} from "./batch/buffered-writer.js";
 export { type CacheLayer, type CacheOptions, cache } from "./cache/cache.js";
 export type { ChangeFeed, StoreChange } from "./cache/change-feed.js";
 export type { CacheStats } from "./cache/entries.js";

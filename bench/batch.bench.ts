@@ -1,0 +1,82 @@
+// What batches save: 1,000 concurrent appends, to few or many conversations, on a SQLite file with the layer and without, in turns.
+// "One by one" awaits each append before the next: what a program has that does not run them together.
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { postgresStorage } from "#dist/backends/postgres/index.js";
+import { sqliteStorage } from "#dist/backends/sqlite/index.js";
+import type { StorageBackend } from "#dist/contract/storage-backend.js";
+import { batch, bufferedWriter } from "#dist/layers/index.js";
+
+const { values: options } = parseArgs({
+  options: { postgres: { type: "string" }, directory: { type: "string", default: tmpdir() } },
+});
+
+const APPENDS = 1_000;
+const ROUNDS = 5;
+const CONTENT = "what was said in this message, some words of it ".repeat(8);
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+
+async function perSecond(run: () => Promise<unknown>, appends = APPENDS): Promise<number> {
+  const start = performance.now();
+  await run();
+  return (appends * 1_000) / (performance.now() - start);
+}
+
+async function measure(name: string, store: StorageBackend): Promise<void> {
+  const layer = batch();
+  const storage = layer(store);
+  console.log(`${name}: appends a second, medians of ${ROUNDS} rounds`);
+  for (const sessions of [1, 10, 100]) {
+    for (let i = 0; i < sessions; i++) await store.createSession(`${sessions}-${i}`, "u", { ifExists: "return" });
+    const together = (on: StorageBackend): Promise<unknown> =>
+      Promise.all(
+        Array.from({ length: APPENDS }, (_, i) =>
+          on.addConversationMessage(`${sessions}-${i % sessions}`, "user", CONTENT),
+        ),
+      );
+    const rates = {
+      oneByOne: [] as number[],
+      plain: [] as number[],
+      batched: [] as number[],
+      buffered: [] as number[],
+    };
+    for (let round = 0; round < ROUNDS; round++) {
+      rates.oneByOne.push(
+        await perSecond(async () => {
+          for (let i = 0; i < 100; i++)
+            await store.addConversationMessage(`${sessions}-${i % sessions}`, "user", CONTENT);
+        }, 100),
+      );
+      rates.plain.push(await perSecond(() => together(store)));
+      rates.batched.push(await perSecond(() => together(storage)));
+      rates.buffered.push(
+        await perSecond(async () => {
+          const writer = bufferedWriter(store);
+          for (let i = 0; i < APPENDS; i++) await writer.append(`${sessions}-${i % sessions}`, "user", CONTENT);
+          await writer.close({ timeoutMs: 60_000 });
+        }),
+      );
+    }
+    const [oneByOne, plain, batched, buffered] = [rates.oneByOne, rates.plain, rates.batched, rates.buffered].map(
+      median,
+    );
+    const times = (rate = 0): string => `${rate.toFixed(0)} (${(rate / (oneByOne ?? 1)).toFixed(1)} x)`;
+    console.log(
+      `  ${sessions} conversations: one by one ${oneByOne?.toFixed(0)}; ${APPENDS} together ${times(plain)}, in batches ${times(batched)}; buffered, one by one ${times(buffered)}`,
+    );
+  }
+  console.log(`  messages a batch: ${layer.stats().messagesPerBatch.toFixed(0)}`);
+  await store.close();
+}
+
+const directory = mkdtempSync(join(options.directory, "waystone-bench-"));
+console.log(`Node.js ${process.version}, ${cpus().length} x ${cpus()[0]?.model}\n`);
+try {
+  await measure("SQLite", sqliteStorage(join(directory, "store.db")));
+  if (options.postgres !== undefined) await measure("PostgreSQL", postgresStorage({ url: options.postgres }));
+} finally {
+  rmSync(directory, { recursive: true });
+}

@@ -1,0 +1,327 @@
+/** The layer `batch`: appends to one conversation that come at about the same moment reach the store together. */
+import { randomUUID } from "node:crypto";
+import type {
+  AddMessageOptions,
+  AddMessagesOptions,
+  Message,
+  MessageContent,
+  MessageRole,
+  NewMessage,
+} from "../../contract/conversation-storage.js";
+import { CallRefusedError } from "../../contract/errors.js";
+import type { OperationName } from "../../contract/operations.js";
+import type { StorageBackend } from "../../contract/storage-backend.js";
+import { array, integer, knownFields, knownOptions } from "../../domain/arguments.js";
+import { Deadlines } from "../../domain/backend/deadlines.js";
+import { signalOption, timeoutOption } from "../../domain/call-options.js";
+import { identifier } from "../../domain/identifiers.js";
+import { fencingToken } from "../../domain/leases.js";
+import { parseMessage } from "../../domain/messages.js";
+import { CallsUnderWay } from "../calls-under-way.js";
+import { keptArguments } from "../kept-arguments.js";
+import { type Layer, type LayerReading, layer } from "../layer.js";
+import { Append } from "./append.js";
+import { type BatchBounds, type LaneCounts, SessionLane } from "./session-lane.js";
+
+export interface BatchOptions {
+  /** Most messages of a batch. Default 200. */
+  readonly maxMessages?: number | undefined;
+  /** Most encoded bytes of a batch, about; one append may be larger. Default 1,048,576 (1 MiB). */
+  readonly maxBytes?: number | undefined;
+  /**
+   * How long an append waits for others when no batch of its conversation is at the store, in milliseconds. Default 0: until the event
+   * loop has had a turn. Behind a batch that is at the store, those that come meanwhile gather without that.
+   */
+  readonly delayMs?: number | undefined;
+  /** Most messages that wait, of all conversations; one more is refused. Default 10,000. */
+  readonly maxWaiting?: number | undefined;
+  /** Most encoded bytes that wait, about. Default 67,108,864 (64 MiB). */
+  readonly maxWaitingBytes?: number | undefined;
+}
+
+/** What the layer has counted, and what waits now. */
+export interface BatchStats {
+  readonly batches: number;
+  /** Messages that were stored in them. */
+  readonly messages: number;
+  /** Messages of a batch on average; 0 before the first. */
+  readonly messagesPerBatch: number;
+  readonly waiting: number;
+  readonly waitingBytes: number;
+}
+
+export interface BatchLayer extends Layer {
+  /** Sends what has gathered now, and waits until all that was under way has settled. */
+  flush(): Promise<void>;
+  stats(): BatchStats;
+}
+
+const FIELDS = ["maxMessages", "maxBytes", "delayMs", "maxWaiting", "maxWaitingBytes"] as const;
+
+/**
+ * Gathers appends, for each conversation by itself. A caller's promise settles when its batch is committed: nothing is acknowledged
+ * before it is stored.
+ *
+ * - Messages of one conversation are stored in the order of the calls. A call is never divided (C6), and appends under another lease
+ *   go in another batch.
+ * - When a batch is refused because of what is in it, its appends are tried one by one, so that each caller hears his own fault.
+ * - An append that would be one more than may wait is refused with `CallRefusedError` (`queue-full`, not applied).
+ * @throws InvalidArgumentError for a bad option
+ */
+export function batch(options: BatchOptions = {}): BatchLayer {
+  const given = knownFields(options, "options", FIELDS);
+  const bounds: BatchBounds = {
+    maxMessages: integer(given.maxMessages ?? 200, "maxMessages", { min: 1, max: 10_000 }),
+    maxBytes: integer(given.maxBytes ?? 1024 * 1024, "maxBytes", { min: 1 }),
+    delayMs: integer(given.delayMs ?? 0, "delayMs", { min: 0, max: 60_000 }),
+  };
+  const waiting = new Waiting(
+    integer(given.maxWaiting ?? 10_000, "maxWaiting", { min: 1 }),
+    integer(given.maxWaitingBytes ?? 64 * 1024 * 1024, "maxWaitingBytes", { min: 1 }),
+  );
+  const counts: LaneCounts = { batches: 0, messages: 0 };
+  const stats = (): BatchStats => ({
+    ...counts,
+    messagesPerBatch: counts.batches === 0 ? 0 : counts.messages / counts.batches,
+    waiting: waiting.messages,
+    waitingBytes: waiting.bytes,
+  });
+  const self = layer({ kind: "batch", readings: () => readingsOf(stats()) }, (backend) => {
+    const calls = new CallsUnderWay(backend.kind);
+    const around = (inner: StorageBackend): StorageBackend =>
+      batched(inner, inner === backend ? calls : calls.view(), { bounds, counts, waiting }, (name) => {
+        const view = inner.tenant(name);
+        return view === inner ? undefined : around(view);
+      });
+    return around(backend);
+  });
+  return Object.assign(self, { flush: () => waiting.flush(), stats });
+}
+
+/** Appends that have not settled, of all storages that the layer is around. */
+class Waiting {
+  readonly deadlines: Deadlines = new Deadlines();
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  readonly #lanes = new Set<SessionLane>();
+  readonly #appends = new Set<Append>();
+  messages = 0;
+  bytes = 0;
+
+  constructor(maxMessages: number, maxBytes: number) {
+    this.#maxMessages = maxMessages;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** @throws CallRefusedError when there is no room for more */
+  assertRoom(messages: number, bytes: number): void {
+    const isEmpty = this.messages === 0;
+    if (isEmpty || (this.messages + messages <= this.#maxMessages && this.bytes + bytes <= this.#maxBytes)) return;
+    throw new CallRefusedError("queue-full", `${this.messages} messages wait to be stored: there is no room for more`);
+  }
+
+  enter(append: Append, lane: SessionLane): void {
+    this.#appends.add(append);
+    this.#lanes.add(lane);
+    this.messages += append.messages.length;
+    this.bytes += append.bytes;
+  }
+
+  leave(append: Append): void {
+    if (!this.#appends.delete(append)) return;
+    this.messages -= append.messages.length;
+    this.bytes -= append.bytes;
+  }
+
+  end(lane: SessionLane): void {
+    this.#lanes.delete(lane);
+  }
+
+  async flush(): Promise<void> {
+    for (const lane of this.#lanes) lane.flush();
+    await Promise.allSettled([...this.#appends].map(({ stored }) => stored));
+  }
+}
+
+function batched(
+  inner: StorageBackend,
+  calls: CallsUnderWay,
+  { bounds, counts, waiting }: { readonly bounds: BatchBounds; readonly counts: LaneCounts; readonly waiting: Waiting },
+  tenantView: (name: string) => StorageBackend | undefined,
+): StorageBackend {
+  const lanes = new Map<string, SessionLane>();
+  const laneOf = (sessionId: string): SessionLane => {
+    const known = lanes.get(sessionId);
+    if (known !== undefined) return known;
+    const lane: SessionLane = new SessionLane(inner, sessionId, bounds, counts, () => {
+      if (lanes.get(sessionId) === lane) lanes.delete(sessionId);
+      waiting.end(lane);
+    });
+    lanes.set(sessionId, lane);
+    return lane;
+  };
+
+  const append = (
+    operation: OperationName,
+    sessionId: string,
+    messages: readonly NewMessage[],
+    names: (index: number) => string,
+    options: AddMessagesOptions,
+  ): Promise<Message[]> => {
+    // All that can be wrong with it is told now: a batch never fails for what one caller gave.
+    const bytes = messages.reduce((sum, message, i) => {
+      const { content, metadata } = parseMessage(message, names(i));
+      return sum + content.length + metadata.length + 100;
+    }, 0);
+    fencingToken(options.lease, [{ kind: "session", id: sessionId }]);
+    waiting.assertRoom(messages.length, bytes);
+    const [kept, lease] = keptArguments([messages, options.lease]) as [NewMessage[], AddMessagesOptions["lease"]];
+    let lane: SessionLane | undefined;
+    const request = {
+      tenant: inner.tenantName,
+      operation,
+      // An id makes an append that is sent again, one by one, harmless.
+      messages: kept.map((message) => ({ ...message, messageId: message.messageId ?? randomUUID() })),
+      bytes,
+      lease,
+      timeoutMs: timeoutOption(options.timeoutMs) ?? inner.timeoutMs,
+      signal: signalOption(options.signal),
+    };
+    const added = new Append(request, waiting.deadlines, (each) => {
+      waiting.leave(each);
+      lane?.leave(each);
+    });
+    // One whose caller has given up before it began waits for nothing.
+    if (!added.isSettled) {
+      lane = laneOf(sessionId);
+      waiting.enter(added, lane);
+      lane.add(added);
+    }
+    return added.stored;
+  };
+
+  const close = (): Promise<void> => {
+    for (const lane of lanes.values()) lane.flush();
+    return calls.close(() => inner.close());
+  };
+  const verbs = {
+    ...passedOn(inner),
+    addConversationMessage: async (
+      sessionId: string,
+      role: MessageRole,
+      content: MessageContent,
+      options?: AddMessageOptions,
+    ): Promise<Message> => {
+      const id = identifier(sessionId, "sessionId");
+      const known = knownOptions(options, ["metadata", "messageId", "timestamp", "lease"]);
+      const { metadata, messageId, timestamp, ...rest } = known;
+      const message = { role, content, metadata, messageId, timestamp };
+      const [stored] = await append("addConversationMessage", id, [message], () => "message", rest);
+      return stored as Message;
+    },
+    addConversationMessages: async (
+      sessionId: string,
+      messages: readonly NewMessage[],
+      options?: AddMessagesOptions,
+    ): Promise<Message[]> => {
+      const id = identifier(sessionId, "sessionId");
+      const known = knownOptions(options, ["lease"]);
+      const given = array(messages, "messages") as readonly NewMessage[];
+      // Nothing to gather, and still something to refuse.
+      if (given.length === 0) return inner.addConversationMessages(id, given, options);
+      return append("addConversationMessages", id, given, (i) => `messages[${i}]`, known);
+    },
+  };
+  const self: StorageBackend = {
+    kind: inner.kind,
+    tenantName: inner.tenantName,
+    timeoutMs: inner.timeoutMs,
+    ...calls.around(verbs),
+    healthCheck: inner.healthCheck.bind(inner),
+    close,
+    tenant: (name) => tenantView(identifier(name, "tenant")) ?? self,
+    [Symbol.asyncDispose]: close,
+  };
+  return self;
+}
+
+type PassedOn = Omit<
+  StorageBackend,
+  | "addConversationMessage"
+  | "addConversationMessages"
+  | "kind"
+  | "tenantName"
+  | "timeoutMs"
+  | "healthCheck"
+  | "close"
+  | "tenant"
+  | typeof Symbol.asyncDispose
+>;
+
+/** The verbs that go to the store as they are, each written out. */
+function passedOn(inner: StorageBackend): PassedOn {
+  return {
+    initialize: inner.initialize.bind(inner),
+    getMetrics: inner.getMetrics.bind(inner),
+    exportRecords: inner.exportRecords.bind(inner),
+    importRecords: inner.importRecords.bind(inner),
+    createSession: inner.createSession.bind(inner),
+    getSession: inner.getSession.bind(inner),
+    updateSession: inner.updateSession.bind(inner),
+    endSession: inner.endSession.bind(inner),
+    listSessions: inner.listSessions.bind(inner),
+    deleteSession: inner.deleteSession.bind(inner),
+    batchCreateSessions: inner.batchCreateSessions.bind(inner),
+    batchGetSessions: inner.batchGetSessions.bind(inner),
+    cleanupExpiredSessions: inner.cleanupExpiredSessions.bind(inner),
+    getConversationHistory: inner.getConversationHistory.bind(inner),
+    deleteConversationMessages: inner.deleteConversationMessages.bind(inner),
+    storeCheckpoint: inner.storeCheckpoint.bind(inner),
+    getCheckpoint: inner.getCheckpoint.bind(inner),
+    listCheckpoints: inner.listCheckpoints.bind(inner),
+    putWrites: inner.putWrites.bind(inner),
+    getWrites: inner.getWrites.bind(inner),
+    listThreads: inner.listThreads.bind(inner),
+    copyThread: inner.copyThread.bind(inner),
+    deleteThread: inner.deleteThread.bind(inner),
+    deleteCheckpoints: inner.deleteCheckpoints.bind(inner),
+    pruneCheckpoints: inner.pruneCheckpoints.bind(inner),
+    storeTaskContext: inner.storeTaskContext.bind(inner),
+    getTaskContext: inner.getTaskContext.bind(inner),
+    listTaskContextVersions: inner.listTaskContextVersions.bind(inner),
+    shareTaskContext: inner.shareTaskContext.bind(inner),
+    putItem: inner.putItem.bind(inner),
+    updateItem: inner.updateItem.bind(inner),
+    getItem: inner.getItem.bind(inner),
+    deleteItem: inner.deleteItem.bind(inner),
+    batchItems: inner.batchItems.bind(inner),
+    searchItems: inner.searchItems.bind(inner),
+    countItems: inner.countItems.bind(inner),
+    listNamespaces: inner.listNamespaces.bind(inner),
+    deleteItems: inner.deleteItems.bind(inner),
+    acquireLease: inner.acquireLease.bind(inner),
+    renewLease: inner.renewLease.bind(inner),
+    releaseLease: inner.releaseLease.bind(inner),
+  };
+}
+
+function readingsOf({ batches, messages, waiting }: BatchStats): readonly LayerReading[] {
+  const reading = (
+    name: string,
+    type: "counter" | "gauge",
+    unit: string,
+    description: string,
+    value: number,
+  ): LayerReading => ({
+    name: `waystone.batch.${name}`,
+    unit,
+    type,
+    description,
+    value,
+  });
+  return [
+    reading("batches", "counter", "{batch}", "Batches of appends that were stored.", batches),
+    reading("messages", "counter", "{message}", "Messages that were stored in them.", messages),
+    reading("waiting", "gauge", "{message}", "Messages that wait to be stored.", waiting),
+  ];
+}
