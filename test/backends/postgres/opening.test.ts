@@ -17,16 +17,19 @@ function poolOf(url: string): pg.Pool {
 }
 
 describe("the schema", () => {
-  it("is made once when many storages open an empty database at the same time", async () => {
-    const url = await freshDatabase();
-    const storages = Array.from({ length: 16 }, () => postgresStorage({ url }));
-    await Promise.all(storages.map((storage) => storage.initialize()));
-    await Promise.all(storages.map((storage, i) => storage.createSession(`s${i}`, "ada")));
-    expect((await storages[0]?.listSessions({ limit: 100 }))?.items).toHaveLength(16);
-    await Promise.all(storages.map((storage) => storage.close()));
-    const { rows } = await poolOf(url).query("SELECT version::int FROM waystone.schema_version");
-    expect(rows).toEqual([{ version: 1 }]);
-  });
+  it.each([undefined, 4])(
+    "is made once when many storages open an empty database at the same time, in %s parts",
+    async (partitions) => {
+      const url = await freshDatabase();
+      const storages = Array.from({ length: 16 }, () => postgresStorage({ url, partitions }));
+      await Promise.all(storages.map((storage) => storage.initialize()));
+      await Promise.all(storages.map((storage, i) => storage.createSession(`s${i}`, "ada")));
+      expect((await storages[0]?.listSessions({ limit: 100 }))?.items).toHaveLength(16);
+      await Promise.all(storages.map((storage) => storage.close()));
+      const { rows } = await poolOf(url).query("SELECT version::int FROM waystone.schema_version");
+      expect(rows).toEqual([{ version: 1 }]);
+    },
+  );
 
   it("has a name of the caller's choice, whatever letters it has", async () => {
     const url = await freshDatabase();
