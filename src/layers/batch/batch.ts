@@ -16,11 +16,11 @@ import { Deadlines } from "../../domain/backend/deadlines.js";
 import { signalOption, timeoutOption } from "../../domain/call-options.js";
 import { identifier } from "../../domain/identifiers.js";
 import { fencingToken } from "../../domain/leases.js";
-import { parseMessage } from "../../domain/messages.js";
 import { CallsUnderWay } from "../calls-under-way.js";
 import { keptArguments } from "../kept-arguments.js";
 import { type Layer, type LayerReading, layer } from "../layer.js";
 import { Append } from "./append.js";
+import { encodedMessage } from "./encoded-message.js";
 import { type BatchBounds, type LaneCounts, SessionLane } from "./session-lane.js";
 
 export interface BatchOptions {
@@ -170,7 +170,7 @@ function batched(
   ): Promise<Message[]> => {
     // All that can be wrong with it is told now: a batch never fails for what one caller gave.
     const bytes = messages.reduce((sum, message, i) => {
-      const { content, metadata } = parseMessage(message, names(i));
+      const { content, metadata } = encodedMessage(message, names(i));
       return sum + content.length + metadata.length + 100;
     }, 0);
     fencingToken(options.lease, [{ kind: "session", id: sessionId }]);

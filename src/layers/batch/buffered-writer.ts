@@ -21,8 +21,8 @@ import {
 import { integer, knownFields, knownOptions, oneOf, string } from "../../domain/arguments.js";
 import { decodeValue } from "../../domain/codec/codec.js";
 import { identifier } from "../../domain/identifiers.js";
-import { parseMessage } from "../../domain/messages.js";
 import { decodeMetadata } from "../../domain/metadata.js";
+import { encodedMessage } from "./encoded-message.js";
 import { Journal, type JournalEntry } from "./journal.js";
 
 export interface BufferedWriterOptions {
@@ -117,7 +117,7 @@ export function bufferedWriter(storage: ConversationStorage, options: BufferedWr
     append: async (sessionId, role, content, messageOptions) => {
       const id = identifier(sessionId, "sessionId");
       const known = knownOptions(messageOptions, ["metadata", "messageId", "timestamp"]);
-      const message = parseMessage({ ...known, role, content }, "message");
+      const message = encodedMessage({ ...known, role, content }, "message");
       const timestamp = message.timestamp ?? Date.now();
       await writer.room();
       const { messageId, metadata } = message;
