@@ -94,7 +94,10 @@ describe("steps that wait at the same moment", () => {
     let synced = (): void => undefined;
     let commits = 0;
     let connection: Connection | undefined;
+    const turns = new Turns();
+    vi.spyOn(turns, "isOver", "get").mockReturnValue(false);
     const { writer, rows } = newWriter({
+      turns,
       guard: (tx) => {
         connection = tx;
       },
