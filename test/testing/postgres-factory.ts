@@ -30,6 +30,7 @@ export function schemasIn(
         destroy: async () => {
           admin ??= new pg.Pool({ connectionString: direct, allowExitOnIdle: true });
           await emptySchema(admin, schema);
+          await clearNowAndThen(admin, schema);
           free.push(schema);
         },
       };
@@ -44,4 +45,15 @@ export async function emptySchema(pool: pg.Pool, schema: string): Promise<void> 
   );
   const tables = rows.map(({ name }) => `${quotedName(schema)}.${quotedName(name)}`);
   if (tables.length > 0) await pool.query(tables.map((table) => `DELETE FROM ${table}`).join("; "));
+}
+
+const emptied = new Map<string, number>();
+
+/** What was deleted lies in the indexes until somebody clears it away: a clause that measures must not find what others have left. */
+export async function clearNowAndThen(pool: pg.Pool, schema: string): Promise<void> {
+  const times = (emptied.get(schema) ?? 0) + 1;
+  emptied.set(schema, times);
+  if (times % 25 !== 0) return;
+  const name = quotedName(schema);
+  await pool.query(`VACUUM ${name}.sessions, ${name}.threads, ${name}.messages, ${name}.items, ${name}.checkpoints`);
 }

@@ -6,6 +6,7 @@ import { quotedName } from "../../src/backends/postgres/connection/sql.js";
 import { postgresStorage, postgresStorageSchema } from "../../src/backends/postgres/index.js";
 import type { StorageFactory } from "../../src/testing/storage-factory.js";
 import { freshDatabase } from "../support/shared-postgres.js";
+import { clearNowAndThen } from "./postgres-factory.js";
 
 const free: string[] = [];
 let place:
@@ -22,6 +23,7 @@ export const guardedPostgresFactory: StorageFactory = {
       open: async (options) => postgresStorage({ ...options, url: appUrl, schema, rls: true, migrate: false }),
       destroy: async () => {
         await emptySchema(admin, schema);
+        await clearNowAndThen(admin, schema);
         free.push(schema);
       },
     };
