@@ -3,8 +3,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type {
+  BatchOptions,
+  CacheOptions,
   CircuitBreakerOptions,
   ConcurrencyLimitOptions,
+  EncryptionOptions,
   LoggingOptions,
   MonitorOptions,
   RetryOptions,
@@ -44,6 +47,29 @@ const logging: Named<LoggingOptions> = {
 };
 const tracing: Named<TracingOptions> = { spans: true, metrics: true, databaseMetrics: true, storageMetrics: true };
 
+const batch: Named<BatchOptions> = {
+  maxMessages: true,
+  maxBytes: true,
+  delayMs: true,
+  maxWaiting: true,
+  maxWaitingBytes: true,
+};
+const cache: Named<CacheOptions> = {
+  maxEntries: true,
+  maxBytes: true,
+  ttlMs: true,
+  absentTtlMs: true,
+  validate: true,
+  feed: true,
+};
+const encryption: Named<EncryptionOptions> = {
+  keys: true,
+  metadata: true,
+  vectors: true,
+  plaintext: true,
+  compress: true,
+};
+
 const page = readFileSync(join(repositoryRoot, "docs", "layers.md"), "utf8");
 
 /** Names in the first column of the option table below a heading. */
@@ -55,6 +81,9 @@ function listed(heading: string): string[] {
 
 describe("docs/layers.md", () => {
   it.each<[string, object]>([
+    ["Batch", batch],
+    ["Cache", cache],
+    ["Encryption", encryption],
     ["Retry", retry],
     ["Timeout", timeout],
     ["Circuit breaker", circuitBreaker],

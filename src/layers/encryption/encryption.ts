@@ -31,7 +31,7 @@ export interface EncryptionOptions {
   readonly vectors?: "refuse" | "plain" | undefined;
   /**
    * What becomes of content that was stored without encryption: `refuse` (default) reads it as `CorruptionError`, `read` reads it as
-   * it is, for a store that is on its way to be encrypted (`rotateKeys`).
+   * it is, for a store that was in use before. What is written is encrypted either way.
    */
   readonly plaintext?: "refuse" | "read" | undefined;
   /** Makes contents smaller before they are encrypted. Their length then depends on how often they repeat themselves. Default `true`. */
