@@ -170,6 +170,11 @@ async function steps(): Promise<void> {
   const savers = { ours: new WaystoneSaver(storage), theirs };
   const spent: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
   const sizes = { ours: 0, theirs: 0 };
+  const size = async (like: string): Promise<number> => {
+    const sql = `SELECT sum(pg_total_relation_size(oid))::int8 AS size FROM pg_class WHERE relkind = 'r' AND oid::regclass::text LIKE '${like}'`;
+    return Number((await pool.query(sql)).rows[0].size);
+  };
+  const before = await size("waystone.checkpoint%");
   const length = Number(options.messages);
   const messages: HumanMessage[] = [];
   const parents: { ours?: string; theirs?: string } = {};
@@ -194,11 +199,7 @@ async function steps(): Promise<void> {
       parents[name] = config.configurable?.checkpoint_id;
     }
   }
-  const size = async (like: string): Promise<number> => {
-    const sql = `SELECT sum(pg_total_relation_size(oid))::int8 AS size FROM pg_class WHERE relkind = 'r' AND oid::regclass::text LIKE '${like}'`;
-    return Number((await pool.query(sql)).rows[0].size);
-  };
-  sizes.ours = await size("waystone.checkpoint%");
+  sizes.ours = (await size("waystone.checkpoint%")) - before;
   sizes.theirs = await size("checkpoint%");
   const late = (times: number[]): number => median(times.slice(-Math.ceil(length / 4)));
   console.log(`\n| put, a conversation of ${length} messages | waystone | PostgresSaver | theirs : ours |`);
