@@ -1,4 +1,5 @@
 /** Checkpoints and writes of the Redis backend (K1-K5, K8). */
+import { CorruptionError } from "../../contract/errors.js";
 import { assertExpectedHead } from "../../domain/checkpoints.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { CheckpointDriver, CheckpointListing, NewStoredCheckpoint } from "../../domain/driver/storage-driver.js";
@@ -24,7 +25,10 @@ import {
   KNOWN_BLOCKS,
   LIST_CHECKPOINTS,
   PUT_WRITES,
+  READ_BLOCKS,
+  STAGE_BLOCKS,
   STORE_CHECKPOINT,
+  UNSTAGE_BLOCKS,
 } from "./lua/checkpoints.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 import type { Store } from "./store.js";
@@ -38,6 +42,10 @@ type CheckpointVerbs = Pick<
 const ROWS_AT_ONCE = 256;
 const PARTS_AT_ONCE = 32;
 
+/** Bytes of new blocks beyond which they are sent ahead of their checkpoint, and bytes of one such command. */
+const STAGED_FROM_BYTES = 2 * 1024 * 1024;
+const STAGED_AT_ONCE_BYTES = 1024 * 1024;
+
 export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
   return {
     storeCheckpoint: (call, threadId, checkpoint, fence) =>
@@ -45,18 +53,20 @@ export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
 
     async getCheckpoint(call, threadId, { namespace, checkpointId, writes, ifNoneMatch }) {
       const store = opened();
-      const reply = await store.connection.run<readonly [Buffer, Buffer, Buffer[], Buffer[]] | readonly []>(
-        call,
-        GET_CHECKPOINT,
-        [threadId, namespace, checkpointId ?? "", writes ? "1" : "0", ifNoneMatch ?? ""],
-      );
-      const [id, text, blocks, found] = reply;
-      if (id === undefined || text === undefined) return undefined;
-      const read = readerOf(blocks ?? []);
-      const row = parseRow(namespace, id.toString(), text.toString());
-      const checkpoint = toCheckpoint(row, { data: true, writes, ifNoneMatch }, read, found ?? []);
-      store.blocks.remember(call.tenant, threadId, read.names.reverse());
-      return checkpoint;
+      return whole(async () => {
+        const reply = await store.connection.run<readonly [Buffer, Buffer, Buffer[], Buffer[], Buffer[]] | readonly []>(
+          call,
+          GET_CHECKPOINT,
+          [threadId, namespace, checkpointId ?? "", writes ? "1" : "0", ifNoneMatch ?? ""],
+        );
+        const [id, text, blocks, rest, found] = reply;
+        if (id === undefined || text === undefined) return undefined;
+        const read = readerOf(await allBlocks(store, call, threadId, blocks ?? [], rest ?? []));
+        const row = parseRow(namespace, id.toString(), text.toString());
+        const checkpoint = toCheckpoint(row, { data: true, writes, ifNoneMatch }, read, found ?? []);
+        store.blocks.remember(call.tenant, threadId, read.names.reverse());
+        return checkpoint;
+      });
     },
 
     listCheckpoints: (call, threadId, listing) => listCheckpoints(opened(), call, threadId, listing),
@@ -75,6 +85,37 @@ export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
   };
 }
 
+/** How often a state is read again that somebody replaces while it is read in several calls. */
+const ATTEMPTS = 3;
+
+/** A state of many MiB comes in several calls, between which it may be replaced or pruned: then it is read again. */
+async function whole<T>(read: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof CorruptionError) || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** The blocks of a reply with those that it has left for further calls. */
+async function allBlocks(
+  { connection }: Store,
+  call: Call,
+  threadId: string,
+  blocks: Buffer[],
+  rest: Buffer[],
+): Promise<Buffer[]> {
+  const all = [...blocks];
+  for (let left = rest; left.length > 0; ) {
+    const [found, still] = await connection.run<[Buffer[], Buffer[]]>(call, READ_BLOCKS, [threadId, ...left]);
+    for (const each of found) all.push(each);
+    left = still;
+  }
+  return all;
+}
+
 /** The blocks of a state as far as they are not known to be stored, and the names of those that were left out. */
 interface Sending {
   readonly blocks: readonly NewBlock[];
@@ -88,7 +129,9 @@ function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
     assumed.add(name);
     return true;
   });
-  return { blocks: [...blocks], assumed: [...assumed] };
+  // Pieces first: those of a long state are sent ahead.
+  const ordered = [...blocks].sort((a, b) => Math.min(1, a.children.length) - Math.min(1, b.children.length));
+  return { blocks: ordered, assumed: [...assumed] };
 }
 
 /** What the next state needs to know of is at the end: nodes behind pieces, and behind them what was known this time. */
@@ -116,25 +159,69 @@ async function storeCheckpoint(
   if (sending.assumed.length === 0 && sending.blocks.length > 1) {
     sending = sendingOf(state, await askForBlocks(store, call, threadId, sending.blocks));
   }
+  let staged = await stageBlocks(store, call, threadId, sending.blocks);
   for (;;) {
     const reply = await store.connection.run<Verdict>(
       call,
       STORE_CHECKPOINT,
-      argumentsOf(threadId, checkpoint, state, sending, fence),
+      argumentsOf(threadId, checkpoint, state, sending.blocks.slice(staged), fence),
     );
-    assertAccepted(reply, stored.sessionId ?? "", fence);
     const [verdict, detail, createdAt] = reply;
+    if (verdict !== "O" && staged > 0) await unstageBlocks(store, call, threadId, sending.blocks.slice(0, staged));
+    assertAccepted(reply, stored.sessionId ?? "", fence);
     if (verdict === "H") assertExpectedHead(detail as string | null, expectedHead);
     if (verdict === "B") {
       // Somebody has removed what this process thought to be there.
       store.blocks.forget(tenant, threadId);
       sending = sendingOf(state, NO_NAMES);
+      staged = 0;
       continue;
     }
     if (state.root !== null) store.blocks.remember(tenant, threadId, namesOf(sending));
     const own = { ...stored, seq: Number(detail), createdAt: Number(createdAt) };
     return { ...own, etag: state.root, data: null, writes: null };
   }
+}
+
+/**
+ * Sends pieces of a long state ahead, in commands that hold the server for a moment each. Gives how many of the blocks went; they are those at
+ * the beginning, which `sendingOf` puts there.
+ */
+async function stageBlocks(
+  { connection }: Store,
+  call: Call,
+  threadId: string,
+  blocks: readonly NewBlock[],
+): Promise<number> {
+  const bytes = blocks.reduce((sum, { data }) => sum + data.length, 0);
+  if (bytes <= STAGED_FROM_BYTES) return 0;
+  const pieces = blocks.filter(({ children }) => children.length === 0);
+  let args: RedisArgument[] = [threadId];
+  let size = 0;
+  const send = async (): Promise<void> => {
+    await connection.run(call, STAGE_BLOCKS, args);
+    // Nobody sees them yet.
+    call.sent = false;
+    args = [threadId];
+    size = 0;
+  };
+  for (const piece of pieces) {
+    args.push(Buffer.from(piece.name, "hex"), packBlock(piece));
+    size += piece.data.length;
+    if (size >= STAGED_AT_ONCE_BYTES) await send();
+  }
+  if (size > 0) await send();
+  return pieces.length;
+}
+
+async function unstageBlocks(
+  { connection }: Store,
+  call: Call,
+  threadId: string,
+  blocks: readonly NewBlock[],
+): Promise<void> {
+  await connection.run(call, UNSTAGE_BLOCKS, [threadId, ...blocks.map(({ name }) => Buffer.from(name, "hex"))]);
+  call.sent = false;
 }
 
 /** Which blocks the thread has, of a state that follows none that this process knows. */
@@ -153,7 +240,7 @@ function argumentsOf(
   threadId: string,
   checkpoint: NewStoredCheckpoint,
   state: SplitState,
-  { blocks }: Sending,
+  blocks: readonly NewBlock[],
   fence: FencingToken | null,
 ): RedisArgument[] {
   const { namespace, checkpointId, sessionId, expectedHead, parentId, needsParent } = checkpoint;
@@ -191,31 +278,40 @@ export interface CheckpointPage {
   readonly writes: boolean;
 }
 
+/** A row, and the checkpoint with its parts. */
+export interface FoundCheckpoint {
+  readonly row: CheckpointRow;
+  /** @throws CorruptionError */
+  readonly checkpoint: () => StoredCheckpoint;
+}
+
 export async function pageOfCheckpoints(
-  { connection }: Store,
+  store: Store,
   call: Call,
   threadId: string,
   page: CheckpointPage,
-): Promise<{ readonly row: CheckpointRow; readonly checkpoint: () => StoredCheckpoint }[]> {
-  const [blocks, ...flat] = await connection.run<[Buffer[]?, ...(Buffer | Buffer[])[]]>(call, LIST_CHECKPOINTS, [
-    threadId,
-    page.namespace === null ? "0" : "1",
-    page.namespace ?? "",
-    page.limit,
-    page.bound ?? "",
-    page.direction,
-    page.data ? "1" : "0",
-    page.writes ? "1" : "0",
-  ]);
-  const read = readerOf(blocks ?? []);
-  const found: { readonly row: CheckpointRow; readonly checkpoint: () => StoredCheckpoint }[] = [];
-  for (let i = 0; i < flat.length; i += 3) {
-    const [namespace, checkpointId] = parsePlace(String(flat[i]));
-    const row = parseRow(namespace, checkpointId, String(flat[i + 1]));
-    const writes = flat[i + 2] as Buffer[];
-    found.push({ row, checkpoint: () => toCheckpoint(row, page, read, writes) });
-  }
-  return found;
+): Promise<FoundCheckpoint[]> {
+  const { namespace, limit, bound, direction, data, writes } = page;
+  const flag = (value: boolean): string => (value ? "1" : "0");
+  const args = [threadId, flag(namespace !== null), namespace ?? "", limit, bound ?? "", direction];
+  return whole(async () => {
+    const reply = await store.connection.run<[Buffer[]?, Buffer[]?, ...(Buffer | Buffer[])[]]>(call, LIST_CHECKPOINTS, [
+      ...args,
+      flag(data),
+      flag(writes),
+    ]);
+    const [blocks, rest, ...flat] = reply;
+    const read = readerOf(await allBlocks(store, call, threadId, blocks ?? [], rest ?? []));
+    const found: FoundCheckpoint[] = [];
+    for (let i = 0; i < flat.length; i += 3) {
+      const row = parseRow(...parsePlace(String(flat[i])), String(flat[i + 1]));
+      const checkpoint = (): StoredCheckpoint => toCheckpoint(row, page, read, flat[i + 2] as Buffer[]);
+      // What has come in several calls is put together here, where it can be read again.
+      const made = rest !== undefined && rest.length > 0 ? checkpoint() : undefined;
+      found.push({ row, checkpoint: () => made ?? checkpoint() });
+    }
+    return found;
+  });
 }
 
 /** Bounded steps, newest first. What is not asked for is passed by without its state. */

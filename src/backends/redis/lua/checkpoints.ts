@@ -100,28 +100,66 @@ return known
 `,
 ]);
 
-const PARTS = `
--- Blocks from the roots down, each once: a name and a value behind the other.
-local function addBlocks(id, root, seen, found)
-  if root == '-' then return end
-  local level, b = {}, B .. 'b:' .. id
-  local first = unhex(root)
-  if not seen[first] then
-    seen[first] = true
-    level[1] = first
+/** Keeps pieces of a long state that its checkpoint follows, of a thread that may be yet to come. `ARGV`: thread, names and values. */
+export const STAGE_BLOCKS: Script = new Script("write", [
+  COMMON,
+  SESSION,
+  THREAD,
+  `
+local id = ARGV[3]
+touchKeys(threadKeys, id)
+local b, f = B .. 'b:' .. id, B .. 'f:' .. id
+for at = 4, #ARGV, 2 do
+  if call('HSETNX', b, ARGV[at], ARGV[at + 1]) == 1 then call('HSET', f, ARGV[at], -1) end
+end
+if call('EXISTS', B .. 't:' .. id) == 0 then
+  call('PEXPIRE', b, 600000)
+  call('PEXPIRE', f, 600000)
+end
+return 1
+`,
+]);
+
+/** Takes pieces back whose checkpoint was refused, unless somebody else has used them. `ARGV`: thread, names. */
+export const UNSTAGE_BLOCKS: Script = new Script("write", [
+  COMMON,
+  SESSION,
+  THREAD,
+  `
+local b, f = B .. 'b:' .. ARGV[3], B .. 'f:' .. ARGV[3]
+touchKeys(threadKeys, ARGV[3])
+for at = 4, #ARGV do
+  if call('HGET', f, ARGV[at]) == '-1' then
+    call('HDEL', f, ARGV[at])
+    call('HDEL', b, ARGV[at])
   end
+end
+return 1
+`,
+]);
+
+const PARTS = `
+-- Blocks from some names down, each once: a name and a value behind the other. Once they are many bytes, names are left for another call.
+local function addBlocks(id, level, seen, found, rest)
+  local b, bytes = B .. 'b:' .. id, 0
   while #level > 0 do
     local below = {}
-    for from = 1, #level, 1000 do
-      local values = call('HMGET', b, unpack(level, from, math.min(from + 999, #level)))
-      for n = 1, #values do
-        local value = values[n]
-        if value then
-          found[#found + 1], found[#found + 2] = level[from + n - 1], value
-          for _, child in ipairs(childrenOf(value)) do
-            if not seen[child] then
-              seen[child] = true
-              below[#below + 1] = child
+    for from = 1, #level, 64 do
+      local last = math.min(from + 63, #level)
+      if bytes > 4194304 then
+        for n = from, last do rest[#rest + 1] = level[n] end
+      else
+        local values = call('HMGET', b, unpack(level, from, last))
+        for n = 1, last - from + 1 do
+          local value = values[n]
+          if value then
+            found[#found + 1], found[#found + 2] = level[from + n - 1], value
+            bytes = bytes + #value
+            for _, child in ipairs(childrenOf(value)) do
+              if not seen[child] then
+                seen[child] = true
+                below[#below + 1] = child
+              end
             end
           end
         end
@@ -130,11 +168,41 @@ local function addBlocks(id, root, seen, found)
     level = below
   end
 end
+local function addState(id, root, seen, found, rest)
+  if root == '-' then return end
+  local name = unhex(root)
+  if seen[name] then return end
+  seen[name] = true
+  addBlocks(id, { name }, seen, found, rest)
+end
 `;
 
+/** What a call before has left. `ARGV`: thread, names. Gives blocks, and names that are left again. */
+export const READ_BLOCKS: Script = new Script(
+  "read",
+  [
+    COMMON,
+    SESSION,
+    THREAD,
+    BLOCKS,
+    PARTS,
+    `
+local level, seen, found, rest = {}, {}, {}, {}
+touchKeys(threadKeys, ARGV[3])
+for at = 4, #ARGV do
+  level[at - 3] = ARGV[at]
+  seen[ARGV[at]] = true
+end
+addBlocks(ARGV[3], level, seen, found, rest)
+return { found, rest }
+`,
+  ],
+  { binary: true },
+);
+
 /**
- * `ARGV`: thread, namespace, checkpoint or nothing for the latest, `1` for writes, root that need not come. Gives the id, row, blocks
- * and writes.
+ * `ARGV`: thread, namespace, checkpoint or nothing for the latest, `1` for writes, root that need not come. Gives the id, row, blocks,
+ * names of blocks that are left for another call, and writes.
  */
 export const GET_CHECKPOINT: Script = new Script(
   "read",
@@ -155,9 +223,9 @@ local place = checkpoint and namespace .. '\\0' .. checkpoint
 local row = place and call('HGET', B .. 'c:' .. id, place)
 if not row then return {} end
 local _, _, _, _, root = headerOf(row)
-local blocks = {}
-if root and root ~= ARGV[7] then addBlocks(id, root, {}, blocks) end
-return { checkpoint, row, blocks, ARGV[6] == '1' and writesOf(id, place) or {} }
+local blocks, rest = {}, {}
+if root and root ~= ARGV[7] then addState(id, root, {}, blocks, rest) end
+return { checkpoint, row, blocks, rest, ARGV[6] == '1' and writesOf(id, place) or {} }
 `,
   ],
   { binary: true },
@@ -165,7 +233,7 @@ return { checkpoint, row, blocks, ARGV[6] == '1' and writesOf(id, place) or {} }
 
 /**
  * A page by seq. `ARGV`: thread, `1` for one namespace and its name, limit, exclusive bound or nothing, `desc` or `asc`, `1` for states, `1` for
- * writes. Gives the blocks of all, then for each its place, row and writes.
+ * writes. Gives the blocks of all, names of those that are left, then for each its place, row and writes.
  */
 export const LIST_CHECKPOINTS: Script = new Script(
   "read",
@@ -191,12 +259,12 @@ elseif desc then
 else
   places = call('ZRANGEBYSCORE', B .. 'q:' .. id, bound == '' and '-inf' or '(' .. bound, '+inf', 'LIMIT', 0, limit)
 end
-local seen, found = {}, { {} }
+local seen, found = {}, { {}, {} }
 for _, place in ipairs(places) do
   local row = call('HGET', B .. 'c:' .. id, place)
   if row then
     local _, _, _, _, root = headerOf(row)
-    if root and ARGV[9] == '1' then addBlocks(id, root, seen, found[1]) end
+    if root and ARGV[9] == '1' then addState(id, root, seen, found[1], found[2]) end
     found[#found + 1] = place
     found[#found + 1] = row
     found[#found + 1] = ARGV[10] == '1' and writesOf(id, place) or {}

@@ -128,6 +128,9 @@ local function touchThread(id, thread, session, owner)
 end
 local function beginThread(id)
   local moment = int(now())
+  -- Blocks may have come ahead of it.
+  call('PERSIST', B .. 'b:' .. id)
+  call('PERSIST', B .. 'f:' .. id)
   call('HSET', B .. 't:' .. id, 'c', moment, 'a', moment, 'l', '0', 'k', '0')
   placeThread(id, nil, moment, moment)
   return { false, moment, moment, '0', '0', false }
@@ -154,10 +157,14 @@ local function childrenOf(value)
   for i = 1, n do names[i] = string.sub(value, 16 * i - 11, 16 * i + 4) end
   return names
 end
+-- f: has how often a block is used, less one; nothing for 0, and -1 for one that waits for its first use.
+local function use(id, name)
+  if call('HINCRBY', B .. 'f:' .. id, name, 1) == 0 then call('HDEL', B .. 'f:' .. id, name) end
+end
 local function putBlocks(id, names, values, root)
   local fresh = {}
-  local function use(name)
-    if fresh[name] then fresh[name] = nil else call('HINCRBY', B .. 'f:' .. id, name, 1) end
+  local function count(name)
+    if fresh[name] then fresh[name] = nil else use(id, name) end
   end
   local added = {}
   for i = 1, #names do
@@ -167,9 +174,9 @@ local function putBlocks(id, names, values, root)
     end
   end
   for i = 1, #added do
-    for _, child in ipairs(childrenOf(added[i])) do use(child) end
+    for _, child in ipairs(childrenOf(added[i])) do count(child) end
   end
-  if root ~= '-' then use(unhex(root)) end
+  if root ~= '-' then count(unhex(root)) end
 end
 -- Lets go of what a state is made of: a block goes with the last that uses it.
 local function release(id, root)
@@ -178,12 +185,9 @@ local function release(id, root)
   local waiting = { unhex(root) }
   while #waiting > 0 do
     local name = table.remove(waiting)
-    local more = call('HGET', f, name)
-    if more == '1' then
-      call('HDEL', f, name)
-    elseif more then
-      call('HINCRBY', f, name, -1)
-    else
+    local left = call('HINCRBY', f, name, -1)
+    if left <= 0 then call('HDEL', f, name) end
+    if left < 0 then
       local value = call('HGET', b, name)
       if value then
         call('HDEL', b, name)
