@@ -28,6 +28,8 @@ export class Connection {
   readonly cluster: boolean;
   readonly #keys = new Map<string, string>();
   #corked = false;
+  /** Calls that wait for an answer. */
+  #inFlight = 0;
   readonly #onError = (error: Error): void => {
     // What the server has said tells more than that the connection was closed for it.
     if (replyCode(this.lastError) === undefined || replyCode(error) !== undefined) this.lastError = error;
@@ -85,11 +87,14 @@ export class Connection {
       if (call.cancelled) throw call.cancellation();
       const sentBefore = call.sent;
       if (script.writes) call.sent = true;
+      this.#inFlight += 1;
       try {
         return (await this.#send(call, script, command)) as Reply;
       } catch (error) {
         if (replyCode(error) !== undefined) call.sent = sentBefore;
         if (replyCode(error) !== "TRYAGAIN") throw error;
+      } finally {
+        this.#inFlight -= 1;
       }
       await sleep(pause * (0.5 + Math.random()));
     }
@@ -105,12 +110,15 @@ export class Connection {
   ): Promise<unknown[] | undefined> {
     if (this.client.status !== "ready") await this.#ready(call, false);
     if (call.cancelled) throw call.cancellation();
-    this.#cork();
+    this.#inFlight += 1;
+    this.#cork(commands.length);
     try {
       return await Promise.all(commands.map(([name, ...args]) => this.client.call(name, args)));
     } catch (error) {
       if (replyCode(error) === undefined) throw error;
       return undefined;
+    } finally {
+      this.#inFlight -= 1;
     }
   }
 
@@ -153,14 +161,14 @@ export class Connection {
 
   #evaluate(call: Call, script: Script, name: "eval" | "evalsha", command: RedisArgument[]): Promise<unknown> {
     const { client } = this;
-    this.#cork();
+    this.#cork(1);
     if (script.writes && this.options.waitReplicas > 0) return this.#replicated(call, name, command);
     return script.binary ? client.callBuffer(name, command) : client.call(name, command);
   }
 
-  /** What callers send in one turn of the event loop leaves as one piece: a system call for each would cost more than the commands. */
-  #cork(): void {
-    if (this.#corked) return;
+  /** What several callers send in one turn of the event loop leaves as one piece: a system call for each would cost more than the commands. */
+  #cork(commands: number): void {
+    if (this.#corked || (this.#inFlight === 1 && commands === 1)) return;
     const { stream } = this.client as { readonly stream?: Corkable };
     if (stream === undefined || typeof stream.cork !== "function") return;
     this.#corked = true;

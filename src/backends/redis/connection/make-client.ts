@@ -40,6 +40,8 @@ export async function makeClient(source: RedisSource, connectTimeoutMs: number):
         name: source.name,
         db: source.db,
         sentinelRetryStrategy: pause,
+        // A master that has become a replica: the Sentinels know the new one.
+        reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
         ...(tls === undefined ? {} : { sentinelTLS: tls, enableTLSForSentinelMode: true }),
       });
     case "cluster":

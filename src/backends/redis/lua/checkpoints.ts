@@ -144,9 +144,9 @@ local function addBlocks(id, level, seen, found, rest)
   local b, bytes = B .. 'b:' .. id, 0
   while #level > 0 do
     local below = {}
-    for from = 1, #level, 64 do
-      local last = math.min(from + 63, #level)
-      if bytes > 4194304 then
+    for from = 1, #level, 16 do
+      local last = math.min(from + 15, #level)
+      if bytes > 2097152 then
         for n = from, last do rest[#rest + 1] = level[n] end
       else
         local values = call('HMGET', b, unpack(level, from, last))

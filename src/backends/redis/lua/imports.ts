@@ -156,9 +156,9 @@ local function storeThread(group)
   if #group.row > 0 then
     local session, createdAt, updatedAt, lastSeq = unpack(group.row)
     if session ~= '' and call('EXISTS', B .. 's:' .. session) == 0 then session = '' end
+    call('HSET', B .. 't:' .. id, 'c', createdAt, 'a', updatedAt, 'l', lastSeq, 'k', '0')
     call('PERSIST', B .. 'b:' .. id)
     call('PERSIST', B .. 'f:' .. id)
-    call('HSET', B .. 't:' .. id, 'c', createdAt, 'a', updatedAt, 'l', lastSeq, 'k', '0')
     if session ~= '' then call('HSET', B .. 't:' .. id, 's', session) end
     placeThread(id, session ~= '' and session or nil, createdAt, updatedAt)
   end

@@ -128,10 +128,11 @@ local function touchThread(id, thread, session, owner)
 end
 local function beginThread(id)
   local moment = int(now())
-  -- Blocks may have come ahead of it.
+  -- A server that is full refuses this one, which comes first, and no other.
+  call('HSET', B .. 't:' .. id, 'c', moment, 'a', moment, 'l', '0', 'k', '0')
+  -- Blocks may have come ahead of their thread.
   call('PERSIST', B .. 'b:' .. id)
   call('PERSIST', B .. 'f:' .. id)
-  call('HSET', B .. 't:' .. id, 'c', moment, 'a', moment, 'l', '0', 'k', '0')
   placeThread(id, nil, moment, moment)
   return { false, moment, moment, '0', '0', false }
 end
