@@ -4,7 +4,7 @@ import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 
 /** A piece as it is stored. */
 export interface SealedPiece {
-  /** 16 characters of base64, which name the content within its thread. */
+  /** 16 characters of base64, which name the sealed bytes within their thread. */
   readonly nonce: string;
   readonly stored: PreparedValue;
   /** About what it takes in memory. */
@@ -14,7 +14,7 @@ export interface SealedPiece {
 /** The pieces of the last state of one namespace of a thread. */
 export interface RememberedState {
   readonly keyId: string;
-  /** By the text of a prepared value, or by the nonce of a cut. */
+  /** By the text of a prepared value, or by a name of a cut's content. */
   readonly pieces: ReadonlyMap<string, SealedPiece>;
   /** All of them as a list, in their order. */
   readonly list: PreparedList;

@@ -29,7 +29,7 @@ export function nonceOf(key: SubjectKey, binding: Uint8Array, content: Uint8Arra
   return digest.toString("base64", 0, NONCE_BYTES);
 }
 
-/** Seals bytes with the nonce that `nonceOf` gives for the content: equal contents become equal, others never share a nonce. */
+/** Seals bytes with the nonce that `nonceOf` gives for these very bytes: equal ones become equal, others never share a nonce. */
 export function sealAlike(key: SubjectKey, nonce: string, binding: Uint8Array, content: Uint8Array): Buffer {
   return encrypt(key, Buffer.from(nonce, "base64"), binding, content);
 }

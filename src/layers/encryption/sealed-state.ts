@@ -21,6 +21,9 @@ type HeadLine = readonly [items: readonly OutlineItem[], digest: string];
 
 const PIECE = bound("piece");
 
+/** Names cuts in memory alone: nothing is sealed with it. */
+const CUT = bound("cut");
+
 /** A state as it goes to the store, and what to remember of it. */
 export interface SealedState {
   /** Head and pieces. */
@@ -62,18 +65,17 @@ function sealedPiece(
   before: RememberedState | undefined,
   known: Map<string, SealedPiece>,
 ): SealedPiece {
-  const isText = typeof piece === "string";
-  const content = isText ? undefined : piece;
-  let nonce = content === undefined ? undefined : nonceOf(key, PIECE, content);
-  const name = isText ? piece : (nonce as string);
-  const found = known.get(name) ?? before?.pieces.get(name) ?? undefined;
+  // A prepared value is known by its text, the same string each time, and a cut by a name of its content.
+  const name = typeof piece === "string" ? piece : nonceOf(key, CUT, piece);
+  const found = known.get(name) ?? before?.pieces.get(name);
   if (found !== undefined) {
     known.set(name, found);
     return found;
   }
-  const bytes = content ?? Buffer.from(piece as string);
-  nonce ??= nonceOf(key, PIECE, bytes);
-  const text = sealAlike(key, nonce, PIECE, packPart(bytes, packing)).toString("base64");
+  const packed = packPart(typeof piece === "string" ? Buffer.from(piece) : piece, packing);
+  // Of the very bytes that are sealed: packed in another way, the same content must not have the same nonce.
+  const nonce = nonceOf(key, PIECE, packed);
+  const text = sealAlike(key, nonce, PIECE, packed).toString("base64");
   const sealed = { nonce, stored: prepareValue(text), bytes: text.length + 200 };
   known.set(name, sealed);
   return sealed;

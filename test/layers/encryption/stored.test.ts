@@ -12,7 +12,7 @@ import { encryption } from "../../../src/layers/encryption/encryption.js";
 import { newPath } from "../../backends/sqlite/folder.js";
 import { prose } from "../../domain/segments/prose.js";
 import { createDatabase, startPostgres } from "../../support/postgres-server.js";
-import { ring } from "./rings.js";
+import { ring, storeWith } from "./rings.js";
 
 const CANARY = "Kanarienvogel";
 
@@ -158,3 +158,21 @@ async function everyTable(url: string): Promise<string> {
     await client.end();
   }
 }
+
+it("no nonce is used for two contents, also where the same state is packed in another way", async () => {
+  const { raw, through } = storeWith();
+  const messages = Array.from({ length: 30 }, (_, i) => ({ id: i, content: prose(i, 400) }));
+  for (const [i, compress] of [true, false, true].entries()) {
+    await through({ compress }).storeCheckpoint("t", `c${i}`, { messages: messages.map(prepareValue), i });
+    await through({ compress }).storeCheckpoint("t", `whole${i}`, { messages, i });
+  }
+  const sealed = new Map<string, Set<string>>();
+  for (const { data } of await raw.listCheckpoints("t", { data: true, limit: 10 })) {
+    for (const piece of (data as [string, string[]])[1]) {
+      const nonce = piece.slice(0, 16);
+      sealed.set(nonce, (sealed.get(nonce) ?? new Set()).add(piece));
+    }
+  }
+  expect(sealed.size).toBeGreaterThan(60);
+  expect([...sealed.values()].filter((pieces) => pieces.size > 1)).toEqual([]);
+});
