@@ -1,7 +1,7 @@
 /** The keys of one tenant: derived of a secret of the ring for each subject, so that no ciphertext is valid for another one. */
 import { Buffer } from "node:buffer";
 import { hkdfSync } from "node:crypto";
-import { quoteIdentifier, UnsupportedError } from "../../contract/errors.js";
+import { isStorageError, quoteIdentifier, StorageConnectionError, UnsupportedError } from "../../contract/errors.js";
 import { type KeyRing, type Secret, secretBytes } from "./key-ring.js";
 
 /** What a key is for: the unit that shares it. */
@@ -52,7 +52,7 @@ export class TenantKeys {
 
   /** A ring that has its secrets at hand makes nobody wait. */
   #askAtOnce(id: string): Promise<void> | undefined {
-    const secret = this.#ring.secret(id, this.#tenant);
+    const secret = this.#secretOf(id);
     if (secret instanceof Promise) return this.#get(id, secret);
     this.#keep(id, secret);
     return undefined;
@@ -60,21 +60,32 @@ export class TenantKeys {
 
   #get(id: string, answer?: Promise<Secret>): Promise<void> {
     if (this.#secrets.has(id)) return READY;
-    const asked = this.#asked.get(id) ?? this.#ask(id, answer);
+    const known = this.#asked.get(id);
+    if (known !== undefined) return known;
+    // Asked for again after it has failed.
+    const asked = this.#ask(id, answer).finally(() => this.#asked.delete(id));
     this.#asked.set(id, asked);
     return asked;
   }
 
   async #ask(id: string, answer?: Promise<Secret>): Promise<void> {
+    if (!this.#ring.ids.includes(id)) {
+      throw new UnsupportedError(
+        `the content was encrypted with the key ${quoteIdentifier(id)}, which is not in the key ring`,
+      );
+    }
     try {
-      if (!this.#ring.ids.includes(id)) {
-        throw new UnsupportedError(
-          `the content was encrypted with the key ${quoteIdentifier(id)}, which is not in the key ring`,
-        );
-      }
-      this.#keep(id, await (answer ?? this.#ring.secret(id, this.#tenant)));
-    } finally {
-      this.#asked.delete(id);
+      this.#keep(id, await (answer ?? this.#secretOf(id)));
+    } catch (error) {
+      throw ofRing(id, error);
+    }
+  }
+
+  #secretOf(id: string): Secret | Promise<Secret> {
+    try {
+      return this.#ring.secret(id, this.#tenant);
+    } catch (error) {
+      throw ofRing(id, error);
     }
   }
 
@@ -103,6 +114,12 @@ export class TenantKeys {
     const bytes = Buffer.from(hkdfSync("sha256", this.#secrets.get(id) as Uint8Array, NO_SALT, infoBytes(info), 64));
     return { id, cipher: bytes.subarray(0, 32), nonces: bytes.subarray(32) };
   }
+}
+
+/** What a ring of the caller's own throws becomes an error of the contract (F1). */
+function ofRing(id: string, error: unknown): unknown {
+  if (isStorageError(error)) return error;
+  return new StorageConnectionError(`the key ring did not give the key ${quoteIdentifier(id)}`, { cause: error });
 }
 
 const READY: Promise<void> = Promise.resolve();

@@ -81,6 +81,33 @@ describe("a key ring", () => {
     expect((await through({ keys }).tenant("b").getItem(["n"], "k"))?.value).toEqual({ b: 1 });
   });
 
+  it.each([
+    [
+      "at once",
+      (): never => {
+        throw new TypeError("no such file");
+      },
+    ],
+    ["later", () => Promise.reject(new TypeError("no such file"))],
+  ])("that fails %s gives an error of the contract to each caller, and is asked again", async (_name, fails) => {
+    const secret = randomBytes(32);
+    let isAway = true;
+    const keys = keyRing({ current: "k1", keys: { k1: () => (isAway ? fails() : secret) } });
+    const storage = storeWith().through({ keys });
+    const put = (): Promise<unknown> => storage.putItem(["n"], "k", { a: 1 });
+    const outcomes = await Promise.allSettled([put(), put(), storage.createSession("s", "u")]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "rejected", "fulfilled"]);
+    await expect(put()).rejects.toMatchObject({
+      code: "CONNECTION",
+      operation: "putItem",
+      cause: expect.any(TypeError),
+      message: expect.not.stringContaining("no such file"),
+    });
+    isAway = false;
+    await put();
+    expect((await storage.getItem(["n"], "k"))?.value).toEqual({ a: 1 });
+  });
+
   it("reads what older keys of the ring have encrypted", async () => {
     const { storage, through } = storeWith();
     await storage.storeCheckpoint("t", "c1", { a: "x".repeat(5_000) });
