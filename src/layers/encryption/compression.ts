@@ -34,6 +34,11 @@ export function packWhole(
   return tries ? packRoot(content) : Buffer.concat([PLAIN, content]);
 }
 
+/** One of many contents that are read together, such as a message: they are unpacked at once. */
+export function packOneOfMany(content: Uint8Array, packing: Packing): Uint8Array {
+  return content.length > MAX_COMPRESSED ? packWhole(content, packing) : packPart(content, packing);
+}
+
 /** A piece of a state: several of them are unpacked at once. */
 export function packPart(content: Uint8Array, { compress }: Packing): Uint8Array {
   return compress ? packPiece(content) : Buffer.concat([PLAIN, content]);

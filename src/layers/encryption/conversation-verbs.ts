@@ -1,4 +1,5 @@
 /** Messages: the content is sealed and bound to its session, its id and its role. */
+import { Buffer } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { types } from "node:util";
 import type {
@@ -17,38 +18,63 @@ import { decodeValue, encodeValue } from "../../domain/codec/codec.js";
 import { identifier } from "../../domain/identifiers.js";
 import { parseContent } from "../../domain/message-content.js";
 import { Slices } from "../../domain/slices.js";
+import { unpackAll } from "./compression.js";
 import { messageMetadataPlace, messagePlace } from "./places.js";
 import type { TenantSeals } from "./tenant-seals.js";
 
+/** Messages that are unpacked at once. */
+const AT_ONCE = 256;
+
+/** A content in its sealed form, and what it holds. */
+interface Sent {
+  readonly sealed: unknown;
+  readonly text: string;
+}
+
 export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals): ConversationStorage {
   /** @param sent what was stored just now: it need not be opened to know what it holds */
-  const opened = async (
-    message: Message,
-    sent?: { readonly sealed: unknown; readonly text: string },
-  ): Promise<Message> => {
-    const { sessionId, messageId, role } = message;
-    const text =
-      sent !== undefined && sent.sealed === message.content
-        ? sent.text
-        : await seals.openText(message.content, messagePlace(sessionId, messageId, role));
-    return {
-      ...message,
-      content: text === undefined ? message.content : (decodeValue(text) as MessageContent),
-      metadata: await seals.openMetadata(message.metadata, messageMetadataPlace(sessionId, messageId)),
-    };
-  };
-
-  const openedAll = async (
-    messages: readonly Message[],
-    sent: readonly { readonly sealed: unknown; readonly text: string }[] = [],
-  ): Promise<Message[]> => {
+  const openedAll = async (messages: readonly Message[], sent: readonly Sent[] = []): Promise<Message[]> => {
     const slices = new Slices(null);
     const all: Message[] = [];
-    for (const [i, message] of messages.entries()) {
-      all.push(await opened(message, sent[i]));
-      if (slices.over()) await slices.pause();
+    for (let at = 0; at < messages.length; at += AT_ONCE) {
+      const some = messages.slice(at, at + AT_ONCE);
+      const texts = await textsOf(some, sent.slice(at, at + AT_ONCE), slices);
+      for (const [i, message] of some.entries()) {
+        const text = texts[i];
+        all.push({
+          ...message,
+          content: text === undefined ? message.content : (decodeValue(text) as MessageContent),
+          metadata: await seals.openMetadata(
+            message.metadata,
+            messageMetadataPlace(message.sessionId, message.messageId),
+          ),
+        });
+        if (slices.over()) await slices.pause();
+      }
     }
     return all;
+  };
+
+  const textsOf = async (
+    messages: readonly Message[],
+    sent: readonly Sent[],
+    slices: Slices,
+  ): Promise<(string | undefined)[]> => {
+    const texts: (string | undefined)[] = [];
+    const packed: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+    for (const [at, { sessionId, messageId, role, content }] of messages.entries()) {
+      const known = sent[at];
+      texts.push(known?.sealed === content ? known?.text : undefined);
+      if (known?.sealed === content) continue;
+      const bytes = await seals.openPacked(content, messagePlace(sessionId, messageId, role));
+      if (bytes !== undefined) packed.push({ at, bytes });
+      if (slices.over()) await slices.pause();
+    }
+    const all = packed.map(({ bytes }) => bytes);
+    for (const [i, content] of unpackAll(all, "messages of a conversation").entries()) {
+      texts[packed[i]?.at ?? 0] = Buffer.from(content).toString();
+    }
+    return texts;
   };
 
   const seal = (
@@ -58,7 +84,7 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
     const { messageId, role } = fields;
     return {
       ...fields,
-      content: seals.sealText(content, messagePlace(sessionId, messageId, role)),
+      content: seals.sealOneOfMany(content, messagePlace(sessionId, messageId, role)),
       ...(metadata === undefined
         ? {}
         : { metadata: seals.sealMetadata(metadata, messageMetadataPlace(sessionId, messageId)) }),
@@ -96,7 +122,8 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
       const sealed = seal(id, message);
       const given = { ...rest, messageId: sealed.messageId, metadata: sealed.metadata, timestamp: sealed.timestamp };
       const stored = await inner.addConversationMessage(id, sealed.role, sealed.content, given);
-      return opened(stored, { sealed: sealed.content, text: message.content });
+      const [opened] = await openedAll([stored], [{ sealed: sealed.content, text: message.content }]);
+      return opened as Message;
     },
 
     addConversationMessages: async (

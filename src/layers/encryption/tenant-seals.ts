@@ -6,7 +6,7 @@ import { CorruptionError } from "../../contract/errors.js";
 import type { JsonValue, Metadata, MetadataInput } from "../../contract/json.js";
 import { decodeMetadata, encodeMetadata } from "../../domain/metadata.js";
 import type { CallTime } from "./call-time.js";
-import { METADATA_MUST_SHRINK, type Packing, packWhole, unpackText } from "./compression.js";
+import { METADATA_MUST_SHRINK, type Packing, packOneOfMany, packWhole, unpackText } from "./compression.js";
 import type { Grants } from "./grants.js";
 import { RecentPieces } from "./recent-pieces.js";
 import { bound, nonceOf, open, partsOf, seal, sealAlike, sealedText, unverified } from "./seal.js";
@@ -79,15 +79,27 @@ export class TenantSeals {
     return sealedText(key, seal(key, bound(...names), content));
   }
 
+  /** As `sealText`, for contents that are read many at once (`openPacked`). */
+  sealOneOfMany(text: string, { kind, subject, names }: Place): string {
+    const key = this.keys.current(kind, subject);
+    return sealedText(key, seal(key, bound(...names), packOneOfMany(Buffer.from(text), this.rules.packing)));
+  }
+
+  /** As `openText`, still packed: unpacking many at once takes a fraction of the time. */
+  async openPacked(stored: unknown, place: Place): Promise<Uint8Array | undefined> {
+    const parts = partsOf(stored);
+    if (parts === undefined) return this.plaintext(place.what);
+    const key = await this.keys.byId(parts.keyId, place.kind, place.subject);
+    return open(key, bound(...place.names), parts.sealed, place.what);
+  }
+
   /**
    * The encoded value of a sealed text; `undefined` for what was never sealed, where that may be read.
    * @throws CorruptionError
    */
   async openText(stored: unknown, place: Place): Promise<string | undefined> {
-    const parts = partsOf(stored);
-    if (parts === undefined) return this.plaintext(place.what);
-    const key = await this.keys.byId(parts.keyId, place.kind, place.subject);
-    return unpackText(open(key, bound(...place.names), parts.sealed, place.what), place.what);
+    const packed = await this.openPacked(stored, place);
+    return packed === undefined ? undefined : unpackText(packed, place.what);
   }
 
   /** `undefined`, where content without encryption may be read. @throws CorruptionError elsewhere */
