@@ -15,6 +15,7 @@ const BACKSLASH = 0x5c;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+const SPACES = " \t\n\r";
 
 export interface ParsedText {
   readonly root: Json;
@@ -215,6 +216,8 @@ class Scanner {
 
   #endOfScalar(start: number): number {
     const text = this.#text;
+    // Spaces alone are no value, but would pass for none: `[ ]`.
+    if (SPACES.includes(text.charAt(start))) throw UNKNOWN;
     let at = start;
     for (; at < text.length; at++) {
       const code = text.charCodeAt(at);

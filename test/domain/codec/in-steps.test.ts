@@ -196,6 +196,12 @@ describe("K5: a damaged text is refused in steps as in one piece", () => {
     );
   });
 
+  it("a value that is missing between commas, where spaces stand", () => {
+    for (const text of ["[ ,1]", "[1, ]", "[1,\t,2]", "[[\n,1],2]", '{"a":[ ,1]}', '{"a":{"b":1, }}', '{"a": ,"b":1}']) {
+      for (const step of [1, 3, 20]) expect(() => runAtOnce(decodeInSteps(text, step)), text).toThrow(CorruptionError);
+    }
+  });
+
   it("text with spaces, as a person may have edited it, is read as in one piece", () => {
     const value = { list: [1, { a: "b" }, []], text: " " };
     for (const step of [1, 3, 20]) {
