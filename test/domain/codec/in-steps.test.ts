@@ -197,7 +197,15 @@ describe("K5: a damaged text is refused in steps as in one piece", () => {
   });
 
   it("a value that is missing between commas, where spaces stand", () => {
-    for (const text of ["[ ,1]", "[1, ]", "[1,\t,2]", "[[\n,1],2]", '{"a":[ ,1]}', '{"a":{"b":1, }}', '{"a": ,"b":1}']) {
+    for (const text of [
+      "[ ,1]",
+      "[1, ]",
+      "[1,\t,2]",
+      "[[\n,1],2]",
+      '{"a":[ ,1]}',
+      '{"a":{"b":1, }}',
+      '{"a": ,"b":1}',
+    ]) {
       for (const step of [1, 3, 20]) expect(() => runAtOnce(decodeInSteps(text, step)), text).toThrow(CorruptionError);
     }
   });
