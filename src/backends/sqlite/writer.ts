@@ -323,15 +323,16 @@ export class Writer {
 
   async #runPieces(call: WritingCall, slices: WriteSlices<unknown>): Promise<unknown> {
     const pieces = slices(this.#db);
-    let piece = pieces.next();
-    for (let end = performance.now() + GROUP_MS; !piece.done; piece = pieces.next()) {
-      if (performance.now() < end) continue;
-      await nextTurn();
+    for (let end = performance.now() + GROUP_MS; ; ) {
+      const piece = pieces.next();
+      // Also after the last piece: the commit of what took long takes long itself.
+      if (performance.now() >= end) {
+        await nextTurn();
+        end = performance.now() + GROUP_MS;
+      }
       if (call.cancelled) throw call.cancellation();
-      end = performance.now() + GROUP_MS;
+      if (piece.done) return piece.value;
     }
-    if (call.cancelled) throw call.cancellation();
-    return piece.value;
   }
 
   #undo(): void {

@@ -1,6 +1,7 @@
 /** Values of items as they were read, for changes that are computed here and stored by compare-and-set. */
 import type { CallOptions } from "../../contract/call.js";
-import type { Item, ItemChange, ItemOperation } from "../../contract/item-storage.js";
+import { ConflictError } from "../../contract/errors.js";
+import type { Item, ItemChange, ItemOperation, UpdateItemOptions } from "../../contract/item-storage.js";
 import type { JsonObject } from "../../contract/json.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import type { StoredItem } from "../../domain/driver/stored.js";
@@ -22,6 +23,12 @@ interface KnownItem {
 export interface SealedChange {
   readonly change: ItemChange;
   readonly expectedVersion: number;
+}
+
+/** A batch with sealed values; with a `refusal` it ends where that arose, and the store refuses it too. */
+export interface SealedOperations {
+  readonly operations: readonly ItemOperation[];
+  readonly refusal?: ConflictError;
 }
 
 /** The value of an item as it is stored. */
@@ -77,26 +84,33 @@ export class ItemSnapshot {
   }
 
   /** Operations as the store carries them out; each sees what the earlier ones do. */
-  operations(
-    seals: TenantSeals,
-    given: readonly ItemOperation[],
-    steps: readonly ParsedStep[],
-  ): readonly ItemOperation[] {
+  operations(seals: TenantSeals, given: readonly ItemOperation[], steps: readonly ParsedStep[]): SealedOperations {
     const seen = new ItemSnapshot(new Map(this.#items));
-    return steps.map((step, i): ItemOperation => {
-      const operation = given[i] as ItemOperation;
-      if (step.kind === "put" && "put" in operation && operation.put !== undefined) {
-        seen.#put(step);
-        return { put: { ...operation.put, value: sealedItem(seals, step, step.value) } };
+    const operations: ItemOperation[] = [];
+    for (const [i, step] of steps.entries()) {
+      try {
+        operations.push(seen.#operation(seals, given[i] as ItemOperation, step));
+      } catch (error) {
+        if (!(error instanceof ConflictError) || step.kind !== "update") throw error;
+        const operation = given[i] as Extract<ItemOperation, { readonly update: unknown }>;
+        return { operations: [...operations, { put: refusedPut(step, operation.update) }], refusal: error };
       }
-      if (step.kind === "update" && "update" in operation && operation.update !== undefined) {
-        const { change, expectedVersion } = seen.#changed(seals, step);
-        const { increment: _increment, ifPresent: _ifPresent, ...rest } = operation.update;
-        return { update: { ...rest, ...change, expectedVersion } };
-      }
-      if (step.kind === "delete") seen.#items.delete(nameOf(step));
-      return operation;
-    });
+    }
+    return { operations };
+  }
+
+  #operation(seals: TenantSeals, operation: ItemOperation, step: ParsedStep): ItemOperation {
+    if (step.kind === "put" && "put" in operation && operation.put !== undefined) {
+      this.#put(step);
+      return { put: { ...operation.put, value: sealedItem(seals, step, step.value) } };
+    }
+    if (step.kind === "update" && "update" in operation && operation.update !== undefined) {
+      const { change, expectedVersion } = this.#changed(seals, step);
+      const { increment: _increment, ifPresent: _ifPresent, ...rest } = operation.update;
+      return { update: { ...rest, ...change, expectedVersion } };
+    }
+    if (step.kind === "delete") this.#items.delete(nameOf(step));
+    return operation;
   }
 
   #put(step: Extract<ParsedStep, { readonly kind: "put" }>): void {
@@ -106,6 +120,17 @@ export class ItemSnapshot {
     const stored = { namespace, key, value, version, createdAt: 0, updatedAt: 0, ttlMs: null, expiresAt: null };
     this.#items.set(nameOf(step), { stored, plainKeys: [] });
   }
+}
+
+/**
+ * What the store always refuses, in the place of a change that is refused here: its vectors, and earlier operations, may be refused
+ * before it, which the store alone knows.
+ */
+export function refusedPut(
+  { namespace, key }: Pick<UpdateStep, "namespace" | "key">,
+  { vectors }: Pick<UpdateItemOptions, "vectors">,
+): Extract<ItemOperation, { readonly put: unknown }>["put"] {
+  return { namespace, key, value: {}, expectedVersion: Number.MAX_SAFE_INTEGER, vectors };
 }
 
 async function known(seals: TenantSeals, item: Item): Promise<KnownItem> {

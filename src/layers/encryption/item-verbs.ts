@@ -34,7 +34,7 @@ import {
 import { CHANGE_FIELDS } from "../../domain/item-changes.js";
 import { decodeMetadata } from "../../domain/metadata.js";
 import { CallTime } from "./call-time.js";
-import { ItemSnapshot, sealedItem } from "./item-snapshot.js";
+import { ItemSnapshot, refusedPut, type SealedChange, sealedItem } from "./item-snapshot.js";
 import { itemPlace } from "./places.js";
 import { SEALED, type TenantSeals } from "./tenant-seals.js";
 
@@ -67,6 +67,25 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
         before = now;
       }
       await time.backOff();
+    }
+  };
+
+  /** @throws ConflictError, or what the store refuses before it */
+  const changeOf = async (
+    snapshot: ItemSnapshot,
+    step: Parameters<ItemSnapshot["change"]>[1],
+    options: Partial<UpdateItemOptions>,
+    time: CallTime,
+  ): Promise<SealedChange> => {
+    try {
+      return snapshot.change(seals, step);
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      const { namespace, key, value, ...rest } = refusedPut(step, options);
+      return inner.putItem(namespace, key, value, { ...time.options(), ...rest }).then(
+        () => Promise.reject(error),
+        (refusal: unknown) => Promise.reject(refusal instanceof ConflictError ? error : refusal),
+      );
     }
   };
 
@@ -104,7 +123,7 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
         time,
         () => ItemSnapshot.read(inner, seals, [step], time.options()),
         async (snapshot) => {
-          const { change: sealed, expectedVersion } = snapshot.change(seals, step);
+          const { change: sealed, expectedVersion } = await changeOf(snapshot, step, known, time);
           return opened(
             await inner.updateItem(step.namespace, key, sealed, { ...options, ...time.options(), expectedVersion }),
           );
@@ -132,9 +151,13 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
       const results = await changing(
         time,
         () => ItemSnapshot.read(inner, seals, changed, time.options()),
-        (snapshot) => {
-          const sealed = snapshot.operations(seals, given, steps);
-          return inner.batchItems(sealed, changed.length === 0 ? options : { ...options, ...time.options() });
+        async (snapshot) => {
+          const { operations: sealed, refusal } = snapshot.operations(seals, given, steps);
+          try {
+            return await inner.batchItems(sealed, changed.length === 0 ? options : { ...options, ...time.options() });
+          } catch (error) {
+            throw refusal !== undefined && error instanceof ConflictError ? refusal : error;
+          }
         },
       );
       return Promise.all(results.map((result, i) => openResult(steps[i] as ParsedStep, result)));
