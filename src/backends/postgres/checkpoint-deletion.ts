@@ -8,7 +8,7 @@ import type { Transaction } from "./connection/transaction.js";
 import { assertFence, holdFence } from "./leases.js";
 import type { SessionHead } from "./session-rows.js";
 import { type Database, ReadAgain } from "./store.js";
-import { isThreadGone, lockSessionOf, lockThread, type ThreadRow, touchThread } from "./thread-rows.js";
+import { isThreadGone, lockSessionOf, lockThread, touchThread } from "./thread-rows.js";
 
 type Target = Parameters<CheckpointDriver["deleteCheckpoints"]>[2];
 
@@ -25,7 +25,7 @@ export function deleteCheckpoints(
     const now = db.now();
     const [locked, found, held] = await Promise.all([
       tx.get<SessionHead>(lockSessionOf(tenant, threadId, null)),
-      tx.get<ThreadRow>(lockThread(tenant, threadId)),
+      lockThread(tx, tenant, threadId),
       holdFence(tx, tenant, fence),
     ]);
     const thread = found === undefined || isThreadGone(found, now) ? undefined : found;

@@ -21,15 +21,7 @@ import { assertFence, holdFence } from "./leases.js";
 import { metadataEquals, NOTHING } from "./session-listing.js";
 import { isLive, orNotFound, type SessionHead, unlessExpired } from "./session-rows.js";
 import { type Database, ReadAgain } from "./store.js";
-import {
-  isThreadGone,
-  isThreadLive,
-  lockSessionOf,
-  lockThread,
-  type ThreadRow,
-  threadToWrite,
-  touchThread,
-} from "./thread-rows.js";
+import { isThreadGone, isThreadLive, lockSessionOf, lockThread, threadToWrite, touchThread } from "./thread-rows.js";
 
 type CheckpointVerbs = Pick<
   CheckpointDriver,
@@ -79,7 +71,7 @@ export function checkpointVerbs(database: () => Database): CheckpointVerbs {
         const now = db.now();
         const [locked, found, held] = await Promise.all([
           tx.get<SessionHead>(lockSessionOf(tenant, threadId, null)),
-          tx.get<ThreadRow>(lockThread(tenant, threadId)),
+          lockThread(tx, tenant, threadId),
           holdFence(tx, tenant, fence),
         ]);
         assertFence(found !== undefined && isThreadGone(found, now) ? undefined : held, fence);
@@ -302,7 +294,7 @@ async function storeInTurn(
   const now = db.now();
   const [locked, found, held, head, earlier, stored] = await Promise.all([
     tx.get<SessionHead>(lockSessionOf(tenant, threadId, sessionId)),
-    tx.get<ThreadRow>(lockThread(tenant, threadId)),
+    lockThread(tx, tenant, threadId),
     holdFence(tx, tenant, fence),
     expectedHead === undefined ? undefined : tx.get<{ checkpointId: string }>(selectHead(tenant, threadId, namespace)),
     tx.get<Earlier>(

@@ -17,7 +17,7 @@ import { removeThread } from "./removal.js";
 import { type SessionHead, selectSession } from "./session-rows.js";
 import type { Database } from "./store.js";
 import { insertVersion } from "./task-contexts.js";
-import { insertThread, isThreadGone, lockThread, type ThreadRow } from "./thread-rows.js";
+import { insertThread, isThreadGone, lockThread } from "./thread-rows.js";
 import { requireVectors } from "./vector-support.js";
 
 export async function importBatch(db: Database, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
@@ -103,7 +103,7 @@ async function lookAt(target: Import, subject: OtherSubject): Promise<Place> {
       return newest > 0 ? "taken" : "free";
     }
     case "thread": {
-      const thread = await tx.get<ThreadRow>(lockThread(tenant, subject.id));
+      const thread = await lockThread(tx, tenant, subject.id);
       if (thread === undefined) return "free";
       return isThreadGone(thread, now) ? "left" : "taken";
     }
@@ -164,7 +164,7 @@ async function storeThread(target: Import, threadId: string, group: ImportGroup)
       sessionId: session === undefined ? null : sessionId,
       checkpointCount: checkpoints.length,
     });
-  } else if ((await tx.get<ThreadRow>(lockThread(tenant, threadId))) === undefined) {
+  } else if ((await lockThread(tx, tenant, threadId)) === undefined) {
     return;
   }
   for (const [i, row] of rows.entries())

@@ -9,7 +9,7 @@ import type { Transaction } from "./connection/transaction.js";
 import { removeLeases, removeSessions, removeThread } from "./removal.js";
 import { lockHead, type SessionHead } from "./session-rows.js";
 import type { Database } from "./store.js";
-import { isThreadGone, lockThread, type ThreadRow } from "./thread-rows.js";
+import { isThreadGone, lockThread } from "./thread-rows.js";
 
 const COLUMNS = sql`token, owner, ttl_ms AS "ttlMs", acquired_at AS "acquiredAt", expires_at AS "expiresAt"`;
 
@@ -96,10 +96,7 @@ async function lockLease(tx: Transaction, tenant: string, subject: FencedSubject
     const isGone = session !== undefined && isExpired(session, now);
     return { stored, gone: isGone ? () => removeSessions(tx, tenant, [subject.id]) : undefined };
   }
-  const [thread, stored] = await Promise.all([
-    tx.get<ThreadRow>(lockThread(tenant, subject.id)),
-    tx.get<StoredLease>(lease),
-  ]);
+  const [thread, stored] = await Promise.all([lockThread(tx, tenant, subject.id), tx.get<StoredLease>(lease)]);
   const isGone = thread !== undefined && isThreadGone(thread, now);
   return { stored, gone: isGone ? () => removeThread(tx, tenant, subject.id) : undefined };
 }

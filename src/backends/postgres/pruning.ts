@@ -58,7 +58,7 @@ function pruneThread(db: Database, call: Call, thread: ThreadRow, rule: Prune, n
     });
   }
   return db.transact(call, async (tx) => {
-    const stored = await tx.get<ThreadRow>(lockThread(tenant, threadId));
+    const stored = await lockThread(tx, tenant, threadId);
     // Deleted since it was found.
     if (stored === undefined || isThreadGone(stored, now)) return NO_PRUNE_COUNTS;
     const { all, removed } = await plan(tx);

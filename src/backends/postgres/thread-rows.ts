@@ -28,9 +28,22 @@ export function isThreadLive(now: number): Sql {
   return sql`(t.session_id IS NULL OR (s.session_id IS NOT NULL AND ${isLive(now)}))`;
 }
 
-/** Locks the row until the end of the transaction. */
-export function lockThread(tenant: string, threadId: string): Sql {
-  return sql`${SELECT_THREADS} WHERE t.tenant = ${tenant} AND t.thread_id = ${threadId} FOR NO KEY UPDATE OF t`;
+/**
+ * Locks the thread until the end of the transaction.
+ * @throws ReadAgain if it was linked to a session while the lock was waited for: the row is the new one then, but the session is the one
+ *   of before, none, and the thread would pass for one whose session is deleted.
+ */
+export async function lockThread(tx: Transaction, tenant: string, threadId: string): Promise<ThreadRow | undefined> {
+  const thread = await tx.get<ThreadRow>(
+    sql`${SELECT_THREADS} WHERE t.tenant = ${tenant} AND t.thread_id = ${threadId} FOR NO KEY UPDATE OF t`,
+  );
+  if (thread !== undefined && thread.sessionId !== null && thread.sessionUpdatedAt === null) {
+    const session = await tx.get(
+      sql`SELECT 1 FROM @sessions WHERE tenant = ${tenant} AND session_id = ${thread.sessionId}`,
+    );
+    if (session !== undefined) throw new ReadAgain();
+  }
+  return thread;
 }
 
 /** Locks the session that a thread is linked to, or the one that it is going to be: sessions come before threads. */

@@ -26,7 +26,7 @@ export function threadVerbs(database: () => Database): ThreadVerbs {
       const db = database();
       db.forgetThread(call.tenant, threadId);
       return db.transact(call, async (tx) => {
-        const thread = await tx.get<ThreadRow>(lockThread(call.tenant, threadId));
+        const thread = await lockThread(tx, call.tenant, threadId);
         if (thread === undefined) {
           // There may be a lease for a thread that is yet to come.
           removeLeases(tx, call.tenant, "thread", [threadId]);
@@ -53,7 +53,7 @@ function copyThread(
   return db.transact(call, async (tx) => {
     const now = db.now();
     const ids = [fromThreadId, toThreadId].sort();
-    const found = await Promise.all(ids.map((id) => tx.get<ThreadRow>(lockThread(tenant, id))));
+    const found = await Promise.all(ids.map((id) => lockThread(tx, tenant, id)));
     const source = found[ids.indexOf(fromThreadId)];
     const target = found[ids.indexOf(toThreadId)];
     if (source === undefined || isThreadGone(source, now)) return "absent";

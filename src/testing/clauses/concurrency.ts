@@ -241,6 +241,28 @@ export const concurrencyClauses: ClauseGroup = clauseGroup("two handles", (claus
     equal(await recordsOf(b), []);
   });
 
+  shared("K1 threads that are made by a write and linked to a session at once lose nothing", async ([a, b], racing) => {
+    await a.createSession("s", "u");
+    const racers = racing(() => Promise.resolve()).length;
+    for (let round = 0; round < 4; round++) {
+      const thread = `t${round}`;
+      const calls: Promise<unknown>[] = [
+        ...racing((storage, i) => storage.putWrites(thread, `c${i}`, "task", [["a", i]])),
+        ...racing((storage, i) => storage.storeCheckpoint(thread, `c${i}`, { i }, { sessionId: "s" })),
+      ];
+      const { codes } = await settle(calls);
+      equal(codes, []);
+      const checkpoints = await b.listCheckpoints(thread, { limit: 10_000, writes: true });
+      equal(checkpoints.length, racers);
+      for (const { checkpointId, writes } of checkpoints) {
+        equal(
+          writes?.map(({ value }) => `c${value}`),
+          [checkpointId],
+        );
+      }
+    }
+  });
+
   shared("F2 a storm of everything at once over two handles leaves a store that is whole", async ([a, b], racing) => {
     await a.createSession("s", "u");
     const calls: Promise<unknown>[] = [
