@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { withPackage } from "./debian-package.js";
 import { freePort, type PostgresAddress, serverUser } from "./postgres-server.js";
 
 const run = promisify(execFile);
@@ -78,22 +79,18 @@ max_client_conn = 500
   };
 }
 
-/** Installed where this process may do that. */
-async function pgBouncerBinary(): Promise<string> {
+function pgBouncerBinary(): Promise<string> {
   const places = [
     "/usr/sbin/pgbouncer",
     "/usr/bin/pgbouncer",
     "/usr/local/bin/pgbouncer",
     "/opt/homebrew/bin/pgbouncer",
   ];
-  const found = (): string | undefined => places.find((place) => existsSync(place));
-  if (found() === undefined && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    await run("apt-get", ["install", "-y", "--no-install-recommends", "pgbouncer"], { env }).catch(() => undefined);
-  }
-  const binary = found();
-  if (binary === undefined) throw new Error("these tests need PgBouncer: install the package pgbouncer");
-  return binary;
+  return withPackage(
+    "pgbouncer",
+    () => places.find((place) => existsSync(place)),
+    "these tests need PgBouncer: install the package pgbouncer",
+  );
 }
 
 function answers(port: number): Promise<boolean> {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { withPackage } from "./debian-package.ts";
 
 const run = promisify(execFile);
 
@@ -148,22 +149,12 @@ let found: Promise<string> | undefined;
 
 /** The folder with `initdb`, `postgres` and `psql`, installed where this process may do that. */
 export function postgresBinaries(): Promise<string> {
-  found ??= findBinaries();
-  return found;
-}
-
-async function findBinaries(): Promise<string> {
-  const installed = newestBinaries();
-  if (installed !== undefined) return installed;
-  if (process.getuid?.() === 0 && globSync("/usr/bin/apt-get").length > 0) {
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    await run("apt-get", ["install", "-y", "--no-install-recommends", "postgresql"], { env }).catch(() => undefined);
-    const added = newestBinaries();
-    if (added !== undefined) return added;
-  }
-  throw new Error(
+  found ??= withPackage(
+    "postgresql",
+    newestBinaries,
     "these tests need a PostgreSQL server: install the package postgresql, or name a server in WAYSTONE_TEST_POSTGRES_URL",
   );
+  return found;
 }
 
 function newestBinaries(): string | undefined {

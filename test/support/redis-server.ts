@@ -1,13 +1,11 @@
 // Starts real Redis servers for tests: each in a temporary folder of its own, on a free port of this machine.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-
-const run = promisify(execFile);
+import { withPackage } from "./debian-package.ts";
 
 /** A server that the test has for itself, to stop and start as it likes. */
 export interface RedisServer {
@@ -113,22 +111,12 @@ let found: Promise<string> | undefined;
 
 /** `redis-server`, or `valkey-server`, installed where this process may do that. */
 export function redisBinary(): Promise<string> {
-  found ??= findBinary();
-  return found;
-}
-
-async function findBinary(): Promise<string> {
-  const installed = installedBinary();
-  if (installed !== undefined) return installed;
-  if (process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    await run("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], { env }).catch(() => undefined);
-    const added = installedBinary();
-    if (added !== undefined) return added;
-  }
-  throw new Error(
+  found ??= withPackage(
+    "redis-server",
+    installedBinary,
     "these tests need a Redis server: install the package redis-server, or name a server in WAYSTONE_TEST_REDIS_URL",
   );
+  return found;
 }
 
 function installedBinary(): string | undefined {

@@ -1,13 +1,11 @@
 // One PostgreSQL server for all test files of a run: the first that asks starts it, each gets databases of its own.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDatabase, type PostgresAddress, startPostgres } from "./postgres-server.js";
-
-/** Names the folder in which the test files of a run find each other. */
-const RUN_FOLDER = "WAYSTONE_TEST_RUN_FOLDER";
+import { RUN_FOLDER, takeTurn } from "./run-folder.js";
 
 /** What is written down about the server that the first test file has started. */
 type Started =
@@ -35,20 +33,9 @@ async function findOrStart(): Promise<PostgresAddress> {
   if (url !== undefined && url !== "") return { url, socketFolder: undefined };
   const folder = process.env[RUN_FOLDER];
   if (folder === undefined) throw new Error("shared servers need the global setup of vitest.config.ts");
-  const started = (await takeTurn(folder)) ? await startShared(folder) : await untilStarted(folder);
+  const started = takeTurn(join(folder, "postgres.turn")) ? await startShared(folder) : await untilStarted(folder);
   if ("failure" in started) throw new Error(started.failure);
   return started.address;
-}
-
-/** Whether this process is the one that starts the server. */
-async function takeTurn(folder: string): Promise<boolean> {
-  try {
-    mkdirSync(join(folder, "postgres.turn"));
-    return true;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
-  }
 }
 
 async function startShared(folder: string): Promise<Started> {
