@@ -1,13 +1,12 @@
 // Starts PgBouncer in transaction mode in front of a server: each transaction gets whatever connection is free.
-import { execFile, spawn } from "node:child_process";
-import { chownSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { chownSync, existsSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { withPackage } from "./debian-package.js";
 import { freePort, type PostgresAddress, serverUser } from "./postgres-server.js";
+import { serverFolder, serverProcess } from "./server-process.js";
 
 const run = promisify(execFile);
 
@@ -30,7 +29,7 @@ export async function startPgBouncer(
   users: readonly string[] = [],
 ): Promise<PgBouncer> {
   const binary = await pgBouncerBinary();
-  const folder = mkdtempSync(join(tmpdir(), "wsbouncer-"));
+  const folder = serverFolder("wsbouncer-");
   const user = await serverUser();
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const port = await freePort();
@@ -52,19 +51,17 @@ max_client_conn = 500
 `,
   );
   writeFileSync(join(folder, "users.txt"), [target.username, ...users].map((name) => `"${name}" ""\n`).join(""));
-  const log = openSync(join(folder, "pgbouncer.log"), "a");
-  const child = spawn(binary, [settings], { ...user, cwd: folder, stdio: ["ignore", log, log] });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const answers = (): Promise<boolean> => acceptsConnections(port);
+  const running = serverProcess({ binary, args: [settings], folder, identity: user, answers });
   const stop = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await ended;
+    await running.stop("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const end = Date.now() + 10_000; !(await answers(port)); await sleep(20)) {
-    if (Date.now() < end && child.exitCode === null) continue;
-    const said = readFileSync(join(folder, "pgbouncer.log"), "utf8");
+  try {
+    await running.start();
+  } catch (error) {
     await stop();
-    throw new Error(`PgBouncer did not start: ${said}`);
+    throw error;
   }
   const { stdout } = await run(binary, ["--version"]);
   const [, major, minor] = /(\d+)\.(\d+)/.exec(stdout) ?? [];
@@ -93,7 +90,7 @@ function pgBouncerBinary(): Promise<string> {
   );
 }
 
-function answers(port: number): Promise<boolean> {
+function acceptsConnections(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => resolve(true));
     socket.on("error", () => resolve(false));

@@ -1,13 +1,12 @@
 // Starts real PostgreSQL servers for tests: a temporary cluster each, in a folder of its own, on a free port of this machine.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, existsSync, globSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { withPackage } from "./debian-package.ts";
+import { serverFolder, serverProcess } from "./server-process.ts";
 
 const run = promisify(execFile);
 
@@ -55,9 +54,7 @@ export interface PostgresServerOptions {
  */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const binaries = await postgresBinaries();
-  // A short name: the path of a unix socket may have a hundred bytes.
-  const base = options.inMemory === true && existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const folder = mkdtempSync(join(base, "wspg-"));
+  const folder = serverFolder("wspg-", options.inMemory);
   const user = await serverUser();
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const identity = user ?? {};
@@ -84,37 +81,23 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     throw error;
   }
 
-  let running: ChildProcess | undefined;
+  const running = serverProcess({
+    binary: join(binaries, "postgres"),
+    args: ["-D", dataFolder],
+    folder,
+    identity: user,
+    answers: () => acceptsConnections(binaries, port),
+  });
   const server: PostgresServer = {
     url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
     socketFolder: folder,
     port,
     dataFolder,
     get pid() {
-      if (running?.pid === undefined) throw new Error("the server is not running");
       return running.pid;
     },
-    async start() {
-      if (running !== undefined) throw new Error("the server is running already");
-      const log = openSync(join(folder, "server.log"), "a");
-      running = spawn(join(binaries, "postgres"), ["-D", dataFolder], {
-        ...identity,
-        cwd: folder,
-        stdio: ["ignore", log, log],
-        detached: true,
-      });
-      running.unref();
-      await untilReady(binaries, server, running, join(folder, "server.log"));
-    },
-    async stop(mode = "fast") {
-      const child = running;
-      running = undefined;
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      child.ref();
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill(STOP_SIGNALS[mode]);
-      await ended;
-    },
+    start: running.start,
+    stop: (mode = "fast") => running.stop(STOP_SIGNALS[mode]),
     async [Symbol.asyncDispose]() {
       await server.stop("immediate");
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -191,22 +174,11 @@ async function makeCluster(binaries: string, dataFolder: string, identity: objec
   await run(initdb, options, { ...identity, cwd: dirname(dataFolder) });
 }
 
-async function untilReady(binaries: string, server: PostgresServer, child: ChildProcess, log: string): Promise<void> {
-  let failure: Error | undefined;
-  child.once("error", (error) => {
-    failure = error;
-  });
-  for (const end = Date.now() + 30_000; Date.now() < end; ) {
-    if (failure !== undefined) throw failure;
-    if (child.exitCode !== null || child.signalCode !== null) break;
-    const ready = await run(join(binaries, "pg_isready"), ["-q", "-h", "127.0.0.1", "-p", String(server.port)]).then(
-      () => true,
-      () => false,
-    );
-    if (ready) return;
-    await sleep(20);
-  }
-  throw new Error(`the server did not start: ${readFileSync(log, "utf8").split("\n").slice(-8).join("\n")}`);
+function acceptsConnections(binaries: string, port: number): Promise<boolean> {
+  return run(join(binaries, "pg_isready"), ["-q", "-h", "127.0.0.1", "-p", String(port)]).then(
+    () => true,
+    () => false,
+  );
 }
 
 export function freePort(): Promise<number> {

@@ -1,11 +1,9 @@
 // Starts real Redis servers for tests: each in a temporary folder of its own, on a free port of this machine.
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { withPackage } from "./debian-package.ts";
+import { endWith, serverFolder, serverProcess } from "./server-process.ts";
 
 /** A server that the test has for itself, to stop and start as it likes. */
 export interface RedisServer {
@@ -42,8 +40,7 @@ export interface RedisServerOptions {
  */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const binary = await redisBinary();
-  const base = options.inMemory === true && existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const folder = mkdtempSync(join(base, "wsredis-"));
+  const folder = serverFolder("wsredis-", options.inMemory);
   const port = await freePort();
   const own = options.sentinel === true ? {} : { appendonly: "yes", appendfsync: "always", save: '""', databases: 1 };
   const settings = { port, bind: "127.0.0.1", dir: folder, "enable-debug-command": "yes", ...own, ...options.settings };
@@ -51,35 +48,28 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const file = join(folder, "redis.conf");
   writeFileSync(file, `${[...lines, ...(options.lines ?? [])].join("\n")}\n`);
 
-  let running: ChildProcess | undefined;
+  const running = serverProcess({
+    binary,
+    args: options.sentinel === true ? [file, "--sentinel"] : [file],
+    folder,
+    answers: () =>
+      sendCommand(port, ["PING"]).then(
+        (reply) => reply.startsWith("+PONG"),
+        () => false,
+      ),
+  });
   const server: RedisServer = {
     url: `redis://127.0.0.1:${port}`,
     port,
     folder,
     get pid() {
-      if (running?.pid === undefined) throw new Error("the server is not running");
       return running.pid;
     },
     async start() {
-      if (running !== undefined) throw new Error("the server is running already");
-      const log = openSync(join(folder, "server.log"), "a");
-      const args = options.sentinel === true ? [file, "--sentinel"] : [file];
-      running = spawn(binary, args, { cwd: folder, stdio: ["ignore", log, log], detached: true });
-      running.unref();
-      endWith(process.pid, running.pid ?? 0, folder);
-      await untilReady(server, running);
+      await running.start();
+      endWith(process.pid, running.pid, folder);
     },
-    async kill(signal = "SIGKILL") {
-      const child = running;
-      running = undefined;
-      if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-      child.ref();
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.kill(signal);
-      // One that was stopped hears nothing but this.
-      if (signal !== "SIGKILL") child.kill("SIGCONT");
-      await ended;
-    },
+    kill: (signal = "SIGKILL") => running.stop(signal),
     command: (...words) => sendCommand(port, words),
     async [Symbol.asyncDispose]() {
       await server.kill();
@@ -124,31 +114,6 @@ function installedBinary(): string | undefined {
   return ["redis-server", "valkey-server"]
     .flatMap((name) => folders.filter((folder) => folder !== "").map((folder) => join(folder, name)))
     .find((path) => existsSync(path));
-}
-
-/** A run that is killed stops nothing: a shell waits for its end, which stops the server then. */
-function endWith(owner: number, pid: number, folder: string): void {
-  const script =
-    'while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done; kill -0 "$1" 2>/dev/null || { kill -KILL "$2" 2>/dev/null; rm -rf "$3"; }';
-  spawn("/bin/sh", ["-c", script, "sh", String(owner), String(pid), folder], {
-    detached: true,
-    stdio: "ignore",
-  }).unref();
-}
-
-async function untilReady(server: RedisServer, child: ChildProcess): Promise<void> {
-  let failure: Error | undefined;
-  child.once("error", (error) => {
-    failure = error;
-  });
-  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(10)) {
-    if (failure !== undefined) throw failure;
-    if (child.exitCode !== null || child.signalCode !== null) break;
-    const answer = await server.command("PING").catch(() => "");
-    if (answer.startsWith("+PONG")) return;
-  }
-  const log = readFileSync(join(server.folder, "server.log"), "utf8");
-  throw new Error(`the server did not start: ${log.split("\n").slice(-8).join("\n")}`);
 }
 
 /** A connection for one command; the reply is what comes in one go. */

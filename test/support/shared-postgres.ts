@@ -1,11 +1,11 @@
 // One PostgreSQL server for all test files of a run: the first that asks starts it, each gets databases of its own.
-import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createDatabase, type PostgresAddress, startPostgres } from "./postgres-server.js";
 import { RUN_FOLDER, takeTurn } from "./run-folder.js";
+import { endWith } from "./server-process.js";
 
 /** What is written down about the server that the first test file has started. */
 type Started =
@@ -45,7 +45,7 @@ async function startShared(folder: string): Promise<Started> {
     const server = await startPostgres({ inMemory: true });
     const { url, socketFolder, pid, dataFolder } = server;
     started = { address: { url, socketFolder }, pid, folder: dirname(dataFolder) };
-    stopWithRun(started);
+    endWith(Number(process.env.WAYSTONE_TEST_RUN_PID ?? process.pid), pid, started.folder);
   } catch (error) {
     started = { failure: error instanceof Error ? error.message : String(error) };
   }
@@ -66,14 +66,6 @@ async function untilStarted(folder: string): Promise<Started> {
 function readStarted(folder: string): Started | undefined {
   const file = join(folder, "postgres.json");
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Started) : undefined;
-}
-
-/** A run that is killed stops nothing: a shell waits for its end, which stops the server then. */
-function stopWithRun({ pid, folder }: { readonly pid: number; readonly folder: string }): void {
-  const script =
-    'while kill -0 "$1" 2>/dev/null && kill -0 "$2" 2>/dev/null; do sleep 1; done; kill -QUIT "$2" 2>/dev/null; rm -rf "$3"';
-  const owner = process.env.WAYSTONE_TEST_RUN_PID ?? String(process.pid);
-  spawn("/bin/sh", ["-c", script, "sh", owner, String(pid), folder], { detached: true, stdio: "ignore" }).unref();
 }
 
 /** Global setup of a run; what it returns ends the servers that the run has started. */
