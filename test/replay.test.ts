@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { repositoryRoot } from "./support/repository.js";
+import { SAMPLE_MESSAGES } from "./support/sample-conversation.js";
 
 const folder = mkdtempSync(join(tmpdir(), "waystone-replay-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -15,22 +16,7 @@ const recording =
   process.env.WAYSTONE_TEST_RECORDING ?? join(repositoryRoot, "../shared/data/airline-agent-trajectories.jsonl.gz");
 
 const conversation = (name: string): string =>
-  JSON.stringify({
-    conversation: name,
-    user: "ada",
-    messages: [
-      { role: "system", content: "Help." },
-      { role: "user", content: "A train?" },
-      {
-        role: "assistant",
-        content: null,
-        tool_calls: [{ id: "c1", function: { name: "search", arguments: '{"to":"Lyon"}' } }],
-      },
-      { role: "tool", tool_call_id: "c1", name: "search", content: "17:04" },
-      { role: "assistant", content: "At 17:04." },
-      { role: "user", content: "Thanks." },
-    ],
-  });
+  JSON.stringify({ conversation: name, user: "ada", messages: SAMPLE_MESSAGES });
 
 function replay(file: string): { status: number | null; output: string; errors: string } {
   const run = spawnSync(process.execPath, ["demo/main.ts", file], {

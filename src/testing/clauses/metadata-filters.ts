@@ -100,7 +100,7 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
       equal(await find(storage, { "a.b": "a" }), []);
       await put(storage, "nested", { x: { y: 1 } });
       equal(await find(storage, { "x.y": 1 }), []);
-      for (const value of [
+      const values = [
         "%",
         "_",
         "%a%",
@@ -112,24 +112,9 @@ export const metadataFilterClauses: ClauseGroup = clauseGroup("metadata filters"
         "\u{1f600}",
         " a",
         "a ",
-      ]) {
-        await put(storage, `value ${value}`, { v: value });
-      }
-      for (const value of [
-        "%",
-        "_",
-        "%a%",
-        "*",
-        "'; DROP TABLE sessions; --",
-        '"',
-        "\u00e9",
-        "e\u0301",
-        "\u{1f600}",
-        " a",
-        "a ",
-      ]) {
-        equal(await find(storage, { v: value }), [`value ${value}`]);
-      }
+      ];
+      for (const value of values) await put(storage, `value ${value}`, { v: value });
+      for (const value of values) equal(await find(storage, { v: value }), [`value ${value}`]);
     });
 
     clause(

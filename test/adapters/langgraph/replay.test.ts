@@ -15,6 +15,7 @@ import {
   recordedGraph,
   textBytes,
 } from "../../support/recorded-graph.js";
+import { SAMPLE_MESSAGES } from "../../support/sample-conversation.js";
 
 const folder = mkdtempSync(join(tmpdir(), "waystone-langgraph-replay-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -22,21 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** A message of 500 bytes leaves one or two checkpoints, 3.8 times the text; each with all messages until then would be 27 times. */
 const STORED_OVER_TEXT = 4.5;
 
-const SAMPLE: RecordedConversation = {
-  id: "sample",
-  messages: [
-    { role: "system", content: "Help." },
-    { role: "user", content: "A train?" },
-    {
-      role: "assistant",
-      content: null,
-      tool_calls: [{ id: "c1", function: { name: "search", arguments: '{"to":"Lyon"}' } }],
-    },
-    { role: "tool", content: "17:04", tool_call_id: "c1", name: "search" },
-    { role: "assistant", content: "At 17:04." },
-    { role: "user", content: "Thanks." },
-  ],
-};
+const SAMPLE: RecordedConversation = { id: "sample", messages: SAMPLE_MESSAGES };
 
 describe.each([
   ["memory", () => memoryStorage()],

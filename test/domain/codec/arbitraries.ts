@@ -27,7 +27,8 @@ export const hostileKey: fc.Arbitrary<string> = fc.constantFrom(
   "properties",
 );
 
-const kind = fc.constantFrom(
+/** Kinds of nodes of an encoded document, known and unknown. */
+export const nodeKind: fc.Arbitrary<string> = fc.constantFrom(
   "undefined",
   "number",
   "bigint",
@@ -40,9 +41,12 @@ const kind = fc.constantFrom(
   "object",
   "null-prototype",
   "Uint8Array",
+  "Float64Array",
   "Buffer",
   "ArrayBuffer",
+  "DataView",
   "Function",
+  "__proto__",
   "constructor",
   "NaN",
   "-0",
@@ -93,7 +97,7 @@ export const { kept } = fc.letrec<{ kept: unknown }>((tie) => ({
   kept: fc.oneof(
     { maxDepth: 5, depthIdentifier: "kept" },
     anyString,
-    kind,
+    nodeKind,
     anyNumber,
     fc.boolean(),
     fc.constantFrom(null, undefined),
@@ -114,7 +118,7 @@ export const { kept } = fc.letrec<{ kept: unknown }>((tie) => ({
     objectOf(fc.oneof(anyString, hostileKey), tie("kept")),
     objectOf(fc.oneof(anyString, hostileKey), tie("kept"), null),
     errorOf(tie("kept")),
-    fc.record({ $: fc.oneof(kind, tie("kept")), value: tie("kept") }, { requiredKeys: ["$"] }),
+    fc.record({ $: fc.oneof(nodeKind, tie("kept")), value: tie("kept") }, { requiredKeys: ["$"] }),
     fc.record(
       { $waystone: fc.oneof(fc.constantFrom(1, 2), tie("kept")), value: tie("kept") },
       { requiredKeys: ["$waystone"] },

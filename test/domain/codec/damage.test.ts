@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CorruptionError } from "../../../src/contract/errors.js";
 import { decodeValue, encodeValue } from "../../../src/domain/codec/codec.js";
+import { nodeKind } from "./arbitraries.js";
 import { nested, thrownBy } from "./probes.js";
 import { plainValues, taggedValues } from "./values.js";
 
@@ -179,27 +180,6 @@ const encoded = [...plainValues, ...taggedValues].map(([, value]) => encodeValue
 
 const json = fc.jsonValue({ maxDepth: 4 });
 
-const kind = fc.constantFrom(
-  "undefined",
-  "number",
-  "bigint",
-  "Date",
-  "RegExp",
-  "URL",
-  "Map",
-  "Set",
-  "Error",
-  "object",
-  "null-prototype",
-  "Uint8Array",
-  "Float64Array",
-  "Buffer",
-  "ArrayBuffer",
-  "DataView",
-  "__proto__",
-  "constructor",
-);
-
 const leaf = fc.oneof(
   fc.constantFrom(null, true, 0, -1.5, "", "a", "AQI=", "2026-01-31T00:00:00.000Z", "NaN"),
   fc.string({ maxLength: 5 }),
@@ -210,7 +190,7 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
     { maxDepth: 4, depthIdentifier: "tree" },
     leaf,
     fc.record(
-      { $: kind, value: fc.oneof(leaf, tie("tree"), fc.array(tie("tree"), { maxLength: 3 })) },
+      { $: nodeKind, value: fc.oneof(leaf, tie("tree"), fc.array(tie("tree"), { maxLength: 3 })) },
       { requiredKeys: ["$"] },
     ),
     fc.record({ $: fc.constant("Map"), value: fc.array(fc.tuple(tie("tree"), tie("tree")), { maxLength: 3 }) }),

@@ -60,20 +60,20 @@ describe("V1: limits", () => {
 
   it("a value that few objects reach by many paths ends in the limit of bytes at once", () => {
     for (const core of [null, 1n, "x", {}]) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       expect(() => encodeValue(nested(200, (v) => [v, v], core))).toThrow(
         /more than 134217728 bytes cannot be stored$/,
       );
-      expect(performance.now() - start).toBeLessThan(2000);
+      expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
     }
   });
 
   it("so does one that reaches a large array, object or string by many paths", () => {
     const keys = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, i]));
     for (const core of [new Array(100_000).fill(0), keys, "x".repeat(1_000_000)]) {
-      const start = performance.now();
+      const start = process.cpuUsage();
       expect(() => encodeValue(new Array(100_000).fill([core]))).toThrow(/more than 134217728 bytes cannot be stored$/);
-      expect(performance.now() - start).toBeLessThan(3000);
+      expect(process.cpuUsage(start).user / 1000).toBeLessThan(3000);
     }
   });
 
