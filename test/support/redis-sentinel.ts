@@ -9,12 +9,15 @@ export interface WatchedRedis {
   readonly sentinels: readonly RedisServer[];
   /** The server that the Sentinels name as the master. */
   master(): Promise<RedisServer>;
-  /** Waits until the master has its replica, and all Sentinels know of it. */
+  /** Waits until the master's replica has caught up, and all Sentinels know of it. */
   untilWhole(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 const NAME = "mymaster";
+
+/** What a replica may lack of what is on its way. */
+const CAUGHT_UP_BYTES = 1_000_000;
 
 export async function startWatched(): Promise<WatchedRedis> {
   const all: RedisServer[] = [];
@@ -51,7 +54,13 @@ export async function startWatched(): Promise<WatchedRedis> {
       async untilWhole() {
         await until(async () => {
           const master = await watched.master();
-          if (!(await master.command("INFO", "replication")).includes("state=online")) return false;
+          // "online" says no more than that the data was sent: a replica may still be loading it.
+          const replica = servers.find((server) => server !== master) as RedisServer;
+          if (!(await replica.command("INFO", "replication")).includes("master_link_status:up")) return false;
+          const lag = /offset=(\d+),lag=[01]\s[\s\S]*?master_repl_offset:(\d+)/.exec(
+            await master.command("INFO", "replication"),
+          );
+          if (lag === null || Number(lag[2]) - Number(lag[1]) > CAUGHT_UP_BYTES) return false;
           const known = await Promise.all(sentinels.map((each) => each.command("INFO", "sentinel")));
           return known.every((info) => /status=ok,.*slaves=[1-9]\d*,sentinels=3/.test(info));
         }, 60_000);

@@ -2,6 +2,8 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
+import type { Certificates } from "./certificates.ts";
 import { withPackage } from "./debian-package.ts";
 import { endWith, serverFolder, serverProcess } from "./server-process.ts";
 
@@ -32,6 +34,8 @@ export interface RedisServerOptions {
   readonly inMemory?: boolean | undefined;
   /** Begin as a Sentinel, whose settings are its own. Default `false`. */
   readonly sentinel?: boolean | undefined;
+  /** Speak TLS alone, with this certificate. */
+  readonly tls?: Certificates | undefined;
 }
 
 /**
@@ -43,7 +47,8 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const folder = serverFolder("wsredis-", options.inMemory);
   const port = await freePort();
   const own = options.sentinel === true ? {} : { appendonly: "yes", appendfsync: "always", save: '""', databases: 1 };
-  const settings = { port, bind: "127.0.0.1", dir: folder, "enable-debug-command": "yes", ...own, ...options.settings };
+  const where = { ...portSettings(port, options.tls), bind: "127.0.0.1", dir: folder, "enable-debug-command": "yes" };
+  const settings = { ...where, ...own, ...options.settings };
   const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
   const file = join(folder, "redis.conf");
   writeFileSync(file, `${[...lines, ...(options.lines ?? [])].join("\n")}\n`);
@@ -53,13 +58,13 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     args: options.sentinel === true ? [file, "--sentinel"] : [file],
     folder,
     answers: () =>
-      sendCommand(port, ["PING"]).then(
+      sendCommand(port, options.tls !== undefined, ["PING"]).then(
         (reply) => reply.startsWith("+PONG"),
         () => false,
       ),
   });
   const server: RedisServer = {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? "redis" : "rediss"}://127.0.0.1:${port}`,
     port,
     folder,
     get pid() {
@@ -70,7 +75,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
       endWith(process.pid, running.pid, folder);
     },
     kill: (signal = "SIGKILL") => running.stop(signal),
-    command: (...words) => sendCommand(port, words),
+    command: (...words) => sendCommand(port, options.tls !== undefined, words),
     async [Symbol.asyncDispose]() {
       await server.kill();
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -83,6 +88,17 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     throw error;
   }
   return server;
+}
+
+function portSettings(port: number, tls: Certificates | undefined): Record<string, string | number> {
+  if (tls === undefined) return { port };
+  return {
+    port: 0,
+    "tls-port": port,
+    "tls-cert-file": tls.certificateFile,
+    "tls-key-file": tls.keyFile,
+    "tls-auth-clients": "no",
+  };
 }
 
 let shared: Promise<string> | undefined;
@@ -117,9 +133,11 @@ function installedBinary(): string | undefined {
 }
 
 /** A connection for one command; the reply is what comes in one go. */
-function sendCommand(port: number, words: readonly string[]): Promise<string> {
+function sendCommand(port: number, secured: boolean, words: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1");
+    const address = { port, host: "127.0.0.1" };
+    // Whose server it is, is known: this process has started it.
+    const socket = secured ? connectTls({ ...address, rejectUnauthorized: false }) : connect(address);
     let reply = "";
     socket.setTimeout(20_000, () => socket.destroy(new Error("no answer")));
     socket.once("error", reject);

@@ -6,6 +6,7 @@ import {
   type StorageErrorOptions,
   UnsupportedError,
 } from "../../contract/errors.js";
+import { distrusted, isConnectionFailure, isDistrusted, lostConnection } from "../../domain/connection-failures.js";
 import type { Call } from "../../domain/driver/call.js";
 
 /** States that this backend tells apart. */
@@ -89,7 +90,8 @@ export function mapPostgresError(error: unknown, call: Call): unknown {
     if (isPoolFull(error)) {
       return new StorageConnectionError("all connections of the pool were in use for too long", { cause: error });
     }
-    return distrusted(error) ?? (isConnectionFailure(error) ? lostConnection(error, call) : error);
+    if (isDistrusted(error)) return distrusted(error);
+    return withoutTls(error) ?? (isConnectionFailure(error, LOST) ? lostConnection(error, call) : error);
   }
   // Whatever else the server says, it has rolled back.
   const options: StorageErrorOptions = { cause: error, outcome: "not-applied" };
@@ -165,56 +167,12 @@ function mapByClass(error: unknown, state: string, call: Call, options: StorageE
   }
 }
 
-/** Whether a write that was sent is in the store is not known. */
-function lostConnection(error: unknown, call: Call): StorageConnectionError {
-  const outcome = call.sent ? "unknown" : "not-applied";
-  return new StorageConnectionError("the connection to the server is lost, or could not be made", {
-    cause: error,
-    outcome,
-  });
-}
-
-/** What Node.js says of a certificate that is not good enough. */
-const CERTIFICATE_CODE =
-  /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED)/;
-
 /** Nothing was sent but the wish for TLS; it stays so until somebody changes a setting. */
-function distrusted(error: unknown): StorageConnectionError | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const options = { cause: error, retryable: false };
-  if (error.message.startsWith("The server does not support SSL")) {
-    return new StorageConnectionError("the server does not speak TLS", options);
-  }
-  if (!("code" in error) || typeof error.code !== "string" || !CERTIFICATE_CODE.test(error.code)) return undefined;
-  return new StorageConnectionError(`the certificate of the server is not trusted: ${error.code}`, options);
+function withoutTls(error: unknown): StorageConnectionError | undefined {
+  if (!(error instanceof Error) || !error.message.startsWith("The server does not support SSL")) return undefined;
+  return new StorageConnectionError("the server does not speak TLS", { cause: error, retryable: false });
 }
-
-const NETWORK_CODES = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ENOENT",
-  "EACCES",
-  "ERR_STREAM_DESTROYED",
-  "ERR_STREAM_PREMATURE_CLOSE",
-]);
 
 /** What `pg` says in words alone. */
 const LOST =
   /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed|Cannot use a pool after)/;
-
-function isConnectionFailure(error: unknown): boolean {
-  if (error instanceof AggregateError) return error.errors.some(isConnectionFailure);
-  if (!(error instanceof Error)) return false;
-  if ("code" in error && typeof error.code === "string") {
-    if (NETWORK_CODES.has(error.code) || error.code.startsWith("ERR_TLS") || error.code.startsWith("ERR_SSL"))
-      return true;
-  }
-  return LOST.test(error.message);
-}

@@ -5,6 +5,7 @@ import {
   type StorageErrorOptions,
   UnsupportedError,
 } from "../../contract/errors.js";
+import { distrusted, isConnectionFailure, isDistrusted, lostConnection } from "../../domain/connection-failures.js";
 import type { Call } from "../../domain/driver/call.js";
 
 /** What the server says of a command that a script ran: Redis 7 passes it on, Redis 6 puts it behind where it happened. */
@@ -23,7 +24,7 @@ export function replyCode(error: unknown): string | undefined {
 export function mapRedisError(error: unknown, call: Call): unknown {
   if (isStorageError(error)) return error;
   const code = replyCode(error);
-  if (code === undefined) return isConnectionFailure(error) ? lostConnection(error, call) : error;
+  if (code === undefined) return isBroken(error) ? brokenConnection(error, call) : error;
   // A script that fails has changed nothing: it reads before it writes.
   const options: StorageErrorOptions = { cause: withoutArguments(error), outcome: "not-applied" };
   const permanent = { ...options, retryable: false };
@@ -75,35 +76,17 @@ function withoutArguments(error: unknown): Error {
   return safe;
 }
 
-/** Whether a write that was sent is in the store is not known. */
-export function lostConnection(error: unknown, call: Pick<Call, "sent">): StorageConnectionError {
-  return new StorageConnectionError("the connection to the server is lost, or could not be made", {
-    cause: error instanceof Error ? withoutArguments(error) : error,
-    outcome: call.sent ? "unknown" : "not-applied",
-  });
+/** The connection is lost, or could not be made, or not trusted. */
+export function brokenConnection(error: unknown, call: Pick<Call, "sent">): StorageConnectionError {
+  if (isDistrusted(error)) return distrusted(error);
+  return lostConnection(error instanceof Error ? withoutArguments(error) : error, call);
 }
-
-const NETWORK_CODES = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ECONNABORTED",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ERR_STREAM_DESTROYED",
-]);
 
 /** What `ioredis` says in words alone. */
 const LOST =
   /^(Connection is closed|Stream isn't writeable|Reached the max retries per request limit|Command aborted due to connection close|Cluster is|Cluster isn't|Failed to refresh slots cache|connect ETIMEDOUT|None of startup nodes|All sentinels are unreachable|Command timed out|Too many Cluster redirections)/;
 
-export function isConnectionFailure(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as { readonly code?: unknown };
-  if (typeof code === "string" && (NETWORK_CODES.has(code) || /^ERR_(TLS|SSL)|CERT|SELF_SIGNED/.test(code)))
-    return true;
-  return error.name === "MaxRetriesPerRequestError" || error.name === "AbortError" || LOST.test(error.message);
+export function isBroken(error: unknown): boolean {
+  if (isDistrusted(error) || isConnectionFailure(error, LOST)) return true;
+  return error instanceof Error && (error.name === "MaxRetriesPerRequestError" || error.name === "AbortError");
 }

@@ -1,8 +1,9 @@
 /** The storage's connection: runs scripts, each one step on one slot, and waits for the server where it is away. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { StorageConnectionError } from "../../../contract/errors.js";
+import { isDistrusted } from "../../../domain/connection-failures.js";
 import type { Call } from "../../../domain/driver/call.js";
-import { isConnectionFailure, lostConnection, replyCode } from "../errors.js";
+import { brokenConnection, isBroken, replyCode } from "../errors.js";
 import { tenantKey } from "../keys.js";
 import type { Script } from "../lua/script.js";
 import type { ResolvedOptions } from "../options.js";
@@ -30,9 +31,12 @@ export class Connection {
   #corked = false;
   /** Calls that wait for an answer. */
   #inFlight = 0;
+  readonly #onReady = (): void => {
+    this.lastError = undefined;
+  };
   readonly #onError = (error: Error): void => {
-    // What the server has said tells more than that the connection was closed for it.
-    if (replyCode(this.lastError) === undefined || replyCode(error) !== undefined) this.lastError = error;
+    // What the server has said or shown tells more than that the connection was closed for it.
+    if (!tellsWhy(this.lastError) || tellsWhy(error)) this.lastError = error;
   };
   /**
    * Whether sessions and items that expire were met: of those a script decides by the server's time, and plain commands are not tried
@@ -50,6 +54,7 @@ export class Connection {
     // Without a listener a server's restart would end the process.
     client.on("error", this.#onError);
     client.on("node error", this.#onError);
+    client.on("ready", this.#onReady);
   }
 
   /** Makes the first connection. */
@@ -136,7 +141,8 @@ export class Connection {
 
   async close(): Promise<void> {
     const { client } = this;
-    const ended = client.status === "end" || client.status === "wait" ? Promise.resolve() : onceEnded(client);
+    const isIdle = ["end", "wait", "reconnecting"].includes(client.status);
+    const ended = isIdle ? Promise.resolve() : onceEnded(client);
     if (client.status === "ready") {
       const goodbye = client.quit().then(
         () => undefined,
@@ -147,6 +153,7 @@ export class Connection {
     client.disconnect();
     await Promise.race([ended, sleep(GOODBYE_MS, undefined, { ref: false })]);
     client.removeListener("node error", this.#onError);
+    client.removeListener("ready", this.#onReady);
     // The listener for errors stays: what a socket says at its end must not end the process.
   }
 
@@ -211,12 +218,13 @@ export class Connection {
     try {
       while (client.status !== "ready") {
         if (call.cancelled || call.remainingMs() === 0) throw call.cancellation();
-        const refused = first && this.lastError !== undefined && isConnectionFailure(this.lastError);
+        const refused = first && this.lastError !== undefined && isBroken(this.lastError);
         const denied = replyCode(this.lastError);
-        if (client.status === "end" || refused || denied === "WRONGPASS" || denied === "NOAUTH") {
-          throw denied === undefined ? lostConnection(this.lastError, { sent: false }) : this.lastError;
+        const isFinal = denied === "WRONGPASS" || denied === "NOAUTH" || isDistrusted(this.lastError);
+        if (client.status === "end" || refused || isFinal) {
+          throw denied === undefined ? brokenConnection(this.lastError, { sent: false }) : this.lastError;
         }
-        if (performance.now() >= end) throw lostConnection(this.lastError, { sent: false });
+        if (performance.now() >= end) throw brokenConnection(this.lastError, { sent: false });
         await Promise.race([
           new Promise<void>((resolve) => {
             arrived = resolve;
@@ -224,11 +232,14 @@ export class Connection {
           sleep(LOOK_MS),
         ]);
       }
-      this.lastError = undefined;
     } finally {
       client.removeListener("ready", wake);
     }
   }
+}
+
+function tellsWhy(error: Error | undefined): boolean {
+  return replyCode(error) !== undefined || isDistrusted(error);
 }
 
 /** The socket of a client that is not a cluster's. */
