@@ -1,5 +1,6 @@
 /** Counts of one tenant, all exact: they are those of the moment at which the counting began. */
 import type { Call } from "../../domain/driver/call.js";
+import { countSession, noCounts } from "../../domain/driver/counts.js";
 import type { DriverMetrics } from "../../domain/driver/storage-driver.js";
 import { isItemExpired } from "../../domain/items.js";
 import { isExpired } from "../../domain/sessions.js";
@@ -14,27 +15,14 @@ export async function collectMetrics(store: MemoryStore, call: Call): Promise<Dr
     tenant.threadsByUpdated.scan(),
     tenant.items.scan(),
   ];
-  const count = {
-    sessions: 0,
-    activeSessions: 0,
-    messages: 0,
-    threads: 0,
-    checkpoints: 0,
-    items: 0,
-    requests: 0,
-    errors: 0,
-  };
+  const count = noCounts();
   const expired = new Set<string>();
   await inSlices(call, sessions, (row) => {
     if (isExpired(row, now)) {
       expired.add(row.sessionId);
       return true;
     }
-    count.sessions += 1;
-    count.activeSessions += row.status === "active" ? 1 : 0;
-    count.messages += row.messageCount;
-    count.requests += row.requestCount;
-    count.errors += row.errorCount;
+    countSession(count, row);
     return true;
   });
   await inSlices(call, threads, ({ sessionId, checkpointCount }) => {

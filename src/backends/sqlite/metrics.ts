@@ -1,5 +1,6 @@
 /** Counts of one tenant, all exact and of one moment, counted in short steps. */
 import type { Call } from "../../domain/driver/call.js";
+import { countSession, noCounts } from "../../domain/driver/counts.js";
 import type { DriverMetrics } from "../../domain/driver/storage-driver.js";
 import { isItemExpired } from "../../domain/items.js";
 import { isExpired } from "../../domain/sessions.js";
@@ -25,24 +26,11 @@ const SESSIONS = `SELECT session_id AS sessionId, status, updated_at AS updatedA
 export function collectMetrics(file: OpenFile, call: Call): Promise<DriverMetrics> {
   const now = file.now();
   return file.scan(call, async (read, tenant) => {
-    const count = {
-      sessions: 0,
-      activeSessions: 0,
-      messages: 0,
-      threads: 0,
-      checkpoints: 0,
-      items: 0,
-      requests: 0,
-      errors: 0,
-    };
+    const count = noCounts();
     const sessions = (db: Connection, after: string) => db.all<CountedSession>(SESSIONS, tenant, after, SLICE_ROWS);
     await eachRow(read, "", sessions, (row) => {
       if (isExpired(row, now)) return row.sessionId;
-      count.sessions += 1;
-      count.activeSessions += row.status === "active" ? 1 : 0;
-      count.messages += row.messageCount;
-      count.requests += row.requestCount;
-      count.errors += row.errorCount;
+      countSession(count, row);
       return row.sessionId;
     });
     const threads = (db: Connection, after: string) => threadsById(db, tenant, after, SLICE_ROWS);
