@@ -8,7 +8,7 @@ export { DEFAULT_TENANT, type StorageBackendOptions, storageBackend } from "./do
 export { compareWrites } from "./domain/checkpoints.js";
 export { type Clock, systemClock } from "./domain/clock.js";
 export { EncodedText } from "./domain/codec/encoded-text.js";
-export type { Call, FencingToken } from "./domain/driver/call.js";
+export type { Call, CallName, FencingToken } from "./domain/driver/call.js";
 export type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "./domain/driver/imports.js";
 export type {
   ItemCount,
@@ -20,6 +20,7 @@ export type {
   NearestPosition,
   ScoredItem,
 } from "./domain/driver/items.js";
+export type { CheckpointReplacementRow, ReplacementOf, ReplacementRow } from "./domain/driver/replacements.js";
 export type {
   CheckpointDriver,
   CheckpointListing,

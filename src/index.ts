@@ -136,6 +136,17 @@ export type {
   StorageMetrics,
 } from "./contract/storage-backend.js";
 export type { SchemaStatus, StorageSchema } from "./contract/storage-schema.js";
+export {
+  type CheckpointReplacement,
+  type ItemReplacement,
+  type MessageReplacement,
+  type SessionReplacement,
+  type StoredReplacement,
+  type StoredValues,
+  storedValues,
+  type TaskContextReplacement,
+  type WriteReplacement,
+} from "./contract/stored-replacement.js";
 export type {
   GetTaskContextOptions,
   ListTaskContextVersionsOptions,

@@ -15,6 +15,7 @@ const REASONS: { readonly [Need in ClauseNeed]: string } = {
   metadataFilters: "the factory declares that nothing is found by its metadata",
   storedBytes: "the factory does not declare that the metrics say how many bytes are stored",
   freedBytes: "the factory does not declare that the bytes of the metrics fall when something is removed",
+  replacements: "the factory does not declare that stored values can be replaced in place",
   durability: "the factory declares no durability level",
 };
 

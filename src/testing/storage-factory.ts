@@ -23,6 +23,8 @@ export interface StorageSupport {
   readonly storedBytes?: boolean | undefined;
   /** `sizeBytes` also falls within some seconds when much is removed. Default `false`. */
   readonly freedBytes?: boolean | undefined;
+  /** Stored values can be replaced in place (P2). Default `false`: their clauses are skipped. */
+  readonly replacements?: boolean | undefined;
   /** The level that `healthCheck` must report (F5). Default: the clause is skipped. */
   readonly durability?: DurabilityLevel | undefined;
 }

@@ -6,7 +6,7 @@ import type { Clock } from "../../src/domain/clock.js";
 import { describeStorage, type StorageFactory, vitestRunner } from "../../src/testing/index.js";
 
 const factory: StorageFactory = {
-  supports: { reopen: false, secondHandle: true, clock: true, vectors: true, durability: "memory" },
+  supports: { reopen: false, secondHandle: true, clock: true, vectors: true, replacements: true, durability: "memory" },
   create: async () => {
     let clock: Clock | undefined;
     const driver = memoryDriver({ clock: { now: () => clock?.now() ?? Date.now() } });

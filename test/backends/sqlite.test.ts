@@ -18,6 +18,7 @@ function factory(options: Omit<SqliteStorageOptions, "path">): StorageFactory {
       clock: true,
       vectors: true,
       storedBytes: true,
+      replacements: true,
       freedBytes: true,
       durability: options.durability ?? "crash",
     },

@@ -2,10 +2,10 @@
 import type { StorageBackend } from "../../src/contract/storage-backend.js";
 import type { StorageFactory } from "../../src/testing/storage-factory.js";
 
-/** The stores of a factory, each handle with something around it. */
+/** The stores of a factory, each handle with something around it. Values are replaced below all layers. */
 export function layered(factory: StorageFactory, around: (backend: StorageBackend) => StorageBackend): StorageFactory {
   return {
-    supports: factory.supports,
+    supports: { ...factory.supports, replacements: false },
     create: async () => {
       const harness = await factory.create();
       return { open: async (options) => around(await harness.open(options)), destroy: () => harness.destroy() };

@@ -7,7 +7,7 @@ import type { StorageFactory } from "../../src/testing/storage-factory.js";
 
 /** Each store lives until it is destroyed, whatever handles come and go. */
 export const memoryFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, vectors: true, durability: "memory" },
+  supports: { reopen: true, secondHandle: true, clock: true, vectors: true, replacements: true, durability: "memory" },
   create: async () => {
     let clock: Clock = systemClock;
     const driver = memoryDriver({ clock: { now: () => clock.now() } });

@@ -23,7 +23,7 @@ async function startWithVectors(): Promise<pg.Pool> {
 }
 
 export const pgliteFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, vectors: true },
+  supports: { reopen: true, secondHandle: true, clock: true, vectors: true, replacements: true },
   create: async () => {
     const pool = await pglitePool();
     schemas += 1;

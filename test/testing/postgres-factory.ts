@@ -20,7 +20,7 @@ export function schemasIn(
   let admin: pg.Pool | undefined;
   const free: string[] = [];
   return {
-    supports: { reopen: true, secondHandle: true, clock: true, durability: "crash" },
+    supports: { reopen: true, secondHandle: true, clock: true, replacements: true, durability: "crash" },
     create: async () => {
       urls ??= database().then(async (direct) => ({ direct, used: await through(direct) }));
       const { direct, used } = await urls;

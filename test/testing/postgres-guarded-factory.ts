@@ -14,7 +14,7 @@ let place:
   | undefined;
 
 export const guardedPostgresFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, durability: "crash" },
+  supports: { reopen: true, secondHandle: true, clock: true, replacements: true, durability: "crash" },
   create: async () => {
     place ??= makePlace();
     const { admin, url, appUrl, role } = await place;

@@ -5,6 +5,7 @@ import { type StorageBackendOptions, storageBackend } from "../../domain/backend
 import { systemClock } from "../../domain/clock.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ImportBatch } from "../../domain/driver/imports.js";
+import type { ReplacementRow } from "../../domain/driver/replacements.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { keepVersionsOption } from "../../domain/task-contexts.js";
@@ -16,6 +17,7 @@ import { itemVerbs } from "./items.js";
 import { leaseVerbs } from "./leases.js";
 import { collectMetrics } from "./metrics.js";
 import { exportRecords } from "./records.js";
+import { replaceStored } from "./replacements.js";
 import { sessionVerbs } from "./sessions.js";
 import type { MemoryStore } from "./state.js";
 import { taskContextVerbs } from "./task-contexts.js";
@@ -54,6 +56,7 @@ export function memoryDriver(options: MemoryStorageOptions = {}): StorageDriver 
       ...leaseVerbs(store),
       metrics: (call: Call) => collectMetrics(store, call),
       importBatch: (call: Call, batch: ImportBatch) => importBatch(store, call, batch),
+      replaceStored: (call: Call, replacements: readonly ReplacementRow[]) => replaceStored(store, call, replacements),
     }),
     open: async () => {},
     close: async () => {

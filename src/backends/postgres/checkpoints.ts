@@ -158,12 +158,12 @@ interface Earlier extends Pick<CheckpointRow, "seq" | "createdAt"> {
 }
 
 /** The blocks of a state as far as they are not known to be stored, and the names of those that were left out. */
-interface Sending {
+export interface Sending {
   readonly blocks: readonly NewBlock[];
   readonly assumed: readonly string[];
 }
 
-function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
+export function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
   const assumed = new Set<string>();
   const blocks = [
     ...state.newBlocks((name) => {
@@ -181,7 +181,7 @@ const SENT_UNSEEN = 32 * 1024;
 const bytesOf = (blocks: readonly NewBlock[]): number => blocks.reduce((sum, { data }) => sum + data.length, 0);
 
 /** What the next state needs to know of is at the end: nodes behind pieces, and behind them what was known this time. */
-function namesOf({ blocks, assumed }: Sending): string[] {
+export function namesOf({ blocks, assumed }: Sending): string[] {
   const pieces = blocks.filter(({ children }) => children.length === 0);
   const nodes = blocks.filter(({ children }) => children.length > 0).reverse();
   return [...[...pieces, ...nodes].map(({ name }) => name), ...assumed];
@@ -337,7 +337,7 @@ async function storeInTurn(
   return { ...row, etag: state.root, data: null, writes: null };
 }
 
-async function storedNames(
+export async function storedNames(
   tx: Transaction,
   tenant: string,
   threadId: string,

@@ -2,8 +2,7 @@
  * Calls of one kind that come while others of it are on the server go together, in one statement (group commit). Who comes alone is sent
  * at once. A call that cannot be done together with others is done alone: nobody fails for the sake of another.
  */
-import type { OperationName } from "../../contract/operations.js";
-import type { Call } from "../../domain/driver/call.js";
+import type { Call, CallName } from "../../domain/driver/call.js";
 import { isAnswer } from "./errors.js";
 
 /** Statements of one kind on the server at a time: while it works on one, this process prepares the next. */
@@ -181,7 +180,7 @@ export class Gathering<Item, Result> {
 /** What several calls have in common: it is given up when all of them are, and what is sent is sent for all. */
 class SharedCall implements Call {
   readonly tenant: string;
-  readonly operation: OperationName;
+  readonly operation: CallName;
   readonly #calls: readonly Call[];
 
   constructor(calls: readonly Call[]) {

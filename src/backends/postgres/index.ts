@@ -27,6 +27,7 @@ import {
   schemaName,
 } from "./options.js";
 import { exportRecords } from "./records.js";
+import { replaceStored } from "./replacements.js";
 import { migrateSchema, prepareSchema, schemaScript, schemaState, wantedSchema } from "./schema/migrate.js";
 import { SCHEMA_VERSION } from "./schema/migrations.js";
 import { pendingSteps } from "./schema/state.js";
@@ -90,6 +91,7 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
     metrics: (call) => collectMetrics(database(), call),
     exportRecords: (call, filter) => exportRecords(database(), call, filter),
     importBatch: (call, batch) => importBatch(database(), call, batch),
+    replaceStored: (call, replacements) => replaceStored(database(), call, replacements),
     mapError: mapPostgresError,
   };
 }

@@ -80,6 +80,14 @@ export function selectCompact(db: Connection, thread: number, namespace: string,
   return db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId).sort(compareWrites);
 }
 
+/** One write. @throws CorruptionError */
+export function selectWrite(db: Connection, thread: number, place: WritePlace): StoredWrite | undefined {
+  const { namespace, checkpointId, taskId, index } = place;
+  const sql = `${BY_CHECKPOINT} AND task_id = ? AND idx = ?`;
+  const row = db.get<CompactWrite>(sql, thread, namespace, checkpointId, taskId, index);
+  return row && intact(row, checkpointId);
+}
+
 /** Where a write stands among those of its checkpoint. */
 export type TaskPlace = Pick<StoredWrite, "taskId" | "index">;
 

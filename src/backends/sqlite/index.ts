@@ -17,6 +17,7 @@ import { leaseVerbs } from "./leases.js";
 import { collectMetrics } from "./metrics.js";
 import { resolveOptions, type SqliteStorageOptions } from "./options.js";
 import { exportRecords } from "./records.js";
+import { replaceStored } from "./replacements.js";
 import { pendingSteps, SCHEMA_VERSION, schemaScript } from "./schema/migrate.js";
 import { sessionVerbs } from "./sessions.js";
 import { OpenFile, versionOfFile } from "./store.js";
@@ -66,6 +67,7 @@ export function sqliteDriver(options: SqliteStorageOptions): StorageDriver {
     metrics: (call) => collectMetrics(file(), call),
     exportRecords: (call, filter) => exportRecords(file(), call, filter),
     importBatch: (call, batch) => importBatch(file(), call, batch),
+    replaceStored: (call, replacements) => replaceStored(file(), call, replacements),
     mapError: (error) => mapSqliteError(error, resolved.path),
   };
 }

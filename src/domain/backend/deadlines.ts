@@ -4,9 +4,8 @@
  */
 import { performance } from "node:perf_hooks";
 import { AbortedError, StorageTimeoutError } from "../../contract/errors.js";
-import type { OperationName } from "../../contract/operations.js";
 import { OPERATIONS } from "../../contract/operations.js";
-import type { Call } from "../driver/call.js";
+import type { Call, CallName } from "../driver/call.js";
 import { InFlight } from "../in-flight.js";
 
 const TICK_MS = 50;
@@ -14,7 +13,7 @@ const TICK_MS = 50;
 /** A call in flight, with the way to settle it from outside. */
 export class WatchedCall implements Call {
   readonly tenant: string;
-  readonly operation: OperationName;
+  readonly operation: CallName;
   readonly #deadline: number;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal | undefined;
@@ -24,7 +23,7 @@ export class WatchedCall implements Call {
   /** Rejects the caller's promise; set while the call is watched. */
   giveUp: ((reason: Error) => void) | undefined;
 
-  constructor(tenant: string, operation: OperationName, timeoutMs: number, signal: AbortSignal | undefined) {
+  constructor(tenant: string, operation: CallName, timeoutMs: number, signal: AbortSignal | undefined) {
     this.tenant = tenant;
     this.operation = operation;
     this.#timeoutMs = timeoutMs;
@@ -37,7 +36,8 @@ export class WatchedCall implements Call {
   }
 
   cancellation(): Error {
-    const outcome = this.sent && OPERATIONS[this.operation].access !== "read" ? "unknown" : "not-applied";
+    const reads = this.operation !== "replaceStored" && OPERATIONS[this.operation].access === "read";
+    const outcome = this.sent && !reads ? "unknown" : "not-applied";
     if (this.#signal?.aborted) {
       return new AbortedError("the caller gave the call up", { outcome, cause: this.#signal.reason });
     }

@@ -1,22 +1,21 @@
 /** Runs operations: what is the same for every verb of every backend (F1-F4). */
 import type { CallOptions } from "../../contract/call.js";
 import { ClosedError, isStorageError, StorageConnectionError } from "../../contract/errors.js";
-import type { OperationName } from "../../contract/operations.js";
 import { signalOption, timeoutOption } from "../call-options.js";
-import type { Call } from "../driver/call.js";
+import type { Call, CallName } from "../driver/call.js";
 import type { StorageDriver } from "../driver/storage-driver.js";
 import { Deadlines, WatchedCall } from "./deadlines.js";
 
 /** Refuses when closed, initialises lazily, watches deadline and signal, fills in the error's fields. */
 export type RunCall = <T>(
-  operation: OperationName,
+  operation: CallName,
   options: CallOptions | undefined,
   work: (call: Call) => Promise<T>,
 ) => Promise<T>;
 
 /** Begins a stream that lasts as long as it is read; `end` must be called. */
 export type OpenStream = (
-  operation: OperationName,
+  operation: CallName,
   signal: AbortSignal | undefined,
 ) => Promise<{ readonly call: Call; readonly end: () => void }>;
 

@@ -17,6 +17,7 @@ import { lifecycleVerbs } from "./lifecycle-verbs.js";
 import { recordVerbs } from "./record-verbs.js";
 import { runCalls, StoreLifecycle } from "./run-call.js";
 import { sessionVerbs } from "./session-verbs.js";
+import { storedValueVerbs } from "./stored-values.js";
 import { taskContextVerbs } from "./task-context-verbs.js";
 
 /** Name of the tenant that a storage reaches unless told otherwise. */
@@ -83,6 +84,7 @@ function view(store: StoreLifecycle, clock: Clock, tenantName: string, scope: Vi
     ...leaseVerbs(run, driver),
     ...lifecycleVerbs(run, driver, tenantName, scope.isClosed),
     ...recordVerbs(run, openStream, driver),
+    ...storedValueVerbs(run, driver),
     close: scope.close,
   };
   return {

@@ -1,6 +1,9 @@
 /** What a driver is told about the call that it serves. */
 import type { OperationName } from "../../contract/operations.js";
 
+/** What a call is about: an operation of the contract, or of a port beside it. */
+export type CallName = OperationName | "replaceStored";
+
 /**
  * One call on its way through a driver.
  *
@@ -11,7 +14,7 @@ import type { OperationName } from "../../contract/operations.js";
  */
 export interface Call {
   readonly tenant: string;
-  readonly operation: OperationName;
+  readonly operation: CallName;
   /** The deadline has passed or the caller has given up: begin nothing more. */
   readonly cancelled: boolean;
   sent: boolean;

@@ -25,6 +25,7 @@ import type {
   NearestListing,
   ScoredItem,
 } from "./items.js";
+import type { ReplacementRow } from "./replacements.js";
 import type {
   Rows,
   StoredCheckpoint,
@@ -340,6 +341,11 @@ export interface StorageDriver
   metrics(call: Call): Promise<DriverMetrics>;
   /** In the order of `contract/records.ts`, page by page, in constant memory; sees one moment of the store where the store can. */
   exportRecords(call: Call, filter: ExportFilter): AsyncIterable<StorageRecord>;
+  /**
+   * Puts values in the place of stored ones (P2): each in one atomic step, only where the record is there for readers and holds what is
+   * expected; nothing else of the record, its subject or its session changes. A driver without it has no such port.
+   */
+  replaceStored?(call: Call, replacements: readonly ReplacementRow[]): Promise<boolean[]>;
   /** All groups or none. */
   importBatch(call: Call, batch: ImportBatch): Promise<GroupVerdict[]>;
   /** The driver's own errors to ours; what is no `StorageError` after it is a defect and is wrapped as one. */

@@ -50,6 +50,7 @@ import { sessionMetadataClauses } from "./session-metadata.js";
 import { sessionClauses } from "./sessions.js";
 import { sharedStateClauses } from "./shared-states.js";
 import { storedBytesClauses } from "./stored-bytes.js";
+import { storedReplacementClauses } from "./stored-replacements.js";
 import { taskContextClauses } from "./task-contexts.js";
 import { tenantClauses } from "./tenants.js";
 import { threadClauses } from "./threads.js";
@@ -110,4 +111,5 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   growthClauses,
   storedBytesClauses,
   largeExportClauses,
+  storedReplacementClauses,
 ];

@@ -14,7 +14,11 @@ function cached(factory: StorageFactory, options: CacheOptions): StorageFactory 
   return {
     ...layered(factory, (backend) => cache(options)(backend)),
     // Without validation, what another handle writes is seen when the time is over.
-    supports: { ...factory.supports, secondHandle: options.validate === "always" && factory.supports.secondHandle },
+    supports: {
+      ...factory.supports,
+      replacements: false,
+      secondHandle: options.validate === "always" && factory.supports.secondHandle,
+    },
   };
 }
 

@@ -19,6 +19,7 @@ function encrypted(factory: StorageFactory, options: Omit<EncryptionOptions, "ke
     ...layered(factory, encryption({ keys, ...options })),
     supports: {
       ...factory.supports,
+      replacements: false,
       vectors: options.vectors === "plain",
       itemFilters: false,
       metadataFilters: options.metadata !== true,

@@ -37,7 +37,14 @@ export function memoryFactory(
   ofStorage: StorageChange = () => ({}),
 ): StorageFactory {
   return {
-    supports: { reopen: false, secondHandle: false, clock: true, vectors: true, durability: "memory" },
+    supports: {
+      reopen: false,
+      secondHandle: false,
+      clock: true,
+      vectors: true,
+      replacements: true,
+      durability: "memory",
+    },
     create: async () => ({
       open: async (options = {}) => {
         const driver = memoryDriver(options);
