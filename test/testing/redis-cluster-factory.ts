@@ -9,7 +9,7 @@ import { removeKeys } from "./redis-factory.js";
 let started: Promise<{ readonly cluster: RedisCluster; readonly masters: readonly Redis[] }> | undefined;
 
 export const redisClusterFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, durability: "crash" },
+  supports: { reopen: true, secondHandle: true, clock: true, replacements: true, durability: "crash" },
   create: async () => {
     started ??= start();
     const { cluster, masters } = await started;

@@ -8,7 +8,15 @@ import { sharedRedis } from "../support/redis-server.js";
 let admin: Redis | undefined;
 
 export const redisFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, storedBytes: true, freedBytes: true, durability: "crash" },
+  supports: {
+    reopen: true,
+    secondHandle: true,
+    clock: true,
+    storedBytes: true,
+    freedBytes: true,
+    replacements: true,
+    durability: "crash",
+  },
   create: async () => {
     const url = await sharedRedis();
     const prefix = `test-${randomBytes(6).toString("hex")}`;

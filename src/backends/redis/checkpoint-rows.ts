@@ -101,7 +101,12 @@ export function toCheckpoint(
 
 /** What a write's name holds behind its place, and its value with what else is kept of it. */
 export function packWrite({ taskId, index, taskPath, channel, value }: StoredWrite): [name: string, value: string] {
-  return [`${taskId}\0${index}`, `${JSON.stringify([taskPath, channel])}\n${value}`];
+  return [packWriteName({ taskId, index }), `${JSON.stringify([taskPath, channel])}\n${value}`];
+}
+
+/** Behind the place of its checkpoint. */
+export function packWriteName({ taskId, index }: Pick<StoredWrite, "taskId" | "index">): string {
+  return `${taskId}\0${index}`;
 }
 
 /** @param flat names and values one behind the other. @throws CorruptionError when one is missing */

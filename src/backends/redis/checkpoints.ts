@@ -117,12 +117,12 @@ async function allBlocks(
 }
 
 /** The blocks of a state as far as they are not known to be stored, and the names of those that were left out. */
-interface Sending {
+export interface Sending {
   readonly blocks: readonly NewBlock[];
   readonly assumed: readonly string[];
 }
 
-function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
+export function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
   const assumed = new Set<string>();
   const blocks = state.newBlocks((name) => {
     if (!known.has(name)) return false;
@@ -135,7 +135,7 @@ function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
 }
 
 /** What the next state needs to know of is at the end: nodes behind pieces, and behind them what was known this time. */
-function namesOf({ blocks, assumed }: Sending): string[] {
+export function namesOf({ blocks, assumed }: Sending): string[] {
   const pieces = blocks.filter(({ children }) => children.length === 0);
   const nodes = blocks.filter(({ children }) => children.length > 0).reverse();
   return [...[...pieces, ...nodes].map(({ name }) => name), ...assumed];
@@ -187,7 +187,7 @@ async function storeCheckpoint(
  * Sends pieces of a long state ahead, in commands that hold the server for a moment each. Gives how many of the blocks went; they are those at
  * the beginning, which `sendingOf` puts there.
  */
-async function stageBlocks(
+export async function stageBlocks(
   { connection }: Store,
   call: Call,
   threadId: string,
@@ -214,7 +214,7 @@ async function stageBlocks(
   return pieces.length;
 }
 
-async function unstageBlocks(
+export async function unstageBlocks(
   { connection }: Store,
   call: Call,
   threadId: string,
@@ -225,7 +225,7 @@ async function unstageBlocks(
 }
 
 /** Which blocks the thread has, of a state that follows none that this process knows. */
-async function askForBlocks(
+export async function askForBlocks(
   { connection }: Store,
   call: Call,
   threadId: string,

@@ -17,6 +17,7 @@ import { leaseVerbs } from "./leases.js";
 import { collectMetrics } from "./metrics.js";
 import { type RedisStorageOptions, resolveOptions } from "./options.js";
 import { exportRecords } from "./records.js";
+import { replaceStored } from "./replacements.js";
 import { sessionVerbs } from "./sessions.js";
 import { type Store, storeOver } from "./store.js";
 import { taskContextVerbs } from "./task-contexts.js";
@@ -76,6 +77,7 @@ export function redisDriver(options: RedisStorageOptions): StorageDriver {
     metrics: (call) => collectMetrics(connection(), call),
     exportRecords: (call, filter) => exportRecords(store(), call, filter),
     importBatch: (call, batch) => importBatch(connection(), call, batch),
+    replaceStored: (call, replacements) => replaceStored(store(), call, replacements),
     mapError: mapRedisError,
   };
 }

@@ -10,6 +10,9 @@ const port = (storage: StorageBackend): StoredValues => present(storedValues(sto
 
 const N = ["n"];
 
+/** Messages that no store replaces in a single step. */
+const MANY = 130;
+
 export const storedReplacementClauses: ClauseGroup = clauseGroup("replacing stored values", (clause) => {
   clause("P2 each kind of value is replaced where it is still what was read", NEEDS, async ({ storage }) => {
     await fill(storage);
@@ -149,7 +152,7 @@ export const storedReplacementClauses: ClauseGroup = clauseGroup("replacing stor
       await storage.createSession("s", "u");
       const messages = await storage.addConversationMessages(
         "s",
-        times(40, (i) => ({ role: "user", content: `old ${i}` })),
+        times(MANY, (i) => ({ role: "user", content: `old ${i}` })),
       );
       const attempts = times(scale.racers, (racer) =>
         port(storage).replaceStored(
@@ -166,14 +169,14 @@ export const storedReplacementClauses: ClauseGroup = clauseGroup("replacing stor
       const done = await Promise.all(attempts);
       const added = await Promise.all(appends);
       const history = await storage.getConversationHistory("s", { limit: 1_000 });
-      equal(history.length, 40 + scale.racers);
+      equal(history.length, MANY + scale.racers);
       for (const [i] of messages.entries()) {
         const winners = done.flatMap((results, racer) => (results[i] === true ? [racer] : []));
         equal(winners.length, 1);
         equal(history[i]?.content, `new ${i} of ${winners[0]}`);
       }
       equal(
-        history.slice(40).map(({ seq, content }) => [seq, content]),
+        history.slice(MANY).map(({ seq, content }) => [seq, content]),
         [...added].sort((a, b) => a.seq - b.seq).map(({ seq, content }) => [seq, content]),
       );
       const users = await storage.getConversationHistory("s", { roles: ["user"], limit: 3 });

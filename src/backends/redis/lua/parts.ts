@@ -39,11 +39,11 @@ local function many(command, key, list, first, last)
 end
 `;
 
-/** Sessions: `s:<id>` is the row; `m:` messages, `i:` their ids, `r:` their roles, `k:` and `kt:` idempotency keys, `lc:` and `lu:` linked threads. */
+/** Sessions: `s:<id>` is the row; `m:` messages, `i:` their ids, `r:` their roles, `k:` and `kt:` idempotency keys, `lc:` and `lu:` linked threads, `mr:` a copy of the messages while some are replaced. */
 export const SESSION = `
 local function sessionKeys(id)
   return { B .. 's:' .. id, B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id, B .. 'k:' .. id, B .. 'kt:' .. id,
-    B .. 'lc:' .. id, B .. 'lu:' .. id, B .. 'ls:' .. id }
+    B .. 'lc:' .. id, B .. 'lu:' .. id, B .. 'ls:' .. id, B .. 'mr:' .. id }
 end
 -- updatedAt, user, ttl, context, lastSeq, messageCount of a session that is there for readers
 local function headOf(id)
