@@ -80,6 +80,27 @@ async function join(
   return ids;
 }
 
+/** The slot of a key. */
+export async function slotOf(cluster: RedisCluster, key: string): Promise<number> {
+  const [master] = cluster.masters as [RedisServer];
+  return Number((await master.command("CLUSTER", "KEYSLOT", key)).slice(1, -6).split("\r\n")[0]);
+}
+
+/** The master that has a slot. */
+export async function ownerOf(cluster: RedisCluster, slot: number): Promise<RedisServer> {
+  for (const master of cluster.masters) {
+    const nodes = await master.command("CLUSTER", "NODES");
+    const own = nodes.split("\n").find((line) => line.includes("myself"));
+    const ranges = own?.trim().split(" ").slice(8) ?? [];
+    const has = ranges.some((range) => {
+      const [first, last = first] = range.split("-");
+      return slot >= Number(first) && slot <= Number(last);
+    });
+    if (has) return master;
+  }
+  throw new Error(`nobody has slot ${slot}`);
+}
+
 /** Moves one slot with all its keys, key by key, as `redis-cli --cluster reshard` does. */
 export async function moveSlot(
   cluster: RedisCluster,

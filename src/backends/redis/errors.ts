@@ -11,9 +11,13 @@ import type { Call } from "../../domain/driver/call.js";
 /** What the server says of a command that a script ran: Redis 7 passes it on, Redis 6 puts it behind where it happened. */
 const IN_SCRIPT = /(?:@user_script|user_script): ?\d+: ?-?([A-Z]+) /;
 
+/** `ioredis` has followed redirections until it gave up: servers have refused the command each time. */
+const REDIRECTED = /^Too many Cluster redirections\. Last error: ReplyError: ([A-Z]+) /;
+
 /** The first word of a server's error; `undefined` for what the server has not said. */
 export function replyCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || error.name !== "ReplyError") return undefined;
+  if (!(error instanceof Error)) return undefined;
+  if (error.name !== "ReplyError") return REDIRECTED.exec(error.message)?.[1];
   const code = /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
   if (code !== "ERR") return code;
   if (error.message.includes("non local key")) return "TRYAGAIN";
@@ -84,7 +88,7 @@ export function brokenConnection(error: unknown, call: Pick<Call, "sent">): Stor
 
 /** What `ioredis` says in words alone. */
 const LOST =
-  /^(Connection is closed|Stream isn't writeable|Reached the max retries per request limit|Command aborted due to connection close|Cluster is|Cluster isn't|Failed to refresh slots cache|connect ETIMEDOUT|None of startup nodes|All sentinels are unreachable|Command timed out|Too many Cluster redirections)/;
+  /^(Connection is closed|Stream isn't writeable|Reached the max retries per request limit|Command aborted due to connection close|Cluster is|Cluster isn't|Failed to refresh slots cache|connect ETIMEDOUT|None of startup nodes|All sentinels are unreachable|Command timed out)/;
 
 export function isBroken(error: unknown): boolean {
   if (isDistrusted(error) || isConnectionFailure(error, LOST)) return true;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { redisStorage } from "../../../src/backends/redis/index.js";
-import { moveSlot, type RedisCluster, startCluster, until } from "../../support/redis-cluster.js";
+import { moveSlot, ownerOf, slotOf, startCluster, until } from "../../support/redis-cluster.js";
 import type { RedisServer } from "../../support/redis-server.js";
 import { startLoad, summary } from "./load.js";
 
@@ -72,23 +72,4 @@ it(`a master that dies under load, ${LOSSES} times: no call beyond its deadline,
 
 async function isMaster(node: RedisServer): Promise<boolean> {
   return (await node.command("ROLE")).includes("master");
-}
-
-async function slotOf(cluster: RedisCluster, key: string): Promise<number> {
-  const [master] = cluster.masters as [RedisServer];
-  return Number((await master.command("CLUSTER", "KEYSLOT", key)).slice(1, -6).split("\r\n")[0]);
-}
-
-async function ownerOf(cluster: RedisCluster, slot: number): Promise<RedisServer> {
-  for (const master of cluster.masters) {
-    const nodes = await master.command("CLUSTER", "NODES");
-    const own = nodes.split("\n").find((line) => line.includes("myself"));
-    const ranges = own?.trim().split(" ").slice(8) ?? [];
-    const has = ranges.some((range) => {
-      const [first, last = first] = range.split("-");
-      return slot >= Number(first) && slot <= Number(last);
-    });
-    if (has) return master;
-  }
-  throw new Error(`nobody has slot ${slot}`);
 }

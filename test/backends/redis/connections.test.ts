@@ -261,6 +261,11 @@ describe("errors of the server", () => {
     });
   });
 
+  it("a command that nodes of a Cluster hand on to each other until ioredis gives up is not applied", () => {
+    const error = new Error("Too many Cluster redirections. Last error: ReplyError: TRYAGAIN Multiple keys request");
+    expect(mapRedisError(error, call)).toMatchObject({ code: "CONNECTION", outcome: "not-applied", retryable: true });
+  });
+
   it.each([
     "NOAUTH Authentication required.",
     "WRONGPASS invalid username-password pair",

@@ -14,8 +14,16 @@ const ONCE = {
   retryStrategy: pause,
 };
 
-/** Nodes of a cluster connect when they are first needed, and queue what waits for that. */
-const CLUSTER_ONCE = { lazyConnect: true, retryDelayOnFailover: 0, slotsRefreshTimeout: 2_000 };
+/**
+ * Nodes of a cluster connect when they are first needed, and queue what waits for that. What a node refuses because the Cluster is down is told:
+ * `ioredis` would ask nodes at random, of which some are gone, and hand on that those did not answer.
+ */
+const CLUSTER_ONCE = {
+  lazyConnect: true,
+  retryDelayOnFailover: 0,
+  retryDelayOnClusterDown: 0,
+  slotsRefreshTimeout: 2_000,
+};
 
 const NODE_ONCE = { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 };
 
