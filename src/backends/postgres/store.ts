@@ -127,11 +127,11 @@ export class Database {
           if (call.cancelled) throw call.cancellation();
         }
       } finally {
-        if (!connection.broken) await tx.rollback();
+        await rollBack(connection, tx);
       }
     } catch (error) {
-      if (!isAnswer(error) && !call.cancelled && error instanceof Error && !("outcome" in error))
-        connection.spoil(error);
+      if (call.cancelled) throw call.cancellation();
+      if (!isAnswer(error) && error instanceof Error && !("outcome" in error)) connection.spoil(error);
       throw error;
     } finally {
       this.#release(connection);
@@ -188,11 +188,7 @@ export class Database {
       return result;
     } catch (error) {
       const cause = isAftermath(error) ? (tx.failure ?? error) : error;
-      if (!connection.broken) {
-        await tx
-          .rollback()
-          .catch((failed: unknown) => connection.spoil(failed instanceof Error ? failed : new Error()));
-      }
+      await rollBack(connection, tx);
       throw cause;
     }
   }
@@ -245,4 +241,10 @@ export class Database {
     }
     if (this.#kept.push(connection) === 1) setImmediate(this.#letGo);
   }
+}
+
+/** Ends a transaction without effect. What keeps it from ending is told by the connection, never in the place of what the call has to tell. */
+async function rollBack(connection: Connection, tx: Transaction): Promise<void> {
+  if (connection.broken) return;
+  await tx.rollback().catch((failed: unknown) => connection.spoil(failed instanceof Error ? failed : new Error()));
 }

@@ -6,6 +6,7 @@ import { postgresStorage } from "../../../src/backends/postgres/index.js";
 import type { CallOptions } from "../../../src/contract/call.js";
 import { isStorageError } from "../../../src/contract/errors.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { delayedAnswers } from "../../support/delayed-answers.js";
 import { type PostgresServer, startPostgres } from "../../support/postgres-server.js";
 
 let server: PostgresServer;
@@ -93,6 +94,34 @@ describe("a call that is given up", () => {
     await blocker.query("ROLLBACK");
     blocker.release();
     expect((await storage.getSession("s"))?.status).toBe("active");
+  });
+});
+
+describe("an export from a server whose answers are late", () => {
+  const far = async () => {
+    const proxy = await delayedAnswers(server.url, 150);
+    return { proxy, storage: postgresStorage({ url: proxy.url }) };
+  };
+
+  it("that is given up says so, also when its connection is closed in the middle of its end", async () => {
+    const { proxy, storage: exported } = await far();
+    const controller = new AbortController();
+    const reading = async (): Promise<void> => {
+      for await (const _record of exported.exportRecords({ signal: controller.signal })) controller.abort();
+    };
+    await expect(reading()).rejects.toMatchObject({ code: "ABORTED" });
+    expect(await exported.getSession("s")).not.toBeNull();
+    await exported.close();
+    await proxy[Symbol.asyncDispose]();
+  });
+
+  it("that is left early ends without an error, also when its connection breaks in the middle of its end", async () => {
+    const { proxy, storage: exported } = await far();
+    for await (const _record of exported.exportRecords()) {
+      setTimeout(() => proxy[Symbol.asyncDispose](), 50);
+      break;
+    }
+    await exported.close();
   });
 });
 
