@@ -1,8 +1,10 @@
 // Starts real Redis servers for tests: each in a temporary folder of its own, on a free port of this machine.
+import { execFile } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
+import { promisify } from "node:util";
 import type { Certificates } from "./certificates.ts";
 import { withPackage } from "./debian-package.ts";
 import { endWith, serverFolder, serverProcess } from "./server-process.ts";
@@ -47,8 +49,9 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const folder = serverFolder("wsredis-", options.inMemory);
   const port = await freePort();
   const own = options.sentinel === true ? {} : { appendonly: "yes", appendfsync: "always", save: '""', databases: 1 };
-  const where = { ...portSettings(port, options.tls), bind: "127.0.0.1", dir: folder, "enable-debug-command": "yes" };
-  const settings = { ...where, ...own, ...options.settings };
+  const where = { ...portSettings(port, options.tls), bind: "127.0.0.1", dir: folder };
+  const debugging = (await asksForDebugging(binary)) ? { "enable-debug-command": "yes" } : {};
+  const settings = { ...where, ...debugging, ...own, ...options.settings };
   const lines = Object.entries(settings).map(([name, value]) => `${name} ${value}`);
   const file = join(folder, "redis.conf");
   writeFileSync(file, `${[...lines, ...(options.lines ?? [])].join("\n")}\n`);
@@ -90,6 +93,12 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   return server;
 }
 
+/** From version 7 on DEBUG has to be allowed by a setting, which earlier ones do not know. */
+async function asksForDebugging(binary: string): Promise<boolean> {
+  const { stdout } = await promisify(execFile)(binary, ["--version"]);
+  return Number(/v=(\d+)/.exec(stdout)?.[1]) >= 7;
+}
+
 function portSettings(port: number, tls: Certificates | undefined): Record<string, string | number> {
   if (tls === undefined) return { port };
   return {
@@ -115,7 +124,10 @@ export function sharedRedis(): Promise<string> {
 
 let found: Promise<string> | undefined;
 
-/** `redis-server`, or `valkey-server`, installed where this process may do that. */
+/**
+ * The program that WAYSTONE_TEST_REDIS_SERVER names: another version, or Valkey. Else `redis-server`, or `valkey-server`, installed where this
+ * process may do that.
+ */
 export function redisBinary(): Promise<string> {
   found ??= withPackage(
     "redis-server",
@@ -126,6 +138,8 @@ export function redisBinary(): Promise<string> {
 }
 
 function installedBinary(): string | undefined {
+  const named = process.env.WAYSTONE_TEST_REDIS_SERVER;
+  if (named !== undefined && named !== "") return named;
   const folders = ["/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", ...(process.env.PATH ?? "").split(":")];
   return ["redis-server", "valkey-server"]
     .flatMap((name) => folders.filter((folder) => folder !== "").map((folder) => join(folder, name)))
