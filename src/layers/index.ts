@@ -31,6 +31,14 @@ export {
   type WrappedKeyRingOptions,
   wrappedKeyRing,
 } from "./encryption/key-ring.js";
+export {
+  type KeyRotation,
+  keysInUse,
+  type RotateKeysOptions,
+  type RotationProgress,
+  rotateKeys,
+} from "./encryption/rotation/rotate-keys.js";
+export type { RotationPhase } from "./encryption/rotation/rotation-progress.js";
 export { intercept } from "./intercept.js";
 export { type Layer, type LayerDefinition, type LayerReading, layer, layersOf, withLayers } from "./layer.js";
 export { type Interceptor, isHarmlessTwice, type LayerCall, type Next } from "./layer-call.js";

@@ -45,6 +45,9 @@ export interface LayerDefinition {
 /** The layers that a storage has, outermost first. */
 const stacks = new WeakMap<StorageBackend, readonly Layer[]>();
 
+/** What a layer was put around, by what came of it. */
+const inners = new WeakMap<StorageBackend, StorageBackend>();
+
 /**
  * A layer from a function. The order is checked whenever it is put around a storage.
  * @throws InvalidArgumentError for a kind that is no place, without one
@@ -58,6 +61,7 @@ export function layer(definition: LayerDefinition, apply: (backend: StorageBacke
       assertOrder(stack);
       const layered = apply(backend);
       stacks.set(layered, stack);
+      if (layered !== backend) inners.set(layered, backend);
       return layered;
     },
     { kind, place, ...(definition.readings === undefined ? {} : { readings: definition.readings }) },
@@ -78,6 +82,18 @@ export function withLayers(backend: StorageBackend, layers: readonly Layer[]): S
 /** The layers around a storage, outermost first. */
 export function layersOf(backend: StorageBackend): readonly Layer[] {
   return stacks.get(backend) ?? [];
+}
+
+/** What the outermost layer of a storage was put around; `undefined` for a storage without layers. Views of tenants have none. */
+export function innerOf(backend: StorageBackend): StorageBackend | undefined {
+  return inners.get(backend);
+}
+
+/** The storage that all layers are around. */
+export function innermostOf(backend: StorageBackend): StorageBackend {
+  let inner = backend;
+  for (let next = innerOf(inner); next !== undefined; next = innerOf(inner)) inner = next;
+  return inner;
 }
 
 /**

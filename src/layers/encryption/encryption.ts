@@ -4,9 +4,10 @@ import type { HealthReport, StorageBackend } from "../../contract/storage-backen
 import { boolean, knownFields, oneOf } from "../../domain/arguments.js";
 import { identifier, kindOf } from "../../domain/identifiers.js";
 import { CallsUnderWay } from "../calls-under-way.js";
-import { type Layer, layer } from "../layer.js";
+import { innermostOf, type Layer, layer } from "../layer.js";
 import { checkpointVerbs } from "./checkpoint-verbs.js";
 import { conversationVerbs } from "./conversation-verbs.js";
+import { encryptedStorages } from "./encrypted-storages.js";
 import { Grants, grantsView } from "./grants.js";
 import { itemVerbs } from "./item-verbs.js";
 import type { KeyRing } from "./key-ring.js";
@@ -68,10 +69,13 @@ export function encryption(options: EncryptionOptions): Layer {
       const tenantKeys = new TenantKeys(keys, inner.tenantName);
       const grants = new Grants(grantsView(backend, inner.tenantName), tenantKeys);
       const view = inner === backend ? calls : calls.view();
-      return encrypted(inner, new TenantSeals(tenantKeys, grants, rules), keys, view, (name) => {
+      const seals = new TenantSeals(tenantKeys, grants, rules);
+      const storage = encrypted(inner, seals, keys, view, (name) => {
         const other = inner.tenant(name);
         return other === inner ? undefined : around(other);
       });
+      encryptedStorages.set(storage, { root: innermostOf(backend), tenant: inner.tenantName, seals, keys });
+      return storage;
     };
     return around(backend);
   });

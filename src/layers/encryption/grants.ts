@@ -12,6 +12,7 @@ import type { StorageBackend } from "../../contract/storage-backend.js";
 import type { CallTime } from "./call-time.js";
 import { bound, open, partsOf, seal, sealedText } from "./seal.js";
 import type { TenantKeys } from "./tenant-keys.js";
+import type { Place } from "./tenant-seals.js";
 
 /** What has grants: a thread by its id, a session by its label. */
 export type GrantHolder = "session" | "thread";
@@ -19,7 +20,8 @@ export type GrantHolder = "session" | "thread";
 /** Acceptances that are remembered: as grants only grow, each stays true. */
 const MAX_REMEMBERED = 10_000;
 
-const FIELD = "wse";
+/** The field of a grant's item. */
+export const GRANT_FIELD = "wse";
 
 export class Grants {
   readonly #view: () => StorageBackend;
@@ -35,7 +37,7 @@ export class Grants {
   /** Labels that a subject was granted, its own left out. */
   async of(holder: GrantHolder, id: string, options: CallOptions): Promise<readonly string[]> {
     const item = await this.#view().getItem([holder], id, options);
-    return item === undefined ? [] : this.#labels(holder, id, item.value[FIELD]);
+    return item === undefined ? [] : this.#labels(holder, id, item.value[GRANT_FIELD]);
   }
 
   /** Grants a subject these labels, beside those that it has. */
@@ -43,7 +45,7 @@ export class Grants {
     const view = this.#view();
     for (;;) {
       const item = await view.getItem([holder], id, time.options());
-      const before = item === undefined ? [] : await this.#labels(holder, id, item.value[FIELD]);
+      const before = item === undefined ? [] : await this.#labels(holder, id, item.value[GRANT_FIELD]);
       const all = [...new Set([...before, ...labels])];
       if (all.length === before.length) return;
       await this.#keys.ready();
@@ -53,7 +55,7 @@ export class Grants {
         await view.putItem(
           [holder],
           id,
-          { [FIELD]: sealed },
+          { [GRANT_FIELD]: sealed },
           { ...time.options(), expectedVersion: item?.version ?? 0 },
         );
         return;
@@ -82,6 +84,11 @@ export class Grants {
 }
 
 const GRANT = bound("grant");
+
+/** What the grants of a subject are bound to. */
+export function grantPlace(holder: GrantHolder, id: string): Place {
+  return { kind: "grant", subject: subjectOf(holder, id), names: ["grant"], what: `the grants of a ${holder}` };
+}
 
 function subjectOf(holder: GrantHolder, id: string): string {
   return JSON.stringify([holder, id]);

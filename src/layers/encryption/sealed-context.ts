@@ -48,7 +48,8 @@ export async function openedMetadata(seals: TenantSeals, stored: Metadata, versi
   return decodeMetadata(text);
 }
 
-function sealedVersion(stored: unknown): SealedVersion | undefined {
+/** The sealed form, if it is one. */
+export function sealedVersion(stored: unknown): SealedVersion | undefined {
   if (!Array.isArray(stored) || stored.length !== 2) return undefined;
   const [label, sealed] = stored as readonly unknown[];
   return typeof label === "string" && typeof sealed === "string" ? [label, sealed] : undefined;

@@ -17,9 +17,9 @@ import { joined, type OutlineItem, outlineOf, type Piece } from "./state-outline
 import type { SubjectKey } from "./tenant-keys.js";
 
 /** What a head says: the outline, and the digest of the nonces of the pieces. The texts follow the line. */
-type HeadLine = readonly [items: readonly OutlineItem[], digest: string];
+export type HeadLine = readonly [items: readonly OutlineItem[], digest: string];
 
-const PIECE = bound("piece");
+export const PIECE: Buffer = bound("piece");
 
 /** Names cuts in memory alone: nothing is sealed with it. */
 const CUT = bound("cut");
@@ -46,10 +46,7 @@ export function sealState(
   const known = new Map<string, SealedPiece>();
   const sealed = pieces.map((piece) => sealedPiece(piece, key, packing, before, known));
   const line: HeadLine = [items, digestOf(sealed.map(({ nonce }) => nonce))];
-  const head = sealedText(
-    key,
-    seal(key, binding, packWhole(Buffer.from(`${JSON.stringify(line)}\n${texts}`), packing)),
-  );
+  const head = sealedText(key, seal(key, binding, packHead(line, texts, packing)));
   const stored = sealed.map((piece) => piece.stored);
   const list: PreparedList = { items: stored, prepared: prepareList(stored, before?.list) };
   return {
@@ -82,7 +79,7 @@ function sealedPiece(
 }
 
 /** 24 characters for any number of pieces. */
-function digestOf(nonces: readonly string[]): string {
+export function digestOf(nonces: readonly string[]): string {
   return hash("sha256", nonces.join(""), "buffer").toString("base64", 0, 18);
 }
 
@@ -103,6 +100,25 @@ export function storedState(data: unknown): StoredState | undefined {
   return { keyId: parts.keyId, head: parts.sealed, pieces };
 }
 
+/** A head as it is sealed. */
+export function packHead(line: HeadLine, texts: string, packing: Packing): Uint8Array {
+  return packWhole(Buffer.from(`${JSON.stringify(line)}\n${texts}`), packing);
+}
+
+/** What a head says. @throws CorruptionError unless it is the head of these pieces */
+export function openHead(
+  { head, pieces }: Pick<StoredState, "head" | "pieces">,
+  key: SubjectKey,
+  binding: Uint8Array,
+  what: string,
+): { readonly line: HeadLine; readonly texts: string } {
+  const opened = unpackText(open(key, binding, head, what), what);
+  const end = opened.indexOf("\n");
+  const line = JSON.parse(opened.slice(0, end)) as HeadLine;
+  if (line[1] !== digestOf(pieces.map((piece) => piece.slice(0, NONCE_LENGTH)))) throw unverified(what);
+  return { line, texts: opened.slice(end + 1) };
+}
+
 /** The text of a state. @throws CorruptionError unless it is the whole state that was stored there */
 export async function openState(
   { head, pieces }: StoredState,
@@ -110,10 +126,10 @@ export async function openState(
   binding: Uint8Array,
   what: string,
 ): Promise<string> {
-  const opened = unpackText(open(key, binding, head, what), what);
-  const end = opened.indexOf("\n");
-  const [items, digest] = JSON.parse(opened.slice(0, end)) as HeadLine;
-  if (digest !== digestOf(pieces.map((piece) => piece.slice(0, NONCE_LENGTH)))) throw unverified(what);
+  const {
+    line: [items],
+    texts,
+  } = openHead({ head, pieces }, key, binding, what);
   const slices = new Slices(null);
   const packed: Uint8Array[] = [];
   for (const piece of pieces) {
@@ -127,7 +143,7 @@ export async function openState(
   }
   const count = items.reduce<number>((sum, item) => sum + (typeof item === "number" ? Math.max(0, item) : item[0]), 0);
   if (count !== pieces.length) throw new CorruptionError(`${what} has more or fewer parts than it says`);
-  return joined({ items, texts: opened.slice(end + 1) }, contents, what);
+  return joined({ items, texts }, contents, what);
 }
 
 /** Characters of a nonce in base64. */
