@@ -12,7 +12,6 @@ import type { StorageBackend } from "../../contract/storage-backend.js";
 import type { CallTime } from "./call-time.js";
 import { bound, open, partsOf, seal, sealedText } from "./seal.js";
 import type { TenantKeys } from "./tenant-keys.js";
-import type { Place } from "./tenant-seals.js";
 
 /** What has grants: a thread by its id, a session by its label. */
 export type GrantHolder = "session" | "thread";
@@ -49,7 +48,7 @@ export class Grants {
       const all = [...new Set([...before, ...labels])];
       if (all.length === before.length) return;
       await this.#keys.ready();
-      const key = this.#keys.current("grant", subjectOf(holder, id));
+      const key = this.#keys.current("grant", grantSubject(holder, id));
       const sealed = sealedText(key, seal(key, GRANT, Buffer.from(JSON.stringify(all))));
       try {
         await view.putItem(
@@ -78,19 +77,15 @@ export class Grants {
   async #labels(holder: GrantHolder, id: string, text: unknown): Promise<readonly string[]> {
     const parts = partsOf(text);
     if (parts === undefined) throw new CorruptionError(`the grants of a ${holder} are damaged`);
-    const key = await this.#keys.byId(parts.keyId, "grant", subjectOf(holder, id));
+    const key = await this.#keys.byId(parts.keyId, "grant", grantSubject(holder, id));
     return JSON.parse(open(key, GRANT, parts.sealed, `the grants of a ${holder}`).toString()) as string[];
   }
 }
 
 const GRANT = bound("grant");
 
-/** What the grants of a subject are bound to. */
-export function grantPlace(holder: GrantHolder, id: string): Place {
-  return { kind: "grant", subject: subjectOf(holder, id), names: ["grant"], what: `the grants of a ${holder}` };
-}
-
-function subjectOf(holder: GrantHolder, id: string): string {
+/** What the key of its grants is for. */
+export function grantSubject(holder: GrantHolder, id: string): string {
   return JSON.stringify([holder, id]);
 }
 

@@ -1,5 +1,6 @@
 /** Where values stand, and what each is bound to. Written once: what seals a value and what opens it must say the same. */
 import { quoteIdentifier } from "../../contract/errors.js";
+import { type GrantHolder, grantSubject } from "./grants.js";
 import { bound } from "./seal.js";
 import type { Place } from "./tenant-seals.js";
 
@@ -85,4 +86,9 @@ export function checkpointMetadataPlace(threadId: string, namespace: string, che
     names: ["checkpoint metadata", namespace, checkpointId],
     what: `the metadata of ${checkpointName(threadId, checkpointId)}`,
   };
+}
+
+/** What the grants of a subject are bound to. */
+export function grantPlace(holder: GrantHolder, id: string): Place {
+  return { kind: "grant", subject: grantSubject(holder, id), names: ["grant"], what: `the grants of a ${holder}` };
 }

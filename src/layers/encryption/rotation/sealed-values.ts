@@ -9,12 +9,13 @@ import type { StorageBackend } from "../../../contract/storage-backend.js";
 import type { StoredReplacement } from "../../../contract/stored-replacement.js";
 import type { TaskContext } from "../../../contract/task-context-storage.js";
 import { CallTime } from "../call-time.js";
-import { GRANT_FIELD, grantPlace } from "../grants.js";
+import { GRANT_FIELD } from "../grants.js";
 import {
   checkpointMetadataPlace,
   checkpointName,
   contextMetadataPlace,
   contextPlace,
+  grantPlace,
   itemPlace,
   messageMetadataPlace,
   messagePlace,
