@@ -1,61 +1,76 @@
-/** An append on its way into a batch: it waits for its turn within its own deadline, and settles with its own result. */
+/** Calls on their way into a batch: each waits for its turn within its own deadline, and settles with its own result. */
 import type { Lease } from "../../contract/call.js";
 import type { Message, NewMessage } from "../../contract/conversation-storage.js";
 import { isStorageError, type StorageError } from "../../contract/errors.js";
 import type { OperationName } from "../../contract/operations.js";
+import type { Session } from "../../contract/session-storage.js";
 import { type Deadlines, WatchedCall } from "../../domain/backend/deadlines.js";
 
-export interface AppendRequest {
+export interface GatheredRequest {
   readonly tenant: string;
   readonly operation: OperationName;
-  readonly messages: readonly NewMessage[];
-  /** Encoded bytes of the messages, about. */
-  readonly bytes: number;
   readonly lease: Lease | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-export class Append {
+export interface AppendRequest extends GatheredRequest {
   readonly messages: readonly NewMessage[];
+  /** Encoded bytes of the messages, about. */
   readonly bytes: number;
+}
+
+/** What an update of a session adds to its counters. */
+export interface Counts {
+  readonly requests: number;
+  /** Seconds. */
+  readonly processingTime: number;
+  readonly error: boolean;
+}
+
+/** A call that waits for its turn. */
+class GatheredCall<Result> {
   readonly lease: Lease | undefined;
-  /** Settles with the messages as they are stored. */
-  readonly stored: Promise<Message[]>;
+  readonly stored: Promise<Result>;
   isSettled = false;
   readonly #call: WatchedCall;
-  readonly #resolve: (messages: Message[]) => void;
+  readonly #resolve: (result: Result) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #deadlines: Deadlines;
+  readonly #signal: AbortSignal | undefined;
 
-  /** @param leave takes it out of its queue */
-  constructor(request: AppendRequest, deadlines: Deadlines, leave: (append: Append) => void) {
-    this.messages = request.messages;
-    this.bytes = request.bytes;
+  constructor(request: GatheredRequest, deadlines: Deadlines) {
     this.lease = request.lease;
     const { signal } = request;
+    this.#deadlines = deadlines;
+    this.#signal = signal;
     this.#call = new WatchedCall(request.tenant, request.operation, request.timeoutMs, signal);
-    const { promise, resolve, reject } = Promise.withResolvers<Message[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    this.stored = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** @param leave takes it out of its queue when it settles */
+  protected begin(leave: () => void): void {
     const abort = (): void => this.#call.cancel();
-    const settle = (): boolean => {
+    this.#settle = (): boolean => {
       if (this.isSettled) return false;
       this.isSettled = true;
-      deadlines.unwatch(this.#call);
-      signal?.removeEventListener("abort", abort);
-      leave(this);
+      this.#deadlines.unwatch(this.#call);
+      this.#signal?.removeEventListener("abort", abort);
+      leave();
       return true;
     };
-    this.stored = promise;
-    this.#resolve = (messages) => {
-      if (settle()) resolve(messages);
+    this.#call.giveUp = (error) => {
+      if (this.#settle()) this.#reject(error);
     };
-    this.#reject = (error) => {
-      if (settle()) reject(error);
-    };
-    this.#call.giveUp = this.#reject;
-    deadlines.watch(this.#call);
-    if (signal?.aborted) abort();
-    else signal?.addEventListener("abort", abort, { once: true });
+    this.#deadlines.watch(this.#call);
+    if (this.#signal?.aborted) abort();
+    else this.#signal?.addEventListener("abort", abort, { once: true });
   }
+
+  #settle: () => boolean = () => false;
 
   remainingMs(): number {
     return this.#call.remainingMs();
@@ -71,13 +86,43 @@ export class Append {
     this.#call.sent = false;
   }
 
-  resolve(messages: Message[]): void {
-    this.#resolve(messages);
+  resolve(result: Result): void {
+    if (this.#settle()) this.#resolve(result);
   }
 
   /** Each caller gets an error of his own: whoever hands it on may write on it. */
   reject(error: unknown): void {
-    this.#reject(isStorageError(error) ? copyOf(error) : error);
+    if (this.#settle()) this.#reject(isStorageError(error) ? copyOf(error) : error);
+  }
+}
+
+/** Messages to store; it settles with them as they are stored. */
+export class Append extends GatheredCall<Message[]> {
+  readonly messages: readonly NewMessage[];
+  readonly bytes: number;
+
+  /** @param leave takes it out of its queue */
+  constructor(request: AppendRequest, deadlines: Deadlines, leave: (append: Append) => void) {
+    super(request, deadlines);
+    this.messages = request.messages;
+    this.bytes = request.bytes;
+    this.begin(() => leave(this));
+  }
+}
+
+/** Something to count; it settles with the session as it is when all of the batch is counted. */
+export class CountedUpdate extends GatheredCall<Session> {
+  readonly counts: Counts;
+
+  /** @param leave takes it out of its queue */
+  constructor(
+    request: GatheredRequest & { readonly counts: Counts },
+    deadlines: Deadlines,
+    leave: (update: CountedUpdate) => void,
+  ) {
+    super(request, deadlines);
+    this.counts = request.counts;
+    this.begin(() => leave(this));
   }
 }
 

@@ -1,4 +1,4 @@
-/** The layer `batch`: appends to one conversation that come at about the same moment reach the store together. */
+/** The layer `batch`: appends to one conversation, and what is counted of one session, that come at about the same moment reach the store together. */
 import { randomUUID } from "node:crypto";
 import type {
   AddMessageOptions,
@@ -8,20 +8,22 @@ import type {
   MessageRole,
   NewMessage,
 } from "../../contract/conversation-storage.js";
-import { CallRefusedError } from "../../contract/errors.js";
 import type { OperationName } from "../../contract/operations.js";
+import type { Session, SessionUpdate, UpdateSessionOptions } from "../../contract/session-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
-import { array, integer, knownFields, knownOptions } from "../../domain/arguments.js";
-import { Deadlines } from "../../domain/backend/deadlines.js";
+import { array, boolean, integer, knownFields, knownOptions } from "../../domain/arguments.js";
 import { signalOption, timeoutOption } from "../../domain/call-options.js";
 import { identifier } from "../../domain/identifiers.js";
 import { fencingToken } from "../../domain/leases.js";
+import { parseUpdate } from "../../domain/session-arguments.js";
 import { CallsUnderWay } from "../calls-under-way.js";
 import { keptArguments } from "../kept-arguments.js";
 import { type Layer, type LayerReading, layer } from "../layer.js";
-import { Append } from "./append.js";
+import { Append, CountedUpdate } from "./append.js";
+import { type CounterCounts, CounterLane, countsOf } from "./counter-lane.js";
 import { encodedMessage } from "./encoded-message.js";
 import { type BatchBounds, type LaneCounts, SessionLane } from "./session-lane.js";
+import { Waiting } from "./waiting.js";
 
 export interface BatchOptions {
   /** Most messages of a batch. Default 200. */
@@ -33,6 +35,12 @@ export interface BatchOptions {
    * loop has had a turn. Behind a batch that is at the store, those that come meanwhile gather without that.
    */
   readonly delayMs?: number | undefined;
+  /**
+   * Also gathers updates that only count (`incrementRequests`, `addProcessingTime`, `markError`) and come at about the same moment: their sum
+   * is one update of the session. Each caller gets the session as it is then, and `version` moves once for all of them, which is less than
+   * S4 promises. Default `false`.
+   */
+  readonly counters?: boolean | undefined;
   /** Most messages that wait, of all conversations; one more is refused. Default 10,000. */
   readonly maxWaiting?: number | undefined;
   /** Most encoded bytes that wait, about. Default 67,108,864 (64 MiB). */
@@ -46,6 +54,9 @@ export interface BatchStats {
   readonly messages: number;
   /** Messages of a batch on average; 0 before the first. */
   readonly messagesPerBatch: number;
+  /** Updates that only count, as the callers made them, and as they reached the store. */
+  readonly countedUpdates: number;
+  readonly counterUpdates: number;
   readonly waiting: number;
   readonly waitingBytes: number;
 }
@@ -56,7 +67,7 @@ export interface BatchLayer extends Layer {
   stats(): BatchStats;
 }
 
-const FIELDS = ["maxMessages", "maxBytes", "delayMs", "maxWaiting", "maxWaitingBytes"] as const;
+const FIELDS = ["maxMessages", "maxBytes", "delayMs", "counters", "maxWaiting", "maxWaitingBytes"] as const;
 
 /**
  * Gathers appends, for each conversation by itself. A caller's promise settles when its batch is committed: nothing is acknowledged
@@ -80,73 +91,45 @@ export function batch(options: BatchOptions = {}): BatchLayer {
     integer(given.maxWaitingBytes ?? 64 * 1024 * 1024, "maxWaitingBytes", { min: 1 }),
   );
   const counts: LaneCounts = { batches: 0, messages: 0 };
+  const counters = given.counters !== undefined && boolean(given.counters, "counters");
+  const counted: CounterCounts = { updates: 0, gathered: 0 };
   const stats = (): BatchStats => ({
     ...counts,
     messagesPerBatch: counts.batches === 0 ? 0 : counts.messages / counts.batches,
+    countedUpdates: counted.gathered,
+    counterUpdates: counted.updates,
     waiting: waiting.messages,
     waitingBytes: waiting.bytes,
   });
   const self = layer({ kind: "batch", readings: () => readingsOf(stats()) }, (backend) => {
     const calls = new CallsUnderWay(backend.kind);
     const around = (inner: StorageBackend): StorageBackend =>
-      batched(inner, inner === backend ? calls : calls.view(), { bounds, counts, waiting }, (name) => {
-        const view = inner.tenant(name);
-        return view === inner ? undefined : around(view);
-      });
+      batched(
+        inner,
+        inner === backend ? calls : calls.view(),
+        { bounds, counts, counted: counters ? counted : null, waiting },
+        (name) => {
+          const view = inner.tenant(name);
+          return view === inner ? undefined : around(view);
+        },
+      );
     return around(backend);
   });
   return Object.assign(self, { flush: () => waiting.flush(), stats });
 }
 
-/** Appends that have not settled, of all storages that the layer is around. */
-class Waiting {
-  readonly deadlines: Deadlines = new Deadlines();
-  readonly #maxMessages: number;
-  readonly #maxBytes: number;
-  readonly #lanes = new Set<SessionLane>();
-  readonly #appends = new Set<Append>();
-  messages = 0;
-  bytes = 0;
-
-  constructor(maxMessages: number, maxBytes: number) {
-    this.#maxMessages = maxMessages;
-    this.#maxBytes = maxBytes;
-  }
-
-  /** @throws CallRefusedError when there is no room for more */
-  assertRoom(messages: number, bytes: number): void {
-    const isEmpty = this.messages === 0;
-    if (isEmpty || (this.messages + messages <= this.#maxMessages && this.bytes + bytes <= this.#maxBytes)) return;
-    throw new CallRefusedError("queue-full", `${this.messages} messages wait to be stored: there is no room for more`);
-  }
-
-  enter(append: Append, lane: SessionLane): void {
-    this.#appends.add(append);
-    this.#lanes.add(lane);
-    this.messages += append.messages.length;
-    this.bytes += append.bytes;
-  }
-
-  leave(append: Append): void {
-    if (!this.#appends.delete(append)) return;
-    this.messages -= append.messages.length;
-    this.bytes -= append.bytes;
-  }
-
-  end(lane: SessionLane): void {
-    this.#lanes.delete(lane);
-  }
-
-  async flush(): Promise<void> {
-    for (const lane of this.#lanes) lane.flush();
-    await Promise.allSettled([...this.#appends].map(({ stored }) => stored));
-  }
+interface BatchState {
+  readonly bounds: BatchBounds;
+  readonly counts: LaneCounts;
+  /** `null`: updates go to the store as they are. */
+  readonly counted: CounterCounts | null;
+  readonly waiting: Waiting;
 }
 
 function batched(
   inner: StorageBackend,
   calls: CallsUnderWay,
-  { bounds, counts, waiting }: { readonly bounds: BatchBounds; readonly counts: LaneCounts; readonly waiting: Waiting },
+  { bounds, counts, counted, waiting }: BatchState,
   tenantView: (name: string) => StorageBackend | undefined,
 ): StorageBackend {
   const lanes = new Map<string, SessionLane>();
@@ -200,12 +183,60 @@ function batched(
     return added.stored;
   };
 
+  const counterLanes = new Map<string, CounterLane>();
+  const counterLaneOf = (sessionId: string, into: CounterCounts): CounterLane => {
+    const known = counterLanes.get(sessionId);
+    if (known !== undefined) return known;
+    const lane: CounterLane = new CounterLane(inner, sessionId, bounds.delayMs, into, () => {
+      if (counterLanes.get(sessionId) === lane) counterLanes.delete(sessionId);
+      waiting.end(lane);
+    });
+    counterLanes.set(sessionId, lane);
+    return lane;
+  };
+
+  const updateSession = async (
+    sessionId: string,
+    update: SessionUpdate,
+    options?: UpdateSessionOptions,
+  ): Promise<Session> => {
+    if (counted === null) return inner.updateSession(sessionId, update, options);
+    const id = identifier(sessionId, "sessionId");
+    const known = knownOptions(options, ["lease"]);
+    const counts = countsOf(parseUpdate(update));
+    fencingToken(known.lease, [{ kind: "session", id }]);
+    const isNothing = counts?.requests === 0 && counts.processingTime === 0 && !counts.error;
+    if (counts === undefined || isNothing) return inner.updateSession(id, update, options);
+    waiting.assertRoom(1, 0);
+    const [lease] = keptArguments([known.lease]) as [UpdateSessionOptions["lease"]];
+    let lane: CounterLane | undefined;
+    const request = {
+      tenant: inner.tenantName,
+      operation: "updateSession",
+      counts,
+      lease,
+      timeoutMs: timeoutOption(known.timeoutMs) ?? inner.timeoutMs,
+      signal: signalOption(known.signal),
+    } as const;
+    const added = new CountedUpdate(request, waiting.deadlines, (each) => {
+      waiting.leaveUpdate(each);
+      lane?.leave(each);
+    });
+    if (!added.isSettled) {
+      lane = counterLaneOf(id, counted);
+      waiting.enterUpdate(added, lane);
+      lane.add(added);
+    }
+    return added.stored;
+  };
+
   const close = (): Promise<void> => {
-    for (const lane of lanes.values()) lane.flush();
+    for (const lane of [...lanes.values(), ...counterLanes.values()]) lane.flush();
     return calls.close(() => inner.close());
   };
   const verbs = {
     ...passedOn(inner),
+    updateSession,
     addConversationMessage: async (
       sessionId: string,
       role: MessageRole,
@@ -247,6 +278,7 @@ function batched(
 
 type PassedOn = Omit<
   StorageBackend,
+  | "updateSession"
   | "addConversationMessage"
   | "addConversationMessages"
   | "kind"
@@ -267,7 +299,6 @@ function passedOn(inner: StorageBackend): PassedOn {
     importRecords: inner.importRecords.bind(inner),
     createSession: inner.createSession.bind(inner),
     getSession: inner.getSession.bind(inner),
-    updateSession: inner.updateSession.bind(inner),
     endSession: inner.endSession.bind(inner),
     listSessions: inner.listSessions.bind(inner),
     deleteSession: inner.deleteSession.bind(inner),
