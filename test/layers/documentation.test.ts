@@ -51,6 +51,7 @@ const batch: Named<BatchOptions> = {
   maxMessages: true,
   maxBytes: true,
   delayMs: true,
+  counters: true,
   maxWaiting: true,
   maxWaitingBytes: true,
 };
