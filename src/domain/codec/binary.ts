@@ -30,11 +30,15 @@ const TYPED_ARRAYS: readonly TypedArrayConstructor[] = [
   ...(Float16Array === undefined ? [] : [Float16Array]),
 ];
 
+/** For how many arrays and objects bytes count, however many they are. */
+const CONTAINERS = 40;
+
 export const BINARY_KINDS: readonly LeafKind[] = [
   ...TYPED_ARRAYS.map(typedArray),
   {
     tag: "Buffer",
     prototype: Buffer.prototype,
+    containers: CONTAINERS,
     write(value, writer) {
       const buffer = value as Buffer;
       const memory = ownMemory(buffer.buffer, writer);
@@ -47,6 +51,7 @@ export const BINARY_KINDS: readonly LeafKind[] = [
   {
     tag: "DataView",
     prototype: DataView.prototype,
+    containers: CONTAINERS,
     write(value, writer) {
       const view = value as DataView;
       if (hasProperties(view)) writer.refuse("a DataView with further properties");
@@ -57,6 +62,7 @@ export const BINARY_KINDS: readonly LeafKind[] = [
   {
     tag: "ArrayBuffer",
     prototype: ArrayBuffer.prototype,
+    containers: CONTAINERS,
     write(value, writer) {
       if (hasProperties(value)) writer.refuse("an ArrayBuffer with further properties");
       return writer.bytes(new Uint8Array(ownMemory(value as ArrayBuffer, writer)));
@@ -70,6 +76,7 @@ function typedArray(View: TypedArrayConstructor): LeafKind {
   return {
     tag: name,
     prototype,
+    containers: CONTAINERS,
     write(value, writer) {
       const view = value as ArrayBufferView;
       const memory = ownMemory(view.buffer, writer);

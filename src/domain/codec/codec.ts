@@ -71,7 +71,8 @@ export class ValueSnapshot {
 
   /** The text that `encodeText` gives, in steps of so many characters. @throws SerializationError for one that is too long */
   *encode(step?: number): Generator<void, EncodedText, void> {
-    const { tree, inDocument } = this.#copy;
+    const { tree, inDocument, checks } = this.#copy;
+    yield* checks.run(tree, inDocument);
     const [before, behind] = inDocument ? [DOCUMENT_START, "}"] : ["", ""];
     return measured(yield* textInSteps(tree, { before, behind, inDocument }, step), DEFAULT_MAX_BYTES);
   }

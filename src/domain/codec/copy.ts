@@ -2,68 +2,85 @@
  * The quickest copy of a large value as it is now: what the caller must wait for, so that the text can be made later, in steps.
  * Strings are taken as they are and bytes are copied whole; only arrays and objects are gone through one by one.
  */
-import { isDocument, type Json, TAG_KEY } from "./format.js";
-import { hasFurtherProperties, jsonIsOverridden } from "./plain.js";
-import { TreeWriter } from "./write.js";
+import { SerializationError } from "../../contract/errors.js";
+import { CONTAINERS, hasProperties, isDocument, type Json, MAX_CONTAINERS, MAX_MEMBERS, TAG_KEY } from "./format.js";
+import { FURTHER_PROPERTIES, hasFurther, LateChecks } from "./late-checks.js";
+import { type PathStep, renderPath } from "./path.js";
+import { jsonIsOverridden } from "./plain.js";
+import { instanceName, keyStep, memberStep, TreeWriter, tooMany, valueStep } from "./write.js";
 
-/** What is stored of a value: a tree of JSON with `PreparedValue` and `LaterBytes` in it. */
+/** What is stored of a value: a tree of JSON with `PreparedValue` and `LaterBytes` in it, once it is checked. */
 export interface StorableCopy {
   readonly tree: Json;
   /** It has tagged nodes, and needs a document around it. */
   readonly inDocument: boolean;
   /** Its text is long enough to be made in steps. */
   readonly isLarge: boolean;
+  /** What is left to do before its text is made. */
+  readonly checks: LateChecks;
 }
 
-/** What makes a copy large: characters, and objects and arrays. */
+/** What makes a copy large: characters, and arrays and objects. */
 const LARGE = { characters: 1024 * 1024, containers: 10_000 };
 
-/** Objects and arrays that are copied: beyond, shared references may lead to the same ones again and again. */
-const MOST_CONTAINERS = 1_000_000;
+/** Arrays that are asked at once whether they hold more than their elements, in some milliseconds; the others are asked in steps. */
+const ARRAYS_ASKED_AT_ONCE = 10_000;
 
-/** Ends a copy that the thorough encoder must make, which also says what is wrong and where. */
+/** Ends a copy that the thorough encoder must make. */
 const UNFIT: unique symbol = Symbol("unfit");
+
+const UNDEFINED_NODE: Json = Object.freeze({ [TAG_KEY]: "undefined" }) as Json;
 
 // Kept outside the recursion for speed, and put back by a copy inside a getter of another one.
 let containersLeft = 0;
+let membersLeft = 0;
 let charactersLeft = 0;
+let arraysToAsk = 0;
 let depthLimit = 0;
-let wrapsTags = false;
-let hasTagKey = false;
+let deepest = 0;
+/** Objects of which it is known late that they are to be wrapped: a level more, perhaps one inside of another. */
+let wrappedLate = 0;
+let tagged = false;
 let writer: TreeWriter;
+let checks: LateChecks;
+/** The way to what is refused, last step first. */
+let steps: PathStep[];
+/** The arrays and objects on that way, last one first. */
+let ancestors: object[];
 
-/** The tree that the thorough encoder makes, or `null` where that one must look itself. */
+/**
+ * The tree that the thorough encoder makes, or `null` where that one must look itself.
+ * @throws SerializationError with the path of what cannot be kept, but for what `checks` finds
+ */
 export function copyStorable(value: unknown, maxDepth: number, maxBytes: number): StorableCopy | null {
-  const copied = copyOnce(value, maxDepth, maxBytes, true);
-  if (copied === null || copied.inDocument || !copied.hasTagKey) return copied;
-  // Only inside a document an object with the key of our tags is wrapped.
-  return copyOnce(value, maxDepth, maxBytes, false);
-}
-
-function copyOnce(
-  value: unknown,
-  maxDepth: number,
-  maxBytes: number,
-  wraps: boolean,
-): (StorableCopy & { readonly hasTagKey: boolean }) | null {
-  const outer = { containersLeft, charactersLeft, depthLimit, wrapsTags, hasTagKey, writer };
-  containersLeft = MOST_CONTAINERS;
+  const outer = { containersLeft, membersLeft, charactersLeft, arraysToAsk, depthLimit, deepest, wrappedLate, tagged };
+  const outerLists = { writer, checks, steps, ancestors };
+  containersLeft = MAX_CONTAINERS;
+  membersLeft = MAX_MEMBERS;
   charactersLeft = maxBytes;
+  arraysToAsk = ARRAYS_ASKED_AT_ONCE;
   depthLimit = maxDepth;
-  wrapsTags = wraps;
-  hasTagKey = false;
+  deepest = 0;
+  wrappedLate = 0;
+  tagged = false;
   writer = new TreeWriter(maxDepth, maxBytes, true);
+  checks = new LateChecks(value);
+  steps = [];
+  ancestors = [];
   try {
     if (jsonIsOverridden() || hasInheritedKeys()) return null;
     const tree = copyOf(value, 0);
-    if (charactersLeft < 0) return null;
-    const isLarge = maxBytes - charactersLeft > LARGE.characters || MOST_CONTAINERS - containersLeft > LARGE.containers;
-    return { tree, inDocument: writer.tagged || isDocument(value), isLarge, hasTagKey };
-  } catch {
-    // Refused, or a getter has thrown: the thorough encoder meets it again.
-    return null;
+    // What no array or object behind it has met.
+    enter(0, 0);
+    if (deepest + wrappedLate > maxDepth && wrappedLate > 0) return null;
+    const isLarge = maxBytes - charactersLeft > LARGE.characters || MAX_CONTAINERS - containersLeft > LARGE.containers;
+    return { tree, inDocument: tagged || writer.tagged || isDocument(value), isLarge, checks };
+  } catch (error) {
+    if (error === UNFIT) return null;
+    throw refusal(error);
   } finally {
-    ({ containersLeft, charactersLeft, depthLimit, wrapsTags, hasTagKey, writer } = outer);
+    ({ containersLeft, membersLeft, charactersLeft, arraysToAsk, depthLimit, deepest, wrappedLate, tagged } = outer);
+    ({ writer, checks, steps, ancestors } = outerLists);
   }
 }
 
@@ -78,61 +95,191 @@ function copyOf(value: unknown, depth: number): Json {
       return value - value === 0 && (value !== 0 || 1 / value > 0) ? value : special(value, depth);
     case "object":
       return value === null ? null : copyOfObject(value, depth + 1);
+    case "undefined":
+      return copyOfUndefined(depth + 1);
     default:
       return special(value, depth);
   }
 }
 
+function copyOfUndefined(depth: number): Json {
+  enter(depth, 1);
+  tagged = true;
+  return UNDEFINED_NODE;
+}
+
+function enter(depth: number, containers: number): void {
+  containersLeft -= containers;
+  if (depth > deepest) deepest = depth;
+  if (depth > depthLimit) refuse(`a value nested more than ${depthLimit} levels deep`);
+  if (containersLeft < 0) refuse(tooMany.containers);
+  if (membersLeft < 0) refuse(tooMany.members);
+  if (charactersLeft < 0) refuse(`a value of more than ${writer.maxBytes} bytes`);
+}
+
 function copyOfObject(object: object, depth: number): Json {
-  containersLeft -= 1;
-  if (depth > depthLimit || containersLeft < 0 || charactersLeft < 0) throw UNFIT;
   const prototype: unknown = Object.getPrototypeOf(object);
+  if (prototype === Object.prototype && !Array.isArray(object)) return copyOfProperties(object, depth, true);
   if (Array.isArray(object)) {
-    if (prototype !== Array.prototype) throw UNFIT;
+    if (prototype !== Array.prototype) refuse(instanceName(prototype as object | null));
     return copyOfArray(object, depth);
   }
-  return prototype === Object.prototype ? copyOfProperties(object, depth) : special(object, depth - 1);
+  if (prototype === Map.prototype) return copyOfMap(object as Map<unknown, unknown>, depth);
+  if (prototype === Set.prototype) return copyOfSet(object as Set<unknown>, depth);
+  if (prototype === null) {
+    tagged = true;
+    return { [TAG_KEY]: "null-prototype", value: copyOfProperties(object, depth + 1, false) };
+  }
+  return special(object, depth - 1);
 }
 
 function copyOfArray(array: readonly unknown[], depth: number): Json {
-  const length = array.length;
-  const copy: Json[] = new Array(length);
-  for (let i = 0; i < length; i++) {
-    const item = array[i];
-    if (item === undefined && !Object.hasOwn(array, i)) throw UNFIT;
-    copy[i] = copyOf(item, depth);
+  const { length } = array;
+  membersLeft -= length;
+  enter(depth, 1);
+  // A copy of the elements as they lie in memory, unless there are holes.
+  const copy: unknown[] = [...array];
+  if (copy.length !== length) throw UNFIT;
+  let i = 0;
+  try {
+    for (; i < length; i++) {
+      const item = copy[i];
+      if (typeof item === "string") {
+        charactersLeft -= item.length;
+        continue;
+      }
+      if (item === undefined && !Object.hasOwn(array, i)) refuse("a hole in an array");
+      const part = copyOf(item, depth);
+      if (part !== item) copy[i] = part;
+    }
+  } catch (error) {
+    noteStep(i, array);
+    throw error;
   }
-  if (hasFurtherProperties(array)) throw UNFIT;
-  return copy;
+  if (arraysToAsk > 0) {
+    arraysToAsk -= 1;
+    if (hasFurther(array)) refuse(FURTHER_PROPERTIES);
+  }
+  return copy as Json[];
 }
 
-function copyOfProperties(object: object, depth: number): Json {
-  if (Object.getOwnPropertySymbols(object).length !== 0) throw UNFIT;
+/** @param wraps whether inside a document the key of our tags makes a node around the object necessary */
+function copyOfProperties(object: object, depth: number, wraps: boolean): Json {
+  enter(depth, 1);
   // As the thorough encoder does: the copy has data properties only, all of them own ones, `__proto__` too.
   const copy: Record<string, unknown> = { ...object };
-  for (const key in copy) {
-    charactersLeft -= key.length;
-    if (key === TAG_KEY) {
-      hasTagKey = true;
-      if (wrapsTags) return writer.part(object, depth - 1);
+  const hasTagKey = wraps && copy[TAG_KEY] !== undefined;
+  const inside = hasTagKey ? depth + 1 : depth;
+  if (hasTagKey) {
+    // Needed inside a document only, so it is no reason to make one.
+    enter(inside, 0);
+    checks.addWrapped(copy);
+  }
+  let last = "";
+  try {
+    for (const key in copy) {
+      last = key;
+      membersLeft -= 1;
+      charactersLeft -= key.length;
+      const item = copy[key];
+      if (typeof item === "string") {
+        charactersLeft -= item.length;
+        continue;
+      }
+      if (item === undefined && key === TAG_KEY && wraps) {
+        wrappedLate += 1;
+        checks.addWrapped(copy);
+      }
+      const part = copyOf(item, inside);
+      if (part !== item) copy[key] = part;
     }
-    const item = copy[key];
-    if (typeof item === "string") {
-      charactersLeft -= item.length;
-      continue;
-    }
-    const part = copyOf(item, depth);
-    if (part !== item) copy[key] = part;
+  } catch (error) {
+    noteStep(last, object);
+    throw error;
   }
   return copy as Record<string, Json>;
 }
 
+function copyOfMap(map: Map<unknown, unknown>, depth: number): Json {
+  if (hasProperties(map)) refuse("a Map with further properties");
+  enter(depth + 2, CONTAINERS.map);
+  tagged = true;
+  const entries: Json[] = [];
+  let step: PathStep = "";
+  try {
+    Map.prototype.forEach.call(map, (value, key) => {
+      enter(depth + 2, 1);
+      membersLeft -= 2;
+      step = keyStep(entries.length);
+      const keyTree = copyOf(key, depth + 2);
+      step = valueStep(key, entries.length);
+      entries.push([keyTree, copyOf(value, depth + 2)]);
+    });
+  } catch (error) {
+    noteStep(step, map);
+    throw error;
+  }
+  return { [TAG_KEY]: "Map", value: entries };
+}
+
+function copyOfSet(set: Set<unknown>, depth: number): Json {
+  if (hasProperties(set)) refuse("a Set with further properties");
+  enter(depth + 1, CONTAINERS.map);
+  tagged = true;
+  membersLeft -= set.size;
+  const items: Json[] = [];
+  try {
+    Set.prototype.forEach.call(set, (item) => items.push(copyOf(item, depth + 1)));
+  } catch (error) {
+    noteStep(memberStep(items.length), set);
+    throw error;
+  }
+  return { [TAG_KEY]: "Set", value: items };
+}
+
 /** What JSON has no text for, and its parts. */
 function special(value: unknown, depth: number): Json {
-  const before = writer.size;
+  const { size, containers, members } = writer;
   const tree = writer.part(value, depth);
-  charactersLeft -= writer.size - before;
+  charactersLeft -= writer.size - size;
+  membersLeft -= writer.members - members;
+  enter(depth, writer.containers - containers);
   return tree;
+}
+
+/** What ends the copy, until its path is known. */
+class Refusal {
+  readonly what: string;
+
+  constructor(what: string) {
+    this.what = what;
+  }
+}
+
+function refuse(what: string): never {
+  throw new Refusal(what);
+}
+
+/** Costs nothing until something is refused: the path is noted on the way out. */
+function noteStep(step: PathStep, object: object): void {
+  steps.push(step);
+  ancestors.push(object);
+}
+
+function refusal(error: unknown): SerializationError {
+  const path = [...steps].reverse();
+  const way = [...ancestors].reverse();
+  const again = way.findIndex((object, i) => way.indexOf(object) < i);
+  if (again > 0) return new SerializationError(renderPath(path.slice(0, again)), "a cycle cannot be stored");
+  if (error instanceof Refusal) return new SerializationError(renderPath(path), `${error.what} cannot be stored`);
+  const inside = renderPath([...path, ...writer.path]);
+  if (error instanceof SerializationError) return new SerializationError(inside, reasonOf(error));
+  return new SerializationError(inside, "a value that cannot be read cannot be stored", { cause: error });
+}
+
+/** What a refusal says behind its path. */
+function reasonOf({ message, path }: SerializationError): string {
+  return message.slice(`${path}: `.length);
 }
 
 /** Whether a library has put enumerable properties on the prototype of all objects. */

@@ -22,6 +22,18 @@ export const MAX_DEPTH = 1000;
 /** Default for the most bytes of stored text, in UTF-8: 128 MiB. */
 export const DEFAULT_MAX_BYTES: number = 128 * 1024 * 1024;
 
+/**
+ * Most arrays and objects of one value, counted for each place where one stands: what is taken of a value at the moment of the call
+ * takes time for each of them, and may not hold the event loop for more than 50 ms.
+ */
+export const MAX_CONTAINERS: number = 500_000;
+
+/** Most elements of arrays and properties of objects of one value, together, for the same reason. */
+export const MAX_MEMBERS: number = 4_000_000;
+
+/** For how many arrays and objects others count, by the time that they take; what is not named here counts as one. */
+export const CONTAINERS: { readonly map: number; readonly error: number } = { map: 4, error: 200 };
+
 /** Bigints of more hexadecimal digits than this are stored as such: decimal text of n digits takes more than n steps to read. */
 const MAX_DECIMAL_AS_HEX = 256;
 
@@ -46,6 +58,8 @@ export interface LeafKind {
   readonly tag: string;
   /** An object is of this kind if this is its prototype and `write` finds inside what the kind needs. */
   readonly prototype: object;
+  /** For how many arrays and objects one counts. */
+  readonly containers: number;
   write(value: object, writer: LeafWriter): Json;
   /** @throws CorruptionError, or what the constructor throws, for a payload that `write` cannot have made */
   read(payload: Json): object;

@@ -5,6 +5,7 @@ import { hasProperties, type LeafKind, malformed } from "./format.js";
 const DATE: LeafKind = {
   tag: "Date",
   prototype: Date.prototype,
+  containers: 6,
   write(value, writer) {
     const date = value as Date;
     if (hasProperties(date)) writer.refuse("a Date with further properties");
@@ -21,6 +22,7 @@ const DATE: LeafKind = {
 const REG_EXP: LeafKind = {
   tag: "RegExp",
   prototype: RegExp.prototype,
+  containers: 10,
   write(value, writer) {
     const pattern = value as RegExp;
     if (hasProperties(pattern)) writer.refuse("a RegExp with further properties");
@@ -47,6 +49,7 @@ const REG_EXP: LeafKind = {
 const WEB_ADDRESS: LeafKind = {
   tag: "URL",
   prototype: URL.prototype,
+  containers: 40,
   write(value, writer) {
     const url = value as URL;
     if (hasProperties(url)) writer.refuse("a URL with further properties");

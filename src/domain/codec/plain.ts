@@ -12,7 +12,8 @@ const MOST_WORK = 128 * 1024 * 1024;
 export const WORK_AT_ONCE: number = 4 * 1024 * 1024;
 const CONTAINER_WORK = 512;
 const PROPERTY_WORK = 64;
-const ITEM_WORK = 8;
+/** So much that more elements than a value may have are more than the most work. */
+const ITEM_WORK = 34;
 
 /** Arrays above this length are compared with a copy: listing the keys makes a string of every index. */
 const LISTED_KEYS = 64;

@@ -2,6 +2,7 @@
 import { quoteIdentifier, SerializationError } from "../../contract/errors.js";
 import {
   bigintText,
+  CONTAINERS,
   DOCUMENT_KEY,
   ERROR_FIELDS,
   ERROR_KINDS,
@@ -10,6 +11,8 @@ import {
   isDocument,
   type Json,
   type LeafWriter,
+  MAX_CONTAINERS,
+  MAX_MEMBERS,
   TAG_KEY,
 } from "./format.js";
 import { base64Of, LaterBytes } from "./later-bytes.js";
@@ -26,6 +29,9 @@ interface Written {
   tree: Json;
   /** Least characters of its text. */
   size: number;
+  /** Arrays and objects in it, and elements and properties. */
+  containers: number;
+  members: number;
   /** Levels of nesting in its tree; 0 while it is still being written. */
   height: number;
 }
@@ -50,6 +56,8 @@ export class TreeWriter implements LeafWriter {
   readonly #path: PathStep[] = [];
   readonly #met = new Map<object, Written>();
   #size = 0;
+  #containers = 0;
+  #members = 0;
   /** Deepest level reached inside the object that is being written. */
   #deepest = 0;
   #tagged = false;
@@ -69,6 +77,24 @@ export class TreeWriter implements LeafWriter {
   /** Least characters of the text so far. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Arrays and objects so far, and elements and properties: as they count for the limits. */
+  get containers(): number {
+    return this.#containers;
+  }
+
+  get members(): number {
+    return this.#members;
+  }
+
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
+  /** Where it is, and where it was when it refused. */
+  get path(): readonly PathStep[] {
+    return this.#path;
   }
 
   /** The tree of a value that stands in others, `depth` levels down, of a document. */
@@ -97,6 +123,13 @@ export class TreeWriter implements LeafWriter {
   reserve(bytes: number): void {
     this.#size += bytes;
     if (this.#size > this.#maxBytes) this.refuse(`a value of more than ${this.#maxBytes} bytes`);
+  }
+
+  #count(containers: number, members: number): void {
+    this.#containers += containers;
+    this.#members += members;
+    if (this.#containers > MAX_CONTAINERS) this.refuse(tooMany.containers);
+    if (this.#members > MAX_MEMBERS) this.refuse(tooMany.members);
   }
 
   bytes(bytes: Uint8Array): Json {
@@ -138,9 +171,16 @@ export class TreeWriter implements LeafWriter {
       if (known.height === 0) this.refuse("a cycle");
       this.#enter(depth + known.height - 1);
       this.reserve(known.size);
+      this.#count(known.containers, known.members);
       return known.tree;
     }
-    const written: Written = { tree: null, size: this.#size, height: 0 };
+    const written: Written = {
+      tree: null,
+      size: this.#size,
+      containers: this.#containers,
+      members: this.#members,
+      height: 0,
+    };
     this.#met.set(object, written);
     const deepestBefore = this.#deepest;
     this.#deepest = 0;
@@ -148,6 +188,8 @@ export class TreeWriter implements LeafWriter {
     this.reserve(2);
     written.tree = this.#shape(object, depth);
     written.size = this.#size - written.size;
+    written.containers = this.#containers - written.containers;
+    written.members = this.#members - written.members;
     written.height = this.#deepest - depth + 1;
     this.#deepest = Math.max(this.#deepest, deepestBefore);
     return written.tree;
@@ -183,6 +225,7 @@ export class TreeWriter implements LeafWriter {
     if (prototype === Set.prototype) return this.#set(object as Set<unknown>, depth);
     const leaf = leafByPrototype(prototype);
     if (leaf !== undefined) {
+      this.#count(leaf.containers, 0);
       this.#enter(depth + 1);
       return this.#tag(leaf.tag, leaf.write(object, this));
     }
@@ -201,12 +244,14 @@ export class TreeWriter implements LeafWriter {
   #scalar(kind: string, text: string | undefined, depth: number): Json {
     this.#tagged = true;
     this.#enter(depth + 1);
+    this.#count(1, 0);
     this.reserve(kind.length + 8 + (text === undefined ? 0 : text.length + 11));
     return text === undefined ? { [TAG_KEY]: kind } : { [TAG_KEY]: kind, value: text };
   }
 
   #array(array: readonly unknown[], depth: number): Json {
     const tree: Json[] = [];
+    this.#count(1, array.length);
     for (let i = 0; i < array.length; i++) {
       this.#path.push(i);
       if (!Object.hasOwn(array, i)) this.refuse("a hole in an array");
@@ -227,7 +272,9 @@ export class TreeWriter implements LeafWriter {
     if (Object.getOwnPropertySymbols(object).length !== 0) this.refuse("an object with symbol keys");
     // A copy has data properties only and reads each property once. Being own ones, all can be assigned, `__proto__` too.
     const tree: Record<string, unknown> = { ...object };
-    for (const key of Object.keys(tree)) {
+    const keys = Object.keys(tree);
+    this.#count(1, keys.length);
+    for (const key of keys) {
       const item = tree[key];
       this.reserve(key.length + 4);
       if (typeof item === "string") {
@@ -245,13 +292,13 @@ export class TreeWriter implements LeafWriter {
   #map(map: Map<unknown, unknown>, depth: number): Json {
     if (hasProperties(map)) this.refuse("a Map with further properties");
     this.#enter(depth + 2);
+    this.#count(CONTAINERS.map + map.size, 2 * map.size);
     const entries: Json[] = [];
     Map.prototype.forEach.call(map, (value, key) => {
       this.reserve(4);
       const index = entries.length;
-      const keyTree = this.#member(key, `.keys()[${index}]`, depth + 2);
-      const step = typeof key === "string" ? `.get(${quoteIdentifier(key)})` : `.values()[${index}]`;
-      entries.push([keyTree, this.#member(value, step, depth + 2)]);
+      const keyTree = this.#member(key, keyStep(index), depth + 2);
+      entries.push([keyTree, this.#member(value, valueStep(key, index), depth + 2)]);
     });
     return this.#tag("Map", entries);
   }
@@ -259,16 +306,17 @@ export class TreeWriter implements LeafWriter {
   #set(set: Set<unknown>, depth: number): Json {
     if (hasProperties(set)) this.refuse("a Set with further properties");
     this.#enter(depth + 1);
+    this.#count(CONTAINERS.map, set.size);
     const items: Json[] = [];
     Set.prototype.forEach.call(set, (value) => {
       this.reserve(1);
-      items.push(this.#member(value, `.values()[${items.length}]`, depth + 1));
+      items.push(this.#member(value, memberStep(items.length), depth + 1));
     });
     return this.#tag("Set", items);
   }
 
-  #member(value: unknown, words: string, depth: number): Json {
-    this.#path.push({ words });
+  #member(value: unknown, step: PathStep, depth: number): Json {
+    this.#path.push(step);
     const tree = this.#node(value, depth);
     this.#path.pop();
     return tree;
@@ -277,6 +325,7 @@ export class TreeWriter implements LeafWriter {
   /** What JavaScript defines is kept as non-enumerable, what a program has added as enumerable. */
   #error(error: object, type: string, depth: number): Json {
     this.#enter(depth + 2);
+    this.#count(CONTAINERS.error, 0);
     const fields: Record<string, unknown> = {};
     for (const name of Object.getOwnPropertyNames(error)) {
       if (ERROR_FIELDS.includes(name) && !isEnumerable(error, name)) fields[name] = error[name as keyof typeof error];
@@ -289,12 +338,31 @@ export class TreeWriter implements LeafWriter {
   }
 }
 
+/** The path of a Map's key, of its value, and of a member of a Set. */
+export function keyStep(index: number): PathStep {
+  return { words: `.keys()[${index}]` };
+}
+
+export function valueStep(key: unknown, index: number): PathStep {
+  return typeof key === "string" ? { words: `.get(${quoteIdentifier(key)})` } : memberStep(index);
+}
+
+export function memberStep(index: number): PathStep {
+  return { words: `.values()[${index}]` };
+}
+
+/** What is refused for how much there is of it. */
+export const tooMany: { readonly containers: string; readonly members: string } = {
+  containers: `a value of more than ${MAX_CONTAINERS} arrays and objects`,
+  members: `a value of more than ${MAX_MEMBERS} elements and properties`,
+};
+
 function isEnumerable(object: object, key: string): boolean {
   return Object.prototype.propertyIsEnumerable.call(object, key);
 }
 
 /** How a refusal names an object of a class: the class's name is code, not content. */
-function instanceName(prototype: object | null): string {
+export function instanceName(prototype: object | null): string {
   const maker: unknown =
     prototype === null ? undefined : Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
   const name: unknown = typeof maker === "function" ? maker.name : "";

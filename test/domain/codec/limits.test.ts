@@ -2,7 +2,7 @@
 import { deepStrictEqual } from "node:assert/strict";
 import { describe, expect, it, vi } from "vitest";
 import { InvalidArgumentError, SerializationError } from "../../../src/contract/errors.js";
-import { decodeValue, encodeValue } from "../../../src/domain/codec/codec.js";
+import { decodeValue, encodeValue, takeText } from "../../../src/domain/codec/codec.js";
 import { fingerprint } from "./fingerprint.js";
 import { nested, textOrUndefined, thrownBy } from "./probes.js";
 import { bare } from "./values.js";
@@ -58,11 +58,11 @@ describe("V1: limits", () => {
     expect((error as Error).message).toMatch(/^\$(\.key){16}…\(468 more\)…(\.key){16}: a function cannot be stored$/);
   });
 
-  it("a value that few objects reach by many paths ends in the limit of bytes at once", () => {
+  it("a value that few objects reach by many paths ends in the limit of arrays and objects at once", () => {
     for (const core of [null, 1n, "x", {}]) {
       const start = process.cpuUsage();
       expect(() => encodeValue(nested(200, (v) => [v, v], core))).toThrow(
-        /more than 134217728 bytes cannot be stored$/,
+        /more than 500000 arrays and objects cannot be stored$/,
       );
       expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
     }
@@ -72,7 +72,9 @@ describe("V1: limits", () => {
     const keys = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`key ${i}`, i]));
     for (const core of [new Array(100_000).fill(0), keys, "x".repeat(1_000_000)]) {
       const start = process.cpuUsage();
-      expect(() => encodeValue(new Array(100_000).fill([core]))).toThrow(/more than 134217728 bytes cannot be stored$/);
+      expect(() => encodeValue(new Array(100_000).fill([core]))).toThrow(
+        /more than (134217728 bytes|4000000 elements and properties) cannot be stored$/,
+      );
       expect(process.cpuUsage(start).user / 1000).toBeLessThan(3000);
     }
   });
@@ -140,6 +142,32 @@ describe("V1: limits", () => {
     expect(encodeValue(large)).toBe(JSON.stringify(large));
     large[199_999] = -0;
     expect(Object.is((decodeValue(encodeValue(large)) as number[])[199_999], -0)).toBe(true);
+  });
+
+  it.each<[string, unknown, unknown]>([
+    ["arrays", new Array(499_999).fill([]), []],
+    ["objects", new Array(499_999).fill({ $: 1 }), {}],
+    ["Sets, each of which counts as four", [undefined, ...new Array(124_999).fill(new Set())], { a: [{}, {}] }],
+    ["dates, each of which counts as six", new Array(83_333).fill(new Date(0)), new Date(0)],
+  ])("a value of 500,000 %s is kept, one more refused with its path", (_name, most, more) => {
+    expect(encodeValue(most).length).toBeGreaterThan(0);
+    const given = [...(most as unknown[]), more];
+    for (const encode of [encodeValue, takeText]) {
+      const error = thrownBy(() => encode(given));
+      expect(error).toBeInstanceOf(SerializationError);
+      expect(error).toMatchObject({ path: expect.stringContaining(`$[${given.length - 1}]`) });
+      expect((error as Error).message).toMatch(/: a value of more than 500000 arrays and objects cannot be stored$/);
+    }
+  });
+
+  it("a value of 4,000,000 elements and properties is kept, one more refused", () => {
+    const most = [...new Array(39_996).fill(new Array(99).fill(0)), new Array(397).fill(0), { a: 1 }];
+    expect(encodeValue(most)).toBe(JSON.stringify(most));
+    for (const given of [[most], new Array(4_000_001).fill(0), [...most, { a: 1 }]]) {
+      for (const encode of [encodeValue, takeText]) {
+        expect(() => encode(given)).toThrow(/: a value of more than 4000000 elements and properties cannot be stored$/);
+      }
+    }
   });
 
   it("plain JSON of any size is the text of JSON.stringify", () => {
