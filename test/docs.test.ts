@@ -13,7 +13,7 @@ import type { StorageBackend } from "../src/contract/storage-backend.js";
 import { MAX_LIST_LIMIT, MAX_PAGE_LIMIT, MAX_TTL_MS } from "../src/domain/arguments.js";
 import { DEFAULT_TIMEOUT_MS, timeoutOption } from "../src/domain/call-options.js";
 import { MAX_DELETED_IDS } from "../src/domain/checkpoint-arguments.js";
-import { DEFAULT_MAX_BYTES, MAX_DEPTH } from "../src/domain/codec/format.js";
+import { DEFAULT_MAX_BYTES, MAX_CONTAINERS, MAX_DEPTH, MAX_MEMBERS } from "../src/domain/codec/format.js";
 import { MAX_IDENTIFIER_BYTES } from "../src/domain/identifiers.js";
 import { MAX_OFFSET } from "../src/domain/item-arguments.js";
 import { MAX_ITEM_BYTES } from "../src/domain/items.js";
@@ -166,6 +166,7 @@ describe("docs/contract.md", () => {
     expect(Object.fromEntries(limits)).toEqual({
       "identifier, in bytes of UTF-8": count(MAX_IDENTIFIER_BYTES),
       "content, state, write or context, encoded": `${mebibytes(DEFAULT_MAX_BYTES)} and ${count(MAX_DEPTH)} levels (a Map counts as three, a Set as two)`,
+      "arrays and objects of such a value; elements and properties of them, together": `${count(MAX_CONTAINERS)}; ${count(MAX_MEMBERS)}`,
       "metadata, as JSON text": `${mebibytes(MAX_METADATA_BYTES)} and ${MAX_METADATA_DEPTH} levels`,
       "value of an item, as JSON text": `${mebibytes(MAX_ITEM_BYTES)} and ${MAX_METADATA_DEPTH} levels`,
       "labels of an item's namespace": count(MAX_NAMESPACE_LABELS),

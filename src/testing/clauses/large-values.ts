@@ -165,6 +165,29 @@ export const largeValueClauses: ClauseGroup = clauseGroup("large values", (claus
     },
   );
 
+  for (const [name, last, refused] of [
+    ["more than 500,000 arrays and objects", () => times(500_000, () => []), ".last["],
+    ["more than 4,000,000 elements and properties", () => new Array(4_000_001).fill(0), ".last"],
+    ["a symbol key among many objects", () => [...times(20_000, (i) => ({ i })), { [Symbol("s")]: 1 }], ".last[20000]"],
+    ["a hidden symbol key among many objects", () => [...times(20_000, (i) => ({ i })), hidden()], ".last[20000]"],
+    [
+      "further properties of one of many arrays",
+      () => [...times(20_000, (i) => [i]), Object.assign([1], { index: 0 })],
+      ".last[20000]",
+    ],
+  ] as const) {
+    clause(`V1 a value with ${name} is refused with its path, and nothing is stored`, async ({ storage }) => {
+      await storage.createSession("s", "u");
+      for (const surface of SURFACES) {
+        const error = await unchanged(storage, () =>
+          rejects("SERIALIZATION", () => surface.put(storage, { last: last() }), surface.name),
+        );
+        const { path } = error as SerializationError;
+        ok(path.includes(refused), `the path in ${surface.name} is ${path}`);
+      }
+    });
+  }
+
   clause(
     "K1 who reads while a large state is stored again and again sees one of the states, whole",
     async ({ storage }) => {
@@ -210,6 +233,10 @@ export const largeValueClauses: ClauseGroup = clauseGroup("large values", (claus
     },
   );
 });
+
+function hidden(): object {
+  return Object.defineProperty({}, Symbol("s"), { value: 1 });
+}
 
 /** Without a look at how they differ, which of large values nobody could read. */
 function same(actual: unknown, expected: unknown, what: string): void {
