@@ -37,6 +37,8 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly poolMax?: number | undefined;
   /** Redis: what every key begins with. Default `waystone`. */
   readonly prefix?: string | undefined;
+  /** Redis: hash tags over which each tenant is spread, chosen when the store is made. Default: what it has, 1 for a new one. */
+  readonly shards?: number | undefined;
   /** Redis: the least that an acknowledged write must survive by the server's settings. Default: no demand. */
   readonly requireDurability?: "memory" | "process" | "crash" | undefined;
   /** Redis: replicas that must have a write before it is acknowledged. Default 0. */
@@ -125,6 +127,7 @@ const REDIS: StorageScheme = {
   options: {
     ...COMMON,
     prefix: asText,
+    shards: asNumber,
     requireDurability: asText,
     waitReplicas: asNumber,
     sessionTtlMs: asNumber,

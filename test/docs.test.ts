@@ -221,6 +221,7 @@ describe("the pages of the backends", () => {
     client: true,
     tls: true,
     prefix: true,
+    shards: true,
     requireDurability: true,
     waitReplicas: true,
     sessionTtlMs: true,

@@ -4,9 +4,10 @@ import type { StorageBackend } from "../contract/storage-backend.js";
 import { times } from "./assertions.js";
 import { KEPT_METADATA } from "./hostile-metadata.js";
 import { KEPT_VALUES } from "./hostile-values.js";
+import type { StorageSupport } from "./storage-factory.js";
 
 /** Fills an empty store. The session `plain` has the message `m1` with the content `one`; the thread `linked` a checkpoint `c1`. */
-export async function fillStore(storage: StorageBackend): Promise<void> {
+export async function fillStore(storage: StorageBackend, { sharedContexts = true }: StorageSupport): Promise<void> {
   const values = KEPT_VALUES.filter(([name]) => !name.includes("megabyte")).map(
     ([name, make]): ContentPart => ({ type: "data", name, value: make() }),
   );
@@ -36,10 +37,10 @@ export async function fillStore(storage: StorageBackend): Promise<void> {
   await storage.createSession("sharing", "u");
   for (let version = 1; version <= 23; version++)
     await storage.storeTaskContext("sharer", { version, list: [1n, new Date(version)] }, { metadata: { version } });
-  await storage.shareTaskContext("sharer", "sharing");
+  if (sharedContexts) await storage.shareTaskContext("sharer", "sharing");
   await storage.storeTaskContext("plain", values);
   await storage.createSession("unfilled", "u");
-  await storage.shareTaskContext("unfilled", "mortal");
+  if (sharedContexts) await storage.shareTaskContext("unfilled", "mortal");
 
   await storage.storeCheckpoint("linked", "c1", { step: 1 }, { sessionId: "plain", metadata: KEPT_METADATA });
   await storage.putWrites(

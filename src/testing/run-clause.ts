@@ -12,6 +12,8 @@ const REASONS: { readonly [Need in ClauseNeed]: string } = {
   clock: "the factory declares that the store's time cannot be set",
   vectors: "the factory declares that the store keeps no vectors",
   itemFilters: "the factory declares that items are not found by what is in their values",
+  sharedContexts: "the factory declares that sessions share no task context",
+  batchesAcrossLabels: "the factory declares that a batch of items that writes stays below one first label",
   metadataFilters: "the factory declares that nothing is found by its metadata",
   storedBytes: "the factory does not declare that the metrics say how many bytes are stored",
   freedBytes: "the factory does not declare that the bytes of the metrics fall when something is removed",
@@ -20,7 +22,12 @@ const REASONS: { readonly [Need in ClauseNeed]: string } = {
 };
 
 /** What a store has unless its factory says that it has not. */
-const GIVEN: ReadonlySet<ClauseNeed> = new Set<ClauseNeed>(["itemFilters", "metadataFilters"]);
+const GIVEN: ReadonlySet<ClauseNeed> = new Set<ClauseNeed>([
+  "itemFilters",
+  "metadataFilters",
+  "sharedContexts",
+  "batchesAcrossLabels",
+]);
 
 /** The reason for which the clause cannot run on stores of this factory, `undefined` if it can. */
 export function reasonToSkip(clause: Clause, factory: StorageFactory): string | undefined {

@@ -17,6 +17,10 @@ export interface StorageSupport {
   readonly vectors?: boolean | undefined;
   /** Items are found by what is in their values (M2). `false`: the store must refuse filters of items. Default `true`. */
   readonly itemFilters?: boolean | undefined;
+  /** Sessions share task contexts (T3). `false`: the store must refuse it. Default `true`. */
+  readonly sharedContexts?: boolean | undefined;
+  /** One batch of items writes below several first labels, or searches above them (M3). `false`: the store must refuse it. Default `true`. */
+  readonly batchesAcrossLabels?: boolean | undefined;
   /** Sessions and checkpoints are found by their metadata (S7). `false`: the store must refuse such filters. Default `true`. */
   readonly metadataFilters?: boolean | undefined;
   /** `getMetrics` gives `sizeBytes`, and it grows with what is stored. Default `false`. */

@@ -8,15 +8,30 @@ import { packBlock, packWrite, placeOf, rowParts } from "./checkpoint-rows.js";
 import type { RedisArgument } from "./connection/client.js";
 import type { Connection } from "./connection/connection.js";
 import { itemHeader, itemPlace } from "./item-rows.js";
-import { IMPORT_BATCH } from "./lua/imports.js";
+import { CHECK_IMPORT, IMPORT_BATCH } from "./lua/imports.js";
+import type { Script } from "./lua/script.js";
 import { sessionFields } from "./session-rows.js";
 
 type RowOf<Kind extends ImportRow["kind"]> = Extract<ImportRow, { readonly kind: Kind }>;
 
-export async function importBatch(connection: Connection, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
+export function importBatch(connection: Connection, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
+  return runImport(connection, call, batch, IMPORT_BATCH);
+}
+
+/** Refuses what an import of the batch would refuse, and stores nothing. */
+export async function checkImport(connection: Connection, call: Call, batch: ImportBatch): Promise<void> {
+  await runImport(connection, call, batch, CHECK_IMPORT);
+}
+
+async function runImport(
+  connection: Connection,
+  call: Call,
+  batch: ImportBatch,
+  script: Script,
+): Promise<GroupVerdict[]> {
   const args: RedisArgument[] = [batch.onConflict, batch.groups.length];
   for (const group of batch.groups) writeGroup(group, args);
-  const [verdict, ...rest] = await connection.run<[string, ...unknown[]]>(call, IMPORT_BATCH, args);
+  const [verdict, ...rest] = await connection.run<[string, ...unknown[]]>(call, script, args);
   if (verdict === "O") return rest as GroupVerdict[];
   const group = batch.groups[rest[0] as number] as ImportGroup;
   if (verdict === "C") throw new ConflictError(`${subjectName(group.subject)} is already stored`);

@@ -5,23 +5,14 @@ import type { StorageBackend } from "../../contract/storage-backend.js";
 import { storageBackend } from "../../domain/backend/storage-backend.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
-import { checkpointVerbs } from "./checkpoints.js";
 import { Connection } from "./connection/connection.js";
 import { makeClient } from "./connection/make-client.js";
-import { conversationVerbs } from "./conversations.js";
 import { mapRedisError } from "./errors.js";
 import { checkHealth, isAtLeast, readDurability } from "./health.js";
-import { importBatch } from "./imports.js";
-import { itemVerbs } from "./items.js";
-import { leaseVerbs } from "./leases.js";
-import { collectMetrics } from "./metrics.js";
 import { type RedisStorageOptions, resolveOptions } from "./options.js";
-import { exportRecords } from "./records.js";
-import { replaceStored } from "./replacements.js";
-import { sessionVerbs } from "./sessions.js";
+import { shardCount } from "./shards/shard-count.js";
 import { type Store, storeOver } from "./store.js";
-import { taskContextVerbs } from "./task-contexts.js";
-import { threadVerbs } from "./threads.js";
+import { type Verbs, verbsOf, verbsOver } from "./verbs.js";
 
 export type { RedisArgument, RedisClient } from "./connection/client.js";
 export type { RedisStorageOptions } from "./options.js";
@@ -42,27 +33,21 @@ export function redisStorage(options: string | RedisStorageOptions): StorageBack
  */
 export function redisDriver(options: RedisStorageOptions): StorageDriver {
   const resolved = resolveOptions(options);
-  let opened: Store | undefined;
-  const store = (): Store => {
+  let opened: { readonly store: Store; readonly verbs: Verbs } | undefined;
+  const current = (): { readonly store: Store; readonly verbs: Verbs } => {
     if (opened === undefined) throw new ClosedError("the storage is not open");
     return opened;
   };
-  const connection = (): Connection => store().connection;
   return {
     kind: "redis",
-    ...sessionVerbs(connection),
-    ...conversationVerbs(connection),
-    ...checkpointVerbs(store),
-    ...threadVerbs(store),
-    ...taskContextVerbs(connection),
-    ...itemVerbs(connection),
-    ...leaseVerbs(connection),
+    ...verbsOf(() => current().verbs),
     async open(call) {
       const made = new Connection(resolved, await makeClient(resolved.source, resolved.connectTimeoutMs));
       try {
         await made.connect(call);
         await assertDurable(made, call);
-        opened = storeOver(made);
+        const store = storeOver(made, await shardCount(made, call));
+        opened = { store, verbs: verbsOver(store) };
       } catch (error) {
         await made.close();
         throw error;
@@ -71,13 +56,9 @@ export function redisDriver(options: RedisStorageOptions): StorageDriver {
     async close() {
       const closing = opened;
       opened = undefined;
-      await closing?.connection.close();
+      await closing?.store.connection.close();
     },
-    health: (call) => checkHealth(connection(), call),
-    metrics: (call) => collectMetrics(connection(), call),
-    exportRecords: (call, filter) => exportRecords(store(), call, filter),
-    importBatch: (call, batch) => importBatch(connection(), call, batch),
-    replaceStored: (call, replacements) => replaceStored(store(), call, replacements),
+    health: (call) => checkHealth(current().store.connection, call),
     mapError: mapRedisError,
   };
 }

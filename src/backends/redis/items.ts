@@ -57,7 +57,7 @@ function isSimple(step: ItemStep): step is SimpleStep {
   return step.kind === "put" || step.kind === "get" || step.kind === "delete";
 }
 
-function isWrite(step: ItemStep): boolean {
+export function isWrite(step: ItemStep): boolean {
   return (
     step.kind === "update" || step.kind === "put" || step.kind === "delete" || (step.kind === "get" && step.refreshTtl)
   );

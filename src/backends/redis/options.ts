@@ -12,6 +12,9 @@ import { type RedisSource, type RedisTls, sourceOfUrl } from "./source.js";
 export const DEFAULT_PREFIX = "waystone";
 
 const MAX_PREFIX_BYTES = 64;
+
+/** As many hash partitions a table of PostgreSQL can have. */
+const MAX_SHARDS = 256;
 const MAX_TTL_MS = 100_000 * 24 * 60 * 60 * 1000;
 
 /** Levels that a server of ours can have. */
@@ -29,6 +32,12 @@ export interface RedisStorageOptions extends StorageBackendOptions {
   readonly tls?: boolean | { readonly [option: string]: unknown } | undefined;
   /** What every key begins with. Default `waystone`. */
   readonly prefix?: string | undefined;
+  /**
+   * Hash tags over which each tenant's sessions, threads and items are spread, 1 to 256, so that a Cluster has one tenant on several nodes. Chosen when
+   * the store is made: another number than it has is refused by `initialize`. Default: what it has, 1 for a new one. Above 1 sessions share no task
+   * context, and a batch of items that writes stays below one first label.
+   */
+  readonly shards?: number | undefined;
   /** The least that an acknowledged write must survive by the server's settings, or `initialize` refuses. Default: no demand. */
   readonly requireDurability?: "memory" | "process" | "crash" | undefined;
   /** Replicas that must have a write before it is acknowledged; fewer in time is an error with the outcome `unknown`. Default 0. */
@@ -45,6 +54,8 @@ export interface RedisStorageOptions extends StorageBackendOptions {
 export interface ResolvedOptions {
   readonly source: RedisSource;
   readonly prefix: string;
+  /** `null`: what the store has. */
+  readonly shards: number | null;
   readonly requireDurability: "memory" | "process" | "crash" | undefined;
   readonly waitReplicas: number;
   readonly sessionTtlMs: number | null;
@@ -59,6 +70,7 @@ const FIELDS = [
   "client",
   "tls",
   "prefix",
+  "shards",
   "requireDurability",
   "waitReplicas",
   "sessionTtlMs",
@@ -73,13 +85,14 @@ const FIELDS = [
 export function resolveOptions(options: RedisStorageOptions): ResolvedOptions {
   const given = knownFields(options, "options", FIELDS);
   const number = (
-    name: "waitReplicas" | "sessionTtlMs" | "connectTimeoutMs",
+    name: "shards" | "waitReplicas" | "sessionTtlMs" | "connectTimeoutMs",
     min: number,
     max: number,
   ): number | null => (given[name] === undefined ? null : integer(given[name], name, { min, max }));
   return {
     source: sourceOf(given.url, given.client, given.tls as RedisStorageOptions["tls"]),
     prefix: prefixOf(given.prefix ?? DEFAULT_PREFIX),
+    shards: number("shards", 1, MAX_SHARDS),
     requireDurability:
       given.requireDurability === undefined ? undefined : oneOf(given.requireDurability, "requireDurability", LEVELS),
     waitReplicas: number("waitReplicas", 0, 100) ?? 0,

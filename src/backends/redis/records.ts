@@ -4,7 +4,7 @@
  */
 import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
 import type { Call } from "../../domain/driver/call.js";
-import type { StoredMessage } from "../../domain/driver/stored.js";
+import type { StoredItem, StoredMessage } from "../../domain/driver/stored.js";
 import {
   checkpointRecord,
   itemRecord,
@@ -15,7 +15,7 @@ import {
   writeRecord,
 } from "../../domain/records/to-records.js";
 import { parsePlace, parseWrite } from "./checkpoint-rows.js";
-import { pageOfCheckpoints } from "./checkpoints.js";
+import { type CheckpointPage, type FoundCheckpoint, pageOfCheckpoints } from "./checkpoints.js";
 import { type Entry, toMessage } from "./conversations.js";
 import { walkItems } from "./item-search.js";
 import { GET_HISTORY } from "./lua/conversations.js";
@@ -32,19 +32,21 @@ const PAGE_ROWS = 200;
 const LARGE_ROWS = 8;
 
 /** What all parts of an export share. */
-interface Source {
+export interface Source {
   readonly store: Store;
   readonly call: Call;
   readonly isWanted: (...kinds: RecordKind[]) => boolean;
+  /** Runs one step about a thread where the thread is. */
+  readonly ofThread: <T>(threadId: string, run: (call: Call) => Promise<T>) => Promise<T>;
 }
 
-export async function* exportRecords(
-  store: Store,
-  call: Call,
-  { sessionId, threadId, kinds }: ExportFilter,
-): AsyncGenerator<StorageRecord> {
-  const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
-  const records = recordsOf({ store, call, isWanted }, sessionId, threadId);
+export function isWantedOf({ kinds }: ExportFilter): Source["isWanted"] {
+  return (...some) => kinds === undefined || some.some((kind) => kinds.includes(kind));
+}
+
+export async function* exportRecords(store: Store, call: Call, filter: ExportFilter): AsyncGenerator<StorageRecord> {
+  const source: Source = { store, call, isWanted: isWantedOf(filter), ofThread: (_threadId, run) => run(call) };
+  const records = recordsOf(source, filter.sessionId, filter.threadId);
   for await (const record of records) {
     yield record;
     if (call.cancelled) throw call.cancellation();
@@ -56,21 +58,9 @@ async function* recordsOf(
   sessionId: string | undefined,
   threadId: string | undefined,
 ): AsyncGenerator<StorageRecord> {
-  const { store, call, isWanted } = source;
-  if (threadId !== undefined) {
-    const reply = await store.connection.run<ThreadReply | readonly []>(call, GET_THREAD, [threadId]);
-    if (reply.length > 0) yield* recordsOfThread(source, parseThread(threadId, reply as ThreadReply));
-    return;
-  }
-  if (sessionId !== undefined) {
-    const [fields] = await store.connection.run<(readonly string[] | null)[]>(call, GET_SESSIONS, [sessionId]);
-    if (fields == null) return;
-    const row = parseSession(sessionId, fields);
-    yield* recordsOfSession(source, row);
-    if (row.contextId !== null && isWanted("task_context")) yield* recordsOfContext(source, row.contextId);
-    yield* recordsOfThreads(source, sessionId);
-    return;
-  }
+  const { isWanted } = source;
+  if (threadId !== undefined) return yield* recordsOfThreadId(source, threadId);
+  if (sessionId !== undefined) return yield* recordsOfSessionId(source, sessionId);
   if (isWanted("session", "message")) {
     for await (const row of walkSessions(source)) yield* recordsOfSession(source, row);
   }
@@ -79,12 +69,39 @@ async function* recordsOf(
   }
   yield* recordsOfThreads(source, null);
   if (isWanted("item")) {
-    const all = { prefix: [], direction: "asc", after: null, first: LARGE_ROWS } as const;
-    for await (const item of walkItems(store.connection, call, all)) yield itemRecord(item, null);
+    for await (const item of walkAllItems(source)) yield itemRecord(item, null);
   }
 }
 
-async function* walkSessions({ store, call }: Source): AsyncGenerator<SessionRow> {
+export async function* recordsOfThreadId(source: Source, threadId: string): AsyncGenerator<StorageRecord, void, void> {
+  const reply = await source.ofThread(threadId, (call) =>
+    source.store.connection.run<ThreadReply | readonly []>(call, GET_THREAD, [threadId]),
+  );
+  if (reply.length > 0) yield* recordsOfThread(source, parseThread(threadId, reply as ThreadReply));
+}
+
+export async function* recordsOfSessionId(
+  source: Source,
+  sessionId: string,
+): AsyncGenerator<StorageRecord, void, void> {
+  const { store, call, isWanted } = source;
+  const [fields] = await store.connection.run<(readonly string[] | null)[]>(call, GET_SESSIONS, [sessionId]);
+  if (fields == null) return;
+  const row = parseSession(sessionId, fields);
+  yield* recordsOfSession(source, row);
+  if (row.contextId !== null && isWanted("task_context")) yield* recordsOfContext(source, row.contextId);
+  yield* recordsOfThreads(source, sessionId);
+}
+
+/** All items in the order of their places. */
+export function walkAllItems({ store, call }: Pick<Source, "store" | "call">): AsyncGenerator<StoredItem, void, void> {
+  return walkItems(store.connection, call, { prefix: [], direction: "asc", after: null, first: LARGE_ROWS });
+}
+
+export async function* walkSessions({
+  store,
+  call,
+}: Pick<Source, "store" | "call">): AsyncGenerator<SessionRow, void, void> {
   let after: readonly [time: string, id: string] = ["", ""];
   for (;;) {
     const found = await store.connection.run<(string | readonly string[] | null)[]>(call, LIST_SESSIONS, [
@@ -105,7 +122,7 @@ async function* walkSessions({ store, call }: Source): AsyncGenerator<SessionRow
   }
 }
 
-async function* recordsOfSession(
+export async function* recordsOfSession(
   { store, call, isWanted }: Source,
   { session, contextId }: SessionRow,
 ): AsyncGenerator<StorageRecord> {
@@ -122,7 +139,10 @@ async function* recordsOfSession(
   }
 }
 
-async function* walkContexts({ store, call }: Source): AsyncGenerator<string> {
+export async function* walkContexts({
+  store,
+  call,
+}: Pick<Source, "store" | "call">): AsyncGenerator<string, void, void> {
   for (let after = ""; ; ) {
     const ids = await store.connection.run<string[]>(call, PAGE_CONTEXTS, [after, PAGE_ROWS]);
     yield* ids;
@@ -132,7 +152,7 @@ async function* walkContexts({ store, call }: Source): AsyncGenerator<string> {
   }
 }
 
-async function* recordsOfContext({ store, call }: Source, contextId: string): AsyncGenerator<StorageRecord> {
+export async function* recordsOfContext({ store, call }: Source, contextId: string): AsyncGenerator<StorageRecord> {
   for (let from = 0; ; ) {
     const flat = await store.connection.run<string[]>(call, PAGE_VERSIONS, [contextId, from, LARGE_ROWS]);
     for (let i = 0; i < flat.length; i += 3) {
@@ -153,13 +173,25 @@ async function* recordsOfThreads(source: Source, sessionId: string | null): Asyn
   }
 }
 
-async function* recordsOfThread({ store, call, isWanted }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+export async function* recordsOfThread(
+  { store, isWanted, ofThread }: Source,
+  thread: ThreadRow,
+): AsyncGenerator<StorageRecord> {
   const { threadId } = thread;
   if (isWanted("thread")) yield threadRecord(thread);
   if (isWanted("checkpoint")) {
     for (let bound: number | null = null; ; ) {
-      const page = { namespace: null, limit: LARGE_ROWS, bound, direction: "asc", data: true, writes: false } as const;
-      const found = await pageOfCheckpoints(store, call, threadId, page);
+      const page: CheckpointPage = {
+        namespace: null,
+        limit: LARGE_ROWS,
+        bound,
+        direction: "asc",
+        data: true,
+        writes: false,
+      };
+      const found: FoundCheckpoint[] = await ofThread(threadId, (call) =>
+        pageOfCheckpoints(store, call, threadId, page),
+      );
       // Those that have come since the thread's record was made are left out.
       const known = found.filter(({ row }) => row.seq <= thread.lastSeq);
       for (const { checkpoint } of known) yield checkpointRecord(threadId, checkpoint());
@@ -171,7 +203,7 @@ async function* recordsOfThread({ store, call, isWanted }: Source, thread: Threa
   if (!isWanted("write")) return;
   for (let after = ""; ; ) {
     const args = [threadId, after, LARGE_ROWS];
-    const flat = await store.connection.run<(string | null)[]>(call, PAGE_WRITES, args);
+    const flat = await ofThread(threadId, (call) => store.connection.run<(string | null)[]>(call, PAGE_WRITES, args));
     for (let i = 0; i < flat.length; i += 2) {
       after = flat[i] as string;
       const [namespace, rest] = parsePlace(after);

@@ -120,16 +120,43 @@ async function create(
   call: Call,
   sessions: readonly NewStoredSession[],
 ): Promise<{ readonly exists?: StoredSession; readonly sessions: StoredSession[] }> {
+  const given = withTtl(connection, sessions);
+  const [verdict, detail, row] = await connection.run<[string, string, (Row | string)?]>(
+    call,
+    CREATE_SESSIONS,
+    newSessionArguments(given),
+  );
+  if (verdict === "E") return { exists: toStoredSession(detail, (row ?? []) as Row), sessions: [] };
+  if (verdict === "P") throw new KeptForBatch(detail, row as string);
+  return { sessions: given.map((session) => newSession(session, Number(detail))) };
+}
+
+/** An id that a batch of several shards is about to create. */
+export class KeptForBatch extends Error {
+  readonly sessionId: string;
+  /** The batch and the shard that decides about it. */
+  readonly note: string;
+
+  constructor(sessionId: string, note: string) {
+    super("the id is kept for a batch of sessions");
+    this.sessionId = sessionId;
+    this.note = note;
+  }
+}
+
+export function withTtl(connection: Connection, sessions: readonly NewStoredSession[]): NewStoredSession[] {
   const { sessionTtlMs } = connection.options;
-  const given = sessions.map((session) => ({ ...session, ttlMs: session.ttlMs ?? sessionTtlMs }));
-  const args: RedisArgument[] = [given.length];
-  for (const session of given) {
+  return sessions.map((session) => ({ ...session, ttlMs: session.ttlMs ?? sessionTtlMs }));
+}
+
+/** How many, then for each its id and a list of fields with its length. */
+export function newSessionArguments(sessions: readonly NewStoredSession[]): RedisArgument[] {
+  const args: RedisArgument[] = [sessions.length];
+  for (const session of sessions) {
     const fields = sessionFields(newSession(session, 0));
     args.push(session.sessionId, fields.length, ...fields);
   }
-  const [verdict, detail, row] = await connection.run<[string, string, Row?]>(call, CREATE_SESSIONS, args);
-  if (verdict === "E") return { exists: toStoredSession(detail, row ?? []), sessions: [] };
-  return { sessions: given.map((session) => newSession(session, Number(detail))) };
+  return args;
 }
 
 /** Batch by batch, then the items that have expired. */

@@ -5,12 +5,14 @@ import type { Connection } from "./connection/connection.js";
 
 export interface Store {
   readonly connection: Connection;
+  /** Over which each tenant is spread. */
+  readonly shards: number;
   /** Both are hints, as other processes write too. */
   readonly blocks: KnownBlocks;
   /** By `threadKey`. */
   readonly outlines: RecentOutlines<string>;
 }
 
-export function storeOver(connection: Connection): Store {
-  return { connection, blocks: new KnownBlocks(), outlines: new RecentOutlines() };
+export function storeOver(connection: Connection, shards: number): Store {
+  return { connection, shards, blocks: new KnownBlocks(), outlines: new RecentOutlines() };
 }

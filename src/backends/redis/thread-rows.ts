@@ -8,16 +8,27 @@ import { LIST_THREADS } from "./lua/threads.js";
 /** Threads that one step looks at, at most. */
 const LARGEST_STEP = 512;
 
-/** A row as scripts give it: session, createdAt, updatedAt, lastSeq, count, revision. */
-export type ThreadReply = readonly [string | null, string, string, string, string, ...unknown[]];
+/** A row as scripts give it: session, createdAt, updatedAt, lastSeq, count, revision, and where it leaves for. */
+export type ThreadReply = readonly [
+  string | null,
+  string,
+  string,
+  string,
+  string,
+  (string | null)?,
+  (string | null)?,
+  ...unknown[],
+];
 
 export interface ThreadRow extends StoredThread {
   readonly lastSeq: number;
+  /** The move on which it leaves its shard; `null` for none. */
+  readonly leaves: string | null;
 }
 
 export function parseThread(
   threadId: string,
-  [sessionId, createdAt, updatedAt, lastSeq, count]: ThreadReply,
+  [sessionId, createdAt, updatedAt, lastSeq, count, , leaves]: ThreadReply,
 ): ThreadRow {
   return {
     threadId,
@@ -26,6 +37,7 @@ export function parseThread(
     createdAt: Number(createdAt),
     updatedAt: Number(updatedAt),
     lastSeq: Number(lastSeq),
+    leaves: leaves ?? null,
   };
 }
 

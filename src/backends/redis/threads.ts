@@ -20,8 +20,11 @@ export function threadVerbs(opened: () => Store): ThreadVerbs {
   return {
     listThreads: (call, listing) => listThreads(opened().connection, call, listing),
 
-    copyThread: (call, fromThreadId, toThreadId) =>
-      opened().connection.run(call, COPY_THREAD, [fromThreadId, toThreadId]),
+    async copyThread(call, fromThreadId, toThreadId) {
+      const args = [fromThreadId, toThreadId];
+      const [verdict] = await opened().connection.run<["O" | "absent" | "exists"]>(call, COPY_THREAD, args);
+      return verdict === "O" ? "copied" : verdict;
+    },
 
     async deleteThread(call, threadId) {
       const store = opened();
@@ -50,7 +53,7 @@ export function threadVerbs(opened: () => Store): ThreadVerbs {
 async function listThreads(connection: Connection, call: Call, listing: ThreadListing): Promise<Rows<StoredThread>> {
   const { limit } = listing;
   const rows: StoredThread[] = [];
-  for await (const { lastSeq: _, ...thread } of walkThreads(connection, call, listing, limit + 1)) {
+  for await (const { lastSeq: _, leaves: _leaves, ...thread } of walkThreads(connection, call, listing, limit + 1)) {
     if (rows.length === limit) return { rows, more: true };
     rows.push(thread);
   }

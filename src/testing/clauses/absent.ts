@@ -5,7 +5,7 @@ import { type ClauseGroup, clauseGroup } from "../clause.js";
 export const absentClauses: ClauseGroup = clauseGroup("absent things", (clause) => {
   clause(
     "S6 updates, ends, messages and contexts of an absent session reject with SessionNotFoundError",
-    async ({ storage }) => {
+    async ({ storage, support }) => {
       await storage.createSession("there", "u");
       const writes: (readonly [string, () => Promise<unknown>])[] = [
         ["updateSession", () => storage.updateSession("s", { markError: true })],
@@ -14,10 +14,12 @@ export const absentClauses: ClauseGroup = clauseGroup("absent things", (clause) 
         ["addConversationMessages", () => storage.addConversationMessages("s", [{ role: "user", content: "a" }])],
         ["deleteConversationMessages", () => storage.deleteConversationMessages("s", "all")],
         ["storeTaskContext", () => storage.storeTaskContext("s", 1)],
-        ["shareTaskContext from", () => storage.shareTaskContext("s", "there")],
-        ["shareTaskContext with", () => storage.shareTaskContext("there", "s")],
         ["storeCheckpoint for a session", () => storage.storeCheckpoint("t", "c", 1, { sessionId: "s" })],
       ];
+      if (support.sharedContexts !== false) {
+        writes.push(["shareTaskContext from", () => storage.shareTaskContext("s", "there")]);
+        writes.push(["shareTaskContext with", () => storage.shareTaskContext("there", "s")]);
+      }
       await unchanged(storage, async () => {
         for (const [name, write] of writes) await rejects("SESSION_NOT_FOUND", write, name);
       });

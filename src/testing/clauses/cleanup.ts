@@ -149,7 +149,7 @@ export const cleanupClauses: ClauseGroup = clauseGroup("cleanup of sessions", (c
 
   clause(
     "S8 a shared context stays when cleanup takes one of its sessions",
-    { needs: ["clock"] },
+    { needs: ["clock", "sharedContexts"] },
     async ({ storage, clock }) => {
       await storage.createSession("old", "u");
       await storage.createSession("young", "u");

@@ -99,12 +99,13 @@ export const expiryClauses: ClauseGroup = clauseGroup("expiry of sessions", (cla
   clause(
     "S6 writes to an expired session reject with SessionNotFoundError",
     { needs: ["clock"] },
-    async ({ storage, clock }) => {
+    async ({ storage, clock, support }) => {
       await storeAll(storage);
       await storage.createSession("r", "u");
       clock.advance(TTL_MS);
       for (const [name, write] of writes) await rejects("SESSION_NOT_FOUND", () => write(storage), name);
       await rejects("SESSION_NOT_FOUND", storage.deleteConversationMessages("s", "all"));
+      if (support.sharedContexts === false) return;
       await rejects("SESSION_NOT_FOUND", storage.shareTaskContext("s", "r"));
       await rejects("SESSION_NOT_FOUND", storage.shareTaskContext("r", "s"));
     },
@@ -193,7 +194,7 @@ export const expiryClauses: ClauseGroup = clauseGroup("expiry of sessions", (cla
 
   clause(
     "S8 a context that an expired session shares stays for the other one",
-    { needs: ["clock"] },
+    { needs: ["clock", "sharedContexts"] },
     async ({ storage, clock }) => {
       await storeAll(storage);
       await storage.createSession("r", "u");

@@ -254,12 +254,13 @@ export const identifierClauses: ClauseGroup = clauseGroup("identifiers", (clause
 
   clause(
     "I1 every legal identifier is a session that can be linked, shared, exported and ended",
-    async ({ storage }) => {
+    async ({ storage, support }) => {
       await storage.createSession("giver", "u");
       await storage.storeTaskContext("giver", "shared");
       for (const id of HOSTILE_IDENTIFIERS) {
         await storage.createSession(id, "u");
-        await storage.shareTaskContext("giver", id);
+        if (support.sharedContexts === false) await storage.storeTaskContext(id, "shared");
+        else await storage.shareTaskContext("giver", id);
         await storage.storeCheckpoint(`thread of ${id}`, "c", id, { sessionId: id });
         await storage.addConversationMessage(id, "user", id);
       }

@@ -8,23 +8,26 @@ import { sessionRecord } from "../record-samples.js";
 const AT = "2024-05-06T07:08:09.123Z";
 
 export const importEdgeClauses: ClauseGroup = clauseGroup("edges of imports", (clause) => {
-  clause("P1 subjects may come in any order, but a context after its sessions", async ({ storage, openOther }) => {
-    await fillStore(storage);
-    const records = await recordsOf(storage);
-    const linked = records.filter((record) => record.kind === "thread" && record.session_id !== undefined);
-    ok(linked.length === 1, "one thread is linked");
-    const subjects = subjectsOf(records);
-    const kindOf = (subject: readonly StorageRecord[]): string => subject[0]?.kind ?? "";
-    const turned = [
-      ...subjects.filter((subject) => kindOf(subject) === "item").reverse(),
-      ...subjects.filter((subject) => kindOf(subject) === "session").reverse(),
-      ...subjects.filter((subject) => kindOf(subject) === "thread").reverse(),
-      ...subjects.filter((subject) => kindOf(subject) === "task_context").reverse(),
-    ];
-    const other = await openOther();
-    await other.importRecords(turned.flat());
-    equal(await recordsOf(other), records);
-  });
+  clause(
+    "P1 subjects may come in any order, but a context after its sessions",
+    async ({ storage, openOther, support }) => {
+      await fillStore(storage, support);
+      const records = await recordsOf(storage);
+      const linked = records.filter((record) => record.kind === "thread" && record.session_id !== undefined);
+      ok(linked.length === 1, "one thread is linked");
+      const subjects = subjectsOf(records);
+      const kindOf = (subject: readonly StorageRecord[]): string => subject[0]?.kind ?? "";
+      const turned = [
+        ...subjects.filter((subject) => kindOf(subject) === "item").reverse(),
+        ...subjects.filter((subject) => kindOf(subject) === "session").reverse(),
+        ...subjects.filter((subject) => kindOf(subject) === "thread").reverse(),
+        ...subjects.filter((subject) => kindOf(subject) === "task_context").reverse(),
+      ];
+      const other = await openOther();
+      await other.importRecords(turned.flat());
+      equal(await recordsOf(other), records);
+    },
+  );
 
   clause("P1 a task context that no stored session names is skipped", async ({ storage }) => {
     const context = { kind: "task_context", context_id: "x", version: 1, context: {}, metadata: {}, created_at: AT };
@@ -157,8 +160,8 @@ export const importEdgeClauses: ClauseGroup = clauseGroup("edges of imports", (c
     await rejects("FENCED", other.storeCheckpoint("t", "c2", 1, { lease: onThread }));
   });
 
-  clause("P1 concurrent imports of one stream store each subject once", async ({ storage, openOther }) => {
-    await fillStore(storage);
+  clause("P1 concurrent imports of one stream store each subject once", async ({ storage, openOther, support }) => {
+    await fillStore(storage, support);
     const records = await recordsOf(storage);
     const other = await openOther();
     const { values } = await settle(times(4, () => other.importRecords(records, { onConflict: "skip" })));

@@ -281,7 +281,7 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
       { delete: { namespace: N, key: "k" } },
       { get: { namespace: N, key: "k" } },
       { delete: { namespace: N, key: "k" } },
-      { search: { prefix: [] } },
+      { search: { prefix: support.batchesAcrossLabels === false ? N : [] } },
       { put: { namespace: N, key: "k", value: { a: 3 }, ifAbsent: true } },
     ]);
     const versionsOf = results.map((result) => (isItem(result) ? [result.version, result.value] : result));
@@ -298,6 +298,27 @@ export const itemClauses: ClauseGroup = clauseGroup("items", (clause) => {
     equal(versionsOf[10], [1, { a: 3 }]);
     equal((await storage.getItem(N, "k"))?.value, { a: 3 });
   });
+
+  clause(
+    "F6 a batch that writes below several first labels, or searches above them, is carried out or refused with UnsupportedError",
+    async ({ storage, support }) => {
+      const put = (i: number): ItemOperation => ({ put: { namespace: [`n${i}`], key: "k", value: { i } } });
+      const batches: ItemOperation[][] = [times(12, put), [put(0), { search: { prefix: [] } }]];
+      for (const batch of batches) {
+        if (support.batchesAcrossLabels === false) {
+          await unchanged(storage, () => rejects("UNSUPPORTED", storage.batchItems(batch)));
+        } else {
+          equal((await storage.batchItems(batch)).length, batch.length);
+        }
+      }
+      await storage.putItem(["n0"], "k", { i: 0 });
+      const results = await storage.batchItems([put(1), { get: { namespace: ["n0"], key: "k" } }]);
+      equal(
+        results.map((result) => isItem(result) && result.value),
+        [{ i: 1 }, { i: 0 }],
+      );
+    },
+  );
 
   clause("M3 batchItems does all or nothing, wherever the refusal stands", async ({ storage }) => {
     await storage.putItem(N, "there", { a: 1 });

@@ -98,22 +98,29 @@ export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) =
     ok(took < 2_000, `close took ${took.toFixed(0)} ms`);
   });
 
-  clause("F4 a closed store leaves no timer, socket or file behind", { alone: true }, async ({ openOther }) => {
-    const before = resources();
-    const storage = await openOther();
-    await storage.initialize();
-    await fillStore(storage);
-    await settle([storage.getSession("s", { timeoutMs: 5 }), storage.getSession("s", { signal: AbortSignal.abort() })]);
-    await storage.close();
-    // What is closing may take a moment, and what others hold comes and goes.
-    const deadline = performance.now() + 3_000;
-    let left = newIn(resources(), before);
-    while (left.length > 0 && performance.now() < deadline) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      left = newIn(resources(), before);
-    }
-    equal(left, [], "what keeps the process busy after close and did not before");
-  });
+  clause(
+    "F4 a closed store leaves no timer, socket or file behind",
+    { alone: true },
+    async ({ openOther, support }) => {
+      const before = resources();
+      const storage = await openOther();
+      await storage.initialize();
+      await fillStore(storage, support);
+      await settle([
+        storage.getSession("s", { timeoutMs: 5 }),
+        storage.getSession("s", { signal: AbortSignal.abort() }),
+      ]);
+      await storage.close();
+      // What is closing may take a moment, and what others hold comes and goes.
+      const deadline = performance.now() + 3_000;
+      let left = newIn(resources(), before);
+      while (left.length > 0 && performance.now() < deadline) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        left = newIn(resources(), before);
+      }
+      equal(left, [], "what keeps the process busy after close and did not before");
+    },
+  );
 
   clause("F4 Symbol.asyncDispose closes the store", async ({ storage }) => {
     await storage.createSession("s", "u");
@@ -137,8 +144,8 @@ export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) =
   clause(
     "F5 everything is there when the store is closed and opened again",
     { needs: ["reopen"] },
-    async ({ storage, open }) => {
-      await fillStore(storage);
+    async ({ storage, open, support }) => {
+      await fillStore(storage, support);
       const update = { idempotencyKey: "remembered", incrementRequests: 3 };
       const first = await storage.updateSession("plain", update);
       const lease = await storage.acquireLease({ session: "plain" }, { owner: "me", ttlMs: 1_000_000 });

@@ -8,8 +8,8 @@ import { countKinds, sessionRecord } from "../record-samples.js";
 export const recordConflictClauses: ClauseGroup = clauseGroup("records that are there", (clause) => {
   clause(
     "P1 importing what exists rejects with ConflictError, and a small import changes nothing then",
-    async ({ storage, openOther }) => {
-      await fillStore(storage);
+    async ({ storage, openOther, support }) => {
+      await fillStore(storage, support);
       const records = await recordsOf(storage);
       const other = await openOther();
       for (const record of [sessionOf(records), ...subjectsOf(records, "thread"), ...subjectsOf(records, "item")].slice(
@@ -37,8 +37,8 @@ export const recordConflictClauses: ClauseGroup = clauseGroup("records that are 
 
   clause(
     "P1 importing the same twice with skip leaves what is stored and counts what it left out",
-    async ({ storage, openOther }) => {
-      await fillStore(storage);
+    async ({ storage, openOther, support }) => {
+      await fillStore(storage, support);
       const records = await recordsOf(storage);
       const other = await openOther();
       await other.importRecords(records);
@@ -49,8 +49,8 @@ export const recordConflictClauses: ClauseGroup = clauseGroup("records that are 
     },
   );
 
-  clause("P1 skip stores the subjects that are not there yet", async ({ storage, openOther }) => {
-    await fillStore(storage);
+  clause("P1 skip stores the subjects that are not there yet", async ({ storage, openOther, support }) => {
+    await fillStore(storage, support);
     const records = await recordsOf(storage);
     const other = await openOther();
     await other.createSession("plain", "other user");
@@ -62,8 +62,8 @@ export const recordConflictClauses: ClauseGroup = clauseGroup("records that are 
     equal((await other.getItem(["a"], "k"))?.version, 2);
   });
 
-  clause("P1 importing the same twice with replace gives the same store", async ({ storage, openOther }) => {
-    await fillStore(storage);
+  clause("P1 importing the same twice with replace gives the same store", async ({ storage, openOther, support }) => {
+    await fillStore(storage, support);
     const records = await recordsOf(storage);
     const other = await openOther();
     await other.importRecords(records);

@@ -8,8 +8,8 @@ import { countKinds } from "../record-samples.js";
 export const recordFilterClauses: ClauseGroup = clauseGroup("chosen records", (clause) => {
   clause(
     "P1 the export of one session has its messages, its context and its linked threads",
-    async ({ storage, openOther }) => {
-      await fillStore(storage);
+    async ({ storage, openOther, support }) => {
+      await fillStore(storage, support);
       const records = await recordsOf(storage, { sessionId: "plain" });
       equal(countKinds(records), {
         session: 1,
@@ -28,8 +28,8 @@ export const recordFilterClauses: ClauseGroup = clauseGroup("chosen records", (c
     },
   );
 
-  clause("P1 the export of one thread has its checkpoints and writes", async ({ storage, openOther }) => {
-    await fillStore(storage);
+  clause("P1 the export of one thread has its checkpoints and writes", async ({ storage, openOther, support }) => {
+    await fillStore(storage, support);
     const records = await recordsOf(storage, { threadId: "linked" });
     equal(countKinds(records), {
       session: 0,
@@ -54,8 +54,8 @@ export const recordFilterClauses: ClauseGroup = clauseGroup("chosen records", (c
     equal(await recordsOf(storage, { threadId: "absent" }), []);
   });
 
-  clause("P1 kinds choose records, also of one session", async ({ storage }) => {
-    await fillStore(storage);
+  clause("P1 kinds choose records, also of one session", async ({ storage, support }) => {
+    await fillStore(storage, support);
     const all = await recordsOf(storage);
     const choices: RecordKind[][] = [
       ["session"],

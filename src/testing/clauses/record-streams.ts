@@ -6,22 +6,25 @@ import { fillStore } from "../filled-store.js";
 import { countKinds, sessionRecord } from "../record-samples.js";
 
 export const recordStreamClauses: ClauseGroup = clauseGroup("streams of records", (clause) => {
-  clause("P1 records may come from any iterable, and an empty one imports nothing", async ({ storage, openOther }) => {
-    await fillStore(storage);
-    const records = await recordsOf(storage);
-    for (const source of [records, new Set(records), records.values(), streamOf(records)]) {
+  clause(
+    "P1 records may come from any iterable, and an empty one imports nothing",
+    async ({ storage, openOther, support }) => {
+      await fillStore(storage, support);
+      const records = await recordsOf(storage);
+      for (const source of [records, new Set(records), records.values(), streamOf(records)]) {
+        const other = await openOther();
+        await other.importRecords(source);
+        equal((await recordsOf(other)).length, records.length);
+      }
       const other = await openOther();
-      await other.importRecords(source);
-      equal((await recordsOf(other)).length, records.length);
-    }
-    const other = await openOther();
-    equal(await other.importRecords([]), { imported: countKinds([]), skipped: 0, replaced: 0 });
-    for (const source of [null, undefined, 5, {}])
-      await refused(other.importRecords(source as unknown as StorageRecord[]), String(source));
-  });
+      equal(await other.importRecords([]), { imported: countKinds([]), skipped: 0, replaced: 0 });
+      for (const source of [null, undefined, 5, {}])
+        await refused(other.importRecords(source as unknown as StorageRecord[]), String(source));
+    },
+  );
 
-  clause("P1 an export that is left early or aborted lets the store go on", async ({ storage }) => {
-    await fillStore(storage);
+  clause("P1 an export that is left early or aborted lets the store go on", async ({ storage, support }) => {
+    await fillStore(storage, support);
     for await (const record of storage.exportRecords()) if (record.kind === "message") break;
     const controller = new AbortController();
     const seen: StorageRecord[] = [];

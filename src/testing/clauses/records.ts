@@ -9,8 +9,8 @@ import { countKinds } from "../record-samples.js";
 export const recordClauses: ClauseGroup = clauseGroup("records", (clause) => {
   clause(
     "P1 importing what was exported reproduces the store: its export is the same, record by record",
-    async ({ storage, openOther }) => {
-      await fillStore(storage);
+    async ({ storage, openOther, support }) => {
+      await fillStore(storage, support);
       const records = await recordsOf(storage);
       const other = await openOther();
       const report = await other.importRecords(storage.exportRecords());
@@ -22,16 +22,16 @@ export const recordClauses: ClauseGroup = clauseGroup("records", (clause) => {
 
   clause(
     "P1 every reader of an imported store sees what readers of the first one see",
-    async ({ storage, openOther }) => {
-      await fillStore(storage);
+    async ({ storage, openOther, support }) => {
+      await fillStore(storage, support);
       const other = await openOther();
       await other.importRecords(storage.exportRecords());
       equal(await readAll(other), await readAll(storage));
     },
   );
 
-  clause("P1 records survive JSON: one document each", async ({ storage, openOther }) => {
-    await fillStore(storage);
+  clause("P1 records survive JSON: one document each", async ({ storage, openOther, support }) => {
+    await fillStore(storage, support);
     const records = await recordsOf(storage);
     const lines = records.map((record) => JSON.stringify(record));
     equal(
@@ -154,8 +154,8 @@ export const recordClauses: ClauseGroup = clauseGroup("records", (clause) => {
 
   clause(
     "P1 records come in order: sessions with their messages, contexts, threads with checkpoints and writes, items",
-    async ({ storage }) => {
-      await fillStore(storage);
+    async ({ storage, support }) => {
+      await fillStore(storage, support);
       const records = await recordsOf(storage);
       const rank: { readonly [Kind in RecordKind]: number } = {
         session: 0,
@@ -189,13 +189,13 @@ export const recordClauses: ClauseGroup = clauseGroup("records", (clause) => {
     },
   );
 
-  clause("P1 two exports of an unchanged store are the same", async ({ storage }) => {
-    await fillStore(storage);
+  clause("P1 two exports of an unchanged store are the same", async ({ storage, support }) => {
+    await fillStore(storage, support);
     equal(await recordsOf(storage), await recordsOf(storage));
   });
 
-  clause("P1 an imported store goes on where the first one was", async ({ storage, openOther }) => {
-    await fillStore(storage);
+  clause("P1 an imported store goes on where the first one was", async ({ storage, openOther, support }) => {
+    await fillStore(storage, support);
     const other = await openOther();
     await other.importRecords(storage.exportRecords());
     equal((await other.addConversationMessage("gaps", "user", "next")).seq, 8);

@@ -3,7 +3,9 @@
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import type { ListTaskContextVersionsOptions, StoreTaskContextOptions } from "../../contract/task-context-storage.js";
 import { equal, label, ok, present, recordsOf, refused, rejects, settle, times, unchanged } from "../assertions.js";
-import { type ClauseGroup, clauseGroup } from "../clause.js";
+import { type ClauseGroup, type ClauseOptions, clauseGroup } from "../clause.js";
+
+const SHARED: ClauseOptions = { needs: ["sharedContexts"] };
 
 export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (clause) => {
   clause("T1 each store makes the next version, and getTaskContext gives the newest", async ({ storage }) => {
@@ -139,7 +141,7 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     },
   );
 
-  clause("T3 sessions that share a context read and write the same versions", async ({ storage }) => {
+  clause("T3 sessions that share a context read and write the same versions", SHARED, async ({ storage }) => {
     await sessions(storage, "a", "b");
     await storage.storeTaskContext("a", "one");
     await storage.shareTaskContext("a", "b");
@@ -153,19 +155,23 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     equal((await storage.listTaskContextVersions("a"))[0]?.sessionId, "a");
   });
 
-  clause("T3 sharing moves the second session's updatedAt and not the first one's", async ({ storage, pass }) => {
-    await sessions(storage, "a", "b");
-    await storage.storeTaskContext("a", "one");
-    const [first, second] = await storage.batchGetSessions(["a", "b"]);
-    await pass(5);
-    await storage.shareTaskContext("a", "b");
-    const [firstAfter, secondAfter] = await storage.batchGetSessions(["a", "b"]);
-    equal(firstAfter, first);
-    ok(present(secondAfter, "b").updatedAt > present(second, "b").updatedAt, "the updatedAt of b has moved");
-    equal(secondAfter?.version, second?.version);
-  });
+  clause(
+    "T3 sharing moves the second session's updatedAt and not the first one's",
+    SHARED,
+    async ({ storage, pass }) => {
+      await sessions(storage, "a", "b");
+      await storage.storeTaskContext("a", "one");
+      const [first, second] = await storage.batchGetSessions(["a", "b"]);
+      await pass(5);
+      await storage.shareTaskContext("a", "b");
+      const [firstAfter, secondAfter] = await storage.batchGetSessions(["a", "b"]);
+      equal(firstAfter, first);
+      ok(present(secondAfter, "b").updatedAt > present(second, "b").updatedAt, "the updatedAt of b has moved");
+      equal(secondAfter?.version, second?.version);
+    },
+  );
 
-  clause("T3 what the second session had alone is dropped", async ({ storage }) => {
+  clause("T3 what the second session had alone is dropped", SHARED, async ({ storage }) => {
     await sessions(storage, "a", "b");
     await storage.storeTaskContext("a", "of a");
     for (let i = 0; i < 3; i++) await storage.storeTaskContext("b", "of b");
@@ -174,7 +180,7 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     equal((await recordsOf(storage, { kinds: ["task_context"] })).length, 1);
   });
 
-  clause("T3 what the second session shared with a third one stays for that one", async ({ storage }) => {
+  clause("T3 what the second session shared with a third one stays for that one", SHARED, async ({ storage }) => {
     await sessions(storage, "a", "b", "c");
     await storage.storeTaskContext("a", "of a");
     await storage.storeTaskContext("b", "of b");
@@ -188,7 +194,7 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     equal((await storage.getTaskContext("b"))?.context, "of a");
   });
 
-  clause("T3 a context can be shared before its first version is stored", async ({ storage }) => {
+  clause("T3 a context can be shared before its first version is stored", SHARED, async ({ storage }) => {
     await sessions(storage, "a", "b");
     await storage.shareTaskContext("a", "b");
     equal([await storage.getTaskContext("a"), await storage.getTaskContext("b")], [undefined, undefined]);
@@ -196,7 +202,7 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     equal((await storage.getTaskContext("a"))?.context, "one");
   });
 
-  clause("T3 sharing again what is shared changes nothing that is read", async ({ storage }) => {
+  clause("T3 sharing again what is shared changes nothing that is read", SHARED, async ({ storage }) => {
     await sessions(storage, "a", "b");
     await storage.storeTaskContext("a", "one");
     await storage.shareTaskContext("a", "b");
@@ -205,7 +211,7 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     equal([(await storage.getTaskContext("a"))?.context, (await storage.getTaskContext("b"))?.context], ["one", "one"]);
   });
 
-  clause("T3 a context lives until its last session is deleted, in whichever order", async ({ storage }) => {
+  clause("T3 a context lives until its last session is deleted, in whichever order", SHARED, async ({ storage }) => {
     for (const order of [
       ["a", "b", "c"],
       ["c", "b", "a"],
@@ -225,18 +231,22 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     }
   });
 
-  clause("T3 a session that is created anew has no part in the context that it had shared", async ({ storage }) => {
-    await sessions(storage, "a", "b");
-    await storage.storeTaskContext("a", "one");
-    await storage.shareTaskContext("a", "b");
-    await storage.deleteSession("b");
-    await storage.createSession("b", "u");
-    equal(await storage.getTaskContext("b"), undefined);
-    await storage.storeTaskContext("b", "own");
-    equal((await storage.getTaskContext("a"))?.context, "one");
-  });
+  clause(
+    "T3 a session that is created anew has no part in the context that it had shared",
+    SHARED,
+    async ({ storage }) => {
+      await sessions(storage, "a", "b");
+      await storage.storeTaskContext("a", "one");
+      await storage.shareTaskContext("a", "b");
+      await storage.deleteSession("b");
+      await storage.createSession("b", "u");
+      equal(await storage.getTaskContext("b"), undefined);
+      await storage.storeTaskContext("b", "own");
+      equal((await storage.getTaskContext("a"))?.context, "one");
+    },
+  );
 
-  clause("T3 sharing a session's context with itself is refused", async ({ storage }) => {
+  clause("T3 sharing a session's context with itself is refused", SHARED, async ({ storage }) => {
     await sessions(storage, "a");
     await storage.storeTaskContext("a", "one");
     await unchanged(storage, () => refused(storage.shareTaskContext("a", "a")));
@@ -251,16 +261,39 @@ export const taskContextClauses: ClauseGroup = clauseGroup("task contexts", (cla
     equal(present(await storage.getTaskContext("a"), "the context").context, "of a");
   });
 
-  clause("T3 concurrent writers of sessions that share a context lose no version", async ({ storage, scale }) => {
-    await sessions(storage, "a", "b");
-    await storage.shareTaskContext("a", "b");
-    const stored = await Promise.all(times(scale.racers, (i) => storage.storeTaskContext(i % 2 === 0 ? "a" : "b", i)));
-    equal(
-      stored.map((info) => info.version).sort((x, y) => x - y),
-      times(scale.racers, (i) => i + 1),
-    );
-    equal((await storage.getTaskContext("a"))?.version, (await storage.getTaskContext("b"))?.version);
-  });
+  clause(
+    "F6 shareTaskContext is carried out for whichever sessions, or refused with UnsupportedError and changes nothing",
+    async ({ storage, support }) => {
+      const ids = times(12, (i) => `s${i}`);
+      await sessions(storage, ...ids);
+      await storage.storeTaskContext("s0", "shared");
+      for (const id of ids.slice(1)) {
+        if (support.sharedContexts === false) {
+          await unchanged(storage, () => rejects("UNSUPPORTED", storage.shareTaskContext("s0", id)));
+        } else {
+          await storage.shareTaskContext("s0", id);
+          equal((await storage.getTaskContext(id))?.context, "shared");
+        }
+      }
+    },
+  );
+
+  clause(
+    "T3 concurrent writers of sessions that share a context lose no version",
+    SHARED,
+    async ({ storage, scale }) => {
+      await sessions(storage, "a", "b");
+      await storage.shareTaskContext("a", "b");
+      const stored = await Promise.all(
+        times(scale.racers, (i) => storage.storeTaskContext(i % 2 === 0 ? "a" : "b", i)),
+      );
+      equal(
+        stored.map((info) => info.version).sort((x, y) => x - y),
+        times(scale.racers, (i) => i + 1),
+      );
+      equal((await storage.getTaskContext("a"))?.version, (await storage.getTaskContext("b"))?.version);
+    },
+  );
 });
 
 async function sessions(storage: StorageBackend, ...ids: string[]): Promise<void> {

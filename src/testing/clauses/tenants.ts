@@ -167,9 +167,9 @@ export const tenantClauses: ClauseGroup = clauseGroup("tenants", (clause) => {
     equal((await storage.tenant("b").getSession("s"))?.sessionId, "s");
   });
 
-  clause("P1 a tenant's view exports and imports its own records", async ({ storage }) => {
+  clause("P1 a tenant's view exports and imports its own records", async ({ storage, support }) => {
     const [a, b] = [storage.tenant("a"), storage.tenant("b")];
-    await fillStore(a);
+    await fillStore(a, support);
     await b.createSession("only in b", "u");
     const records = await recordsOf(a);
     await unchanged(a, () => b.importRecords(records));

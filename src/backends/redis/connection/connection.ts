@@ -5,8 +5,11 @@ import { isDistrusted } from "../../../domain/connection-failures.js";
 import type { Call } from "../../../domain/driver/call.js";
 import { brokenConnection, isBroken, replyCode } from "../errors.js";
 import { tenantKey } from "../keys.js";
+import { adoptingScript, BUCKETS, guardedScript } from "../lua/guard.js";
 import type { Script } from "../lua/script.js";
 import type { ResolvedOptions } from "../options.js";
+import { shardOfId } from "../shards/placing.js";
+import { type Guard, ShardCall } from "../shards/shard-call.js";
 import type { RedisArgument, RedisClient } from "./client.js";
 import { isCluster } from "./make-client.js";
 
@@ -77,8 +80,10 @@ export class Connection {
   }
 
   /** Runs a script on the tenant's slot. What the server could not begin because keys are moving is sent again. */
-  async run<Reply>(call: Call, script: Script, args: readonly RedisArgument[]): Promise<Reply> {
+  async run<Reply>(call: Call, plain: Script, args: readonly RedisArgument[]): Promise<Reply> {
     const { clock } = this.options;
+    const guards = call instanceof ShardCall ? call.guards : [];
+    const script = behind(guards, plain);
     const command: RedisArgument[] = [
       script.sha,
       1,
@@ -86,6 +91,7 @@ export class Connection {
       clock === null ? "" : clock.now(),
       this.cluster ? "1" : "0",
       ...args,
+      ...guardArguments(guards),
     ];
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       if (this.client.status !== "ready") await this.#ready(call, false);
@@ -240,6 +246,22 @@ export class Connection {
 
 function tellsWhy(error: Error | undefined): boolean {
   return replyCode(error) !== undefined || isDistrusted(error);
+}
+
+function behind(guards: readonly Guard[], script: Script): Script {
+  if (guards.length === 0) return script;
+  return guards.some(({ arrival }) => arrival !== undefined) ? adoptingScript(script) : guardedScript(script);
+}
+
+/** As the text before the script takes them from the end. */
+function guardArguments(guards: readonly Guard[]): RedisArgument[] {
+  if (guards.length === 0) return [];
+  const each = guards.flatMap(({ threadId, home, epoch, source, arrival }) => {
+    if (arrival !== undefined) return [threadId, "a", arrival.name, arrival.keys];
+    const mode = home ? "h" : "g";
+    return [threadId, source === true ? mode.toUpperCase() : mode, epoch ?? "", shardOfId(threadId, BUCKETS)];
+  });
+  return [...each, guards.length];
 }
 
 /** The socket of a client that is not a cluster's. */

@@ -226,3 +226,32 @@ return verdicts
  * the row that is refused, `C` with the group that is there already.
  */
 export const IMPORT_BATCH: Script = new Script("write", [COMMON, SESSION, THREAD, BLOCKS, REMOVAL, PARSE, ASK, APPLY]);
+
+/** The same questions, and nothing else. */
+export const CHECK_IMPORT: Script = new Script("read", [
+  COMMON,
+  SESSION,
+  THREAD,
+  REMOVAL,
+  PARSE,
+  ASK,
+  `
+return { 'O' }
+`,
+]);
+
+/** `ARGV`: contexts. Gives the sessions that share each, in one list for each. */
+export const SESSIONS_OF_CONTEXTS: Script = new Script("read", [
+  COMMON,
+  SESSION,
+  `
+local found = {}
+for at = 3, #ARGV do
+  found[at - 2] = {}
+  for _, session in ipairs(call('SMEMBERS', B .. 'xs:' .. ARGV[at])) do
+    if headOf(session) then table.insert(found[at - 2], session) end
+  end
+end
+return found
+`,
+]);

@@ -16,7 +16,9 @@ end
 local lease = (not gone) and call('GET', place) or false
 `;
 
-/** `ARGV`: kind, id, owner, ttl. */
+/**
+ * `ARGV`: kind, id, owner, ttl, token that another shard has given out or nothing. Gives `A` if a later one is in use here already.
+ */
 export const ACQUIRE_LEASE: Script = new Script("write", [
   COMMON,
   SESSION,
@@ -29,6 +31,8 @@ if lease then
   local expires, holder = string.match(lease, '^%d+ %d+ %-?%d+ (%-?%d+) (.*)$')
   if holder ~= owner and now() < tonumber(expires) then return { 'H', lease } end
 end
+local given = tonumber(ARGV[7])
+if given and given <= tonumber(call('HGET', T, 'token') or '0') then return { 'A' } end
 if gone then
   if kind == 'session' then
     touchSession(id)
@@ -38,10 +42,19 @@ if gone then
     removeThread(id)
   end
 end
-local token = call('HINCRBY', T, 'token', 1)
+local token = given
+if given then call('HSET', T, 'token', int(given)) else token = call('HINCRBY', T, 'token', 1) end
 lease = int(token) .. ' ' .. ttl .. ' ' .. int(now()) .. ' ' .. int(now() + tonumber(ttl)) .. ' ' .. owner
 call('SET', place, lease)
 return { 'O', lease }
+`,
+]);
+
+/** Gives the next token of a tenant that is spread over shards; its counter is not that of the tokens in use in this shard. */
+export const NEXT_TOKEN: Script = new Script("write", [
+  COMMON,
+  `
+return call('HINCRBY', T, 'tokens', 1)
 `,
 ]);
 

@@ -89,9 +89,9 @@ local function threadKeys(id)
   return { B .. 't:' .. id, B .. 'c:' .. id, B .. 'q:' .. id, B .. 'n:' .. id, B .. 'p:' .. id, B .. 'b:' .. id,
     B .. 'f:' .. id, B .. 'w:' .. id, B .. 'wx:' .. id, B .. 'lt:' .. id }
 end
--- session, createdAt, updatedAt, lastSeq, count, revision; whether it is gone with its session, and that session's head
+-- session, createdAt, updatedAt, lastSeq, count, revision, where it leaves for; whether it is gone with its session, and that session's head
 local function threadOf(id)
-  local h = call('HMGET', B .. 't:' .. id, 's', 'c', 'a', 'l', 'k', 'g')
+  local h = call('HMGET', B .. 't:' .. id, 's', 'c', 'a', 'l', 'k', 'g', 'z')
   if not h[2] then return nil, false, nil end
   if not h[1] then return h, false, nil end
   if CLUSTER then touch(B .. 's:' .. h[1]) end

@@ -4,7 +4,7 @@ import { Script } from "./script.js";
 
 /**
  * `ARGV`: how many, then for each its id and a list of fields with its length; its own times come with the script. Gives the id
- * that is there and its row, or the time.
+ * that is there and its row, the id that is kept for a batch of several shards and for which, or the time.
  */
 export const CREATE_SESSIONS: Script = new Script("write", [
   COMMON,
@@ -22,6 +22,8 @@ for n = 1, tonumber(ARGV[3]) do
 end
 for _, each in ipairs(new) do
   if headOf(each[1]) then return { 'E', each[1], call('HGETALL', B .. 's:' .. each[1]) } end
+  local kept = call('HGET', B .. 'rs', each[1])
+  if kept then return { 'P', each[1], kept } end
 end
 for _, each in ipairs(new) do touchSession(each[1]) end
 for _, each in ipairs(new) do

@@ -34,7 +34,7 @@ return thread and (not gone) and thread or {}
 `,
 ]);
 
-/** `ARGV`: source, target. */
+/** `ARGV`: source, target. Gives `O`, `absent` or `exists`. */
 export const COPY_THREAD: Script = new Script("write", [
   COMMON,
   SESSION,
@@ -45,9 +45,9 @@ local from, to = ARGV[3], ARGV[4]
 touchKeys(threadKeys, from)
 touchKeys(threadKeys, to)
 local source, gone = threadOf(from)
-if not source or gone then return 'absent' end
+if not source or gone then return { 'absent' } end
 local target, isGone = threadOf(to)
-if target and not isGone then return 'exists' end
+if target and not isGone then return { 'exists' } end
 if target then removeThread(to) end
 for _, kind in ipairs({ 't:', 'c:', 'q:', 'n:', 'p:', 'b:', 'f:', 'w:', 'wx:' }) do
   call('COPY', B .. kind .. from, B .. kind .. to, 'REPLACE')
@@ -55,7 +55,7 @@ end
 call('HDEL', B .. 't:' .. to, 's')
 placeThread(to, nil, source[2], source[3])
 if source[5] ~= '0' then call('HINCRBY', T, 'checkpoints', source[5]) end
-return 'copied'
+return { 'O' }
 `,
 ]);
 

@@ -36,15 +36,7 @@ export function itemCommands(draw: Draw, tenant: string, timed: boolean): Weight
       () =>
         call(tenant, "deleteItem", namespace, key, draw.some({ expectedVersion: [40, () => draw.pick([1, 2, 3, 0])] })),
     ],
-    [
-      4,
-      () =>
-        call(
-          tenant,
-          "batchItems",
-          draw.list(0, 4, () => step(draw, timed)),
-        ),
-    ],
+    [4, () => call(tenant, "batchItems", batch(draw, timed))],
     [7, () => call(tenant, "searchItems", pool.itemPrefix(draw), query(draw))],
     [
       2,
@@ -109,6 +101,24 @@ function vectors(draw: Draw, percent: number): { vectors: readonly [percent: num
 
 function refresh(draw: Draw, timed: boolean): { refreshTtl?: boolean } {
   return draw.some({ refreshTtl: [timed ? 40 : 0, () => true] });
+}
+
+function batch(draw: Draw, timed: boolean): ItemOperation[] {
+  const steps = draw.list(0, 4, () => step(draw, timed));
+  return draw.cast.batchesAcrossLabels ? steps : belowOneLabel(steps);
+}
+
+/** The steps that stay below the first label of the first one. */
+function belowOneLabel(steps: readonly ItemOperation[]): ItemOperation[] {
+  const roots = steps.map((each) => {
+    const [step] = Object.values(each) as {
+      readonly namespace?: readonly string[];
+      readonly prefix?: readonly string[];
+    }[];
+    return (step?.namespace ?? step?.prefix ?? [])[0];
+  });
+  const root = roots.find((each) => each !== undefined);
+  return steps.filter((_, i) => roots[i] !== undefined && roots[i] === root);
 }
 
 function step(draw: Draw, timed: boolean): ItemOperation {

@@ -34,6 +34,9 @@ export interface Cast {
   /** Items are found by what is in their values, and sessions and checkpoints by their metadata. */
   readonly itemFilters: boolean;
   readonly metadataFilters: boolean;
+  /** Sessions share task contexts, and one batch of items reaches below several first labels. */
+  readonly sharedContexts: boolean;
+  readonly batchesAcrossLabels: boolean;
   /** Items have vectors. */
   readonly vectors: boolean;
 }
@@ -68,5 +71,7 @@ export const EVERYBODY: Cast = {
   mortality: 10,
   itemFilters: true,
   metadataFilters: true,
+  sharedContexts: true,
+  batchesAcrossLabels: true,
   vectors: true,
 };

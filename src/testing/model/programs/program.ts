@@ -40,7 +40,14 @@ export function programOf(choices: readonly (readonly number[])[], supports: Sto
 
 function castOf(
   draw: Draw,
-  { secondHandle, vectors = false, itemFilters = true, metadataFilters = true }: StorageSupport,
+  {
+    secondHandle,
+    vectors = false,
+    itemFilters = true,
+    metadataFilters = true,
+    sharedContexts = true,
+    batchesAcrossLabels = true,
+  }: StorageSupport,
 ): Cast {
   return {
     subjects: draw.neighbours(EVERYBODY.subjects, 1, 3),
@@ -59,6 +66,8 @@ function castOf(
     mortality: draw.pick([EVERYBODY.mortality, 60]),
     itemFilters,
     metadataFilters,
+    sharedContexts,
+    batchesAcrossLabels,
     vectors,
   };
 }

@@ -142,7 +142,7 @@ export function taskContextCommands(draw: Draw, tenant: string): Weighted<Comman
           draw.some({ limit: [40, () => draw.below(4)], before: [25, version] }),
         ),
     ],
-    [4, () => call(tenant, "shareTaskContext", id, other(draw, id))],
+    [draw.cast.sharedContexts ? 4 : 0, () => call(tenant, "shareTaskContext", id, other(draw, id))],
   ];
 }
 

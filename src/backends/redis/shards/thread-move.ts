@@ -1,0 +1,126 @@
+/**
+ * Moving a thread to the shard of the session that it is linked to: it is expected there, stops to be written to where it is, is copied, and is
+ * taken over by the very script that stores the checkpoint, which decides about the move too. Then its home is told, and what it has left goes. Whoever
+ * comes across a move that has stopped on its way ends it: it has happened if the thread has arrived, and otherwise never will.
+ */
+import { randomUUID } from "node:crypto";
+import type { Call } from "../../../domain/driver/call.js";
+import {
+  EXPECT_THREAD,
+  FORGET_ARRIVAL,
+  GIVE_UP_ARRIVAL,
+  LEAVE_SHARD,
+  MARK_THREAD,
+  RECEIVE_KEY,
+  REMOVE_LEFT,
+  STAY_IN_SHARD,
+} from "../lua/placement.js";
+import { DELETE_THREAD } from "../lua/threads.js";
+import type { Shards } from "./shards.js";
+import type { ThreadPlace } from "./thread-places.js";
+
+export interface StartedMove {
+  readonly name: string;
+  /** Keys that have arrived. */
+  readonly keys: number;
+  /** Ends the move, whichever way it went. */
+  end(call: Call): Promise<void>;
+}
+
+/** What became of the beginning; `again` if the thread is not there any more, `note` if it is leaving already. */
+type Beginning = StartedMove | { readonly again: true } | { readonly note: string };
+
+export class ThreadMove {
+  readonly #shards: Shards;
+  readonly #threadId: string;
+  readonly #from: ThreadPlace;
+  readonly #to: number;
+  readonly #name = randomUUID();
+
+  constructor(shards: Shards, threadId: string, from: ThreadPlace, to: number) {
+    this.#shards = shards;
+    this.#threadId = threadId;
+    this.#from = from;
+    this.#to = to;
+  }
+
+  async start(call: Call): Promise<Beginning> {
+    const sent = call.sent;
+    try {
+      return await this.#start(call);
+    } finally {
+      // Nobody sees any of it yet.
+      call.sent = sent;
+    }
+  }
+
+  async #start(call: Call): Promise<Beginning> {
+    const { connection } = this.#shards;
+    const [source, target] = [this.#shards.call(call, this.#from.shard), this.#shards.call(call, this.#to)];
+    const id = this.#threadId;
+    const name = this.#name;
+    if ((await connection.run<number>(target, EXPECT_THREAD, [id, name])) === 0) return { again: true };
+    const mark = this.#from.mark ?? "-";
+    const note = `${this.#to} ${name} ${mark}`;
+    const reply = await connection.run<Buffer[]>(source, LEAVE_SHARD, [id, this.#to, name, mark]);
+    const [verdict, ...payloads] = reply;
+    if (String(verdict) === "G") {
+      await connection.run(source, DELETE_THREAD, [id]);
+      return { again: true };
+    }
+    if (verdict === undefined) return { again: true };
+    if (String(verdict) === "L") return { note: String(payloads[0]) };
+    const end = (ending: Call): Promise<void> => resolveMove(this.#shards, ending, id, this.#from.shard, note);
+    try {
+      for (let i = 0; i < payloads.length; i += 2) {
+        const args = [id, name, String(payloads[i]), payloads[i + 1] as Buffer];
+        await connection.run(target, RECEIVE_KEY, args);
+      }
+    } catch (error) {
+      await Promise.allSettled([end(call)]);
+      throw error;
+    }
+    return { name, keys: payloads.length / 2, end };
+  }
+}
+
+/** Whether a thread has arrived where its row says that it leaves for. */
+export async function hasArrived(shards: Shards, call: Call, threadId: string, note: string): Promise<boolean> {
+  const [to = "", name = ""] = note.split(" ");
+  const target = shards.call(call, Number(to));
+  const key = `${shards.connection.keyOf(target.tenant)}:to`;
+  const read = await shards.connection.read(target, [["hget", key, threadId]]);
+  return read?.[0] === name;
+}
+
+/**
+ * Ends a move that began in this shard.
+ * @param note what the thread's row says: the shard that it goes to, the name of the move, and the mark at its home
+ */
+export async function resolveMove(
+  shards: Shards,
+  call: Call,
+  threadId: string,
+  from: number,
+  note: string,
+): Promise<void> {
+  const { connection } = shards;
+  const [, to = "", name = "", mark = ""] = /^(\d+) (\S+) (.*)$/.exec(note) ?? [];
+  const [source, target] = [shards.call(call, from), shards.call(call, Number(to))];
+  const sent = call.sent;
+  try {
+    const arrived = await connection.run<number>(target, GIVE_UP_ARRIVAL, [threadId, name]);
+    if (arrived === 0) {
+      await connection.run(source, STAY_IN_SHARD, [threadId, note]);
+      return;
+    }
+    const home = shards.of(threadId);
+    // Where the thread has come home, the script that took it over has removed the mark.
+    if (Number(to) !== home)
+      await connection.run(shards.call(call, home), MARK_THREAD, [threadId, mark, `${to} ${name}`]);
+    await connection.run(source, REMOVE_LEFT, [threadId, note]);
+    await connection.run(target, FORGET_ARRIVAL, [threadId, name]);
+  } finally {
+    call.sent = sent;
+  }
+}
