@@ -10,8 +10,8 @@ import type { Fault } from "./faults/fault.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { memoryFactory } from "./memory-factory.js";
 import { postgresFactory } from "./postgres-factory.js";
-import { redisClusterFactory } from "./redis-cluster-factory.js";
-import { redisFactory } from "./redis-factory.js";
+import { redisClusterFactory, redisClusterShardsFactory } from "./redis-cluster-factory.js";
+import { redisFactory, redisShardsFactory } from "./redis-factory.js";
 import { sqliteFactory } from "./sqlite-factory.js";
 
 const FULL = process.env.WAYSTONE_TEST_SCALE === "full";
@@ -27,6 +27,8 @@ describe("stores agree with the reference model on random programs", () => {
     ["postgres", postgresFactory, { programs: FULL ? 1_500 : 30, commands: 60 }],
     ["redis", redisFactory, { programs: FULL ? 1_500 : 60, commands: 60 }],
     ["redis in a Cluster", redisClusterFactory, { programs: FULL ? 500 : 15, commands: 60 }],
+    ["redis over shards", redisShardsFactory, { programs: FULL ? 1_500 : 30, commands: 60 }],
+    ["redis over shards in a Cluster", redisClusterShardsFactory, { programs: FULL ? 500 : 10, commands: 60 }],
   ])("%s", { timeout: 3_600_000 }, async (_name, factory, options) => {
     expect(await runPrograms(fc, factory, options)).toBeGreaterThan(0);
   });

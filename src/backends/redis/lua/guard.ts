@@ -25,14 +25,14 @@ do
     if ARGV[2] == '1' then call('EXISTS', T, B .. 't:' .. id, B .. 'lt:' .. id, B .. 'th', B .. 'ty', B .. 'to') end
     if call('EXISTS', B .. 't:' .. id, B .. 'lt:' .. id) > 0 then
       local leaving = call('HGET', B .. 't:' .. id, 'z')
-      if leaving and source then return redis.error_reply('WSAWAY') end
+      if leaving and source then return redis.error_reply('WSAWAY -') end
       if leaving then return redis.error_reply('WSLEAVING ' .. leaving) end
-      if mode == 'a' then return redis.error_reply('WSELSEWHERE') end
+      if mode == 'a' then return redis.error_reply('WSELSEWHERE -') end
     elseif source then
-      if mode == 'G' or call('HEXISTS', B .. 'th', id) == 1 then return redis.error_reply('WSAWAY') end
+      if mode == 'G' or call('HEXISTS', B .. 'th', id) == 1 then return redis.error_reply('WSAWAY -') end
     elseif mode == 'h' then
       local mark = call('HGET', B .. 'th', id)
-      if mark then return redis.error_reply('WSELSEWHERE') end
+      if mark then return redis.error_reply('WSELSEWHERE -') end
     elseif mode == 'g' then
       local epoch = call('HGET', T, 'e' .. bucket) or '0'
       if token ~= epoch then return redis.error_reply('WSELSEWHERE ' .. epoch) end
@@ -42,7 +42,7 @@ do
         if call('EXISTS', B .. 'y' .. kind .. ':' .. id) == 1 then kinds[#kinds + 1] = kind end
       end
       if call('HGET', B .. 'ty', id) ~= token or #kinds ~= tonumber(bucket) then
-        return redis.error_reply('WSELSEWHERE')
+        return redis.error_reply('WSELSEWHERE -')
       end
       local mark = call('HGET', B .. 'th', id)
       local row
