@@ -12,7 +12,8 @@ import { checkHealth, isAtLeast, readDurability } from "./health.js";
 import { type RedisStorageOptions, resolveOptions } from "./options.js";
 import { shardCount } from "./shards/shard-count.js";
 import { type Store, storeOver } from "./store.js";
-import { type Verbs, verbsOf, verbsOver } from "./verbs.js";
+import { type Verbs, verbsOf } from "./verbs.js";
+import { verbsOver } from "./verbs-over.js";
 
 export type { RedisArgument, RedisClient } from "./connection/client.js";
 export type { RedisStorageOptions } from "./options.js";

@@ -1,39 +1,7 @@
-/** The verbs of an opened storage: over tenants that are each in one slot, or over shards. */
+/** The verbs of a storage, as they are once it is open. */
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
-import { checkpointVerbs } from "./checkpoints.js";
-import { conversationVerbs } from "./conversations.js";
-import { importBatch } from "./imports.js";
-import { itemVerbs } from "./items.js";
-import { leaseVerbs } from "./leases.js";
-import { collectMetrics } from "./metrics.js";
-import { exportRecords } from "./records.js";
-import { replaceStored } from "./replacements.js";
-import { sessionVerbs } from "./sessions.js";
-import { shardedVerbs } from "./shards/sharded-verbs.js";
-import type { Store } from "./store.js";
-import { taskContextVerbs } from "./task-contexts.js";
-import { threadVerbs } from "./threads.js";
 
 export type Verbs = Required<Omit<StorageDriver, "kind" | "open" | "close" | "health" | "mapError" | "searchNearest">>;
-
-export function verbsOver(store: Store): Verbs {
-  const connection = (): Store["connection"] => store.connection;
-  const opened = (): Store => store;
-  const verbs: Verbs = {
-    ...sessionVerbs(connection),
-    ...conversationVerbs(connection),
-    ...checkpointVerbs(opened),
-    ...threadVerbs(opened),
-    ...taskContextVerbs(connection),
-    ...itemVerbs(connection),
-    ...leaseVerbs(connection),
-    metrics: (call) => collectMetrics(store.connection, call),
-    exportRecords: (call, filter) => exportRecords(store, call, filter),
-    importBatch: (call, batch) => importBatch(store.connection, call, batch),
-    replaceStored: (call, replacements) => replaceStored(store, call, replacements),
-  };
-  return store.shards === 1 ? verbs : shardedVerbs(store, verbs);
-}
 
 /** Every verb by those of the storage as it is opened. */
 export function verbsOf(opened: () => Verbs): Verbs {

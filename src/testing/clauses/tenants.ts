@@ -1,7 +1,7 @@
 /** Tenants: a view reaches its own tenant and nothing else (I2). */
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { equal, itemsOf, ok, recordsOf, refused, rejects, unchanged } from "../assertions.js";
-import { type ClauseGroup, type ClauseNeed, clauseGroup, type ClauseNeed } from "../clause.js";
+import { type ClauseGroup, type ClauseNeed, clauseGroup } from "../clause.js";
 import { fillStore } from "../filled-store.js";
 import { BAD_IDENTIFIERS } from "../hostile-identifiers.js";
 import { OPERATION_CALL_ENTRIES, prepareStore } from "../operation-calls.js";
@@ -90,14 +90,18 @@ export const tenantClauses: ClauseGroup = clauseGroup("tenants", (clause) => {
 
   for (const [operation, call] of OPERATION_CALL_ENTRIES) {
     const needs: ClauseNeed[] = operation === "shareTaskContext" ? ["sharedContexts"] : [];
-    clause(`I2 ${operation} in one tenant changes nothing in another that has the same ids`, { needs }, async ({ storage }) => {
-      const [a, b] = [storage.tenant("a"), storage.tenant("b")];
-      const lease = await prepareStore(a);
-      const prepared = await prepareStore(b);
-      await unchanged(a, () => call(b, prepared));
-      await a.updateSession("s", { markError: true }, lease);
-      equal((await a.renewLease(lease.lease)).token, lease.lease.token);
-    });
+    clause(
+      `I2 ${operation} in one tenant changes nothing in another that has the same ids`,
+      { needs },
+      async ({ storage }) => {
+        const [a, b] = [storage.tenant("a"), storage.tenant("b")];
+        const lease = await prepareStore(a);
+        const prepared = await prepareStore(b);
+        await unchanged(a, () => call(b, prepared));
+        await a.updateSession("s", { markError: true }, lease);
+        equal((await a.renewLease(lease.lease)).token, lease.lease.token);
+      },
+    );
   }
 
   clause("I2 tenants of similar names keep everything apart", async ({ storage }) => {

@@ -5,13 +5,12 @@ import { isDistrusted } from "../../../domain/connection-failures.js";
 import type { Call } from "../../../domain/driver/call.js";
 import { brokenConnection, isBroken, replyCode } from "../errors.js";
 import { tenantKey } from "../keys.js";
-import { adoptingScript, BUCKETS, guardedScript } from "../lua/guard.js";
+import { adoptingScript, guardedScript } from "../lua/guard.js";
 import type { Script } from "../lua/script.js";
 import type { ResolvedOptions } from "../options.js";
-import { shardOfId } from "../shards/placing.js";
-import { type Guard, ShardCall } from "../shards/shard-call.js";
 import type { RedisArgument, RedisClient } from "./client.js";
 import { isCluster } from "./make-client.js";
+import { type Guard, ShardCall } from "./shard-call.js";
 
 /** Pauses between two attempts while keys move between nodes, in milliseconds. */
 const FIRST_PAUSE_MS = 4;
@@ -256,10 +255,10 @@ function behind(guards: readonly Guard[], script: Script): Script {
 /** As the text before the script takes them from the end. */
 function guardArguments(guards: readonly Guard[]): RedisArgument[] {
   if (guards.length === 0) return [];
-  const each = guards.flatMap(({ threadId, home, epoch, source, arrival }) => {
+  const each = guards.flatMap(({ threadId, bucket, home, epoch, source, arrival }) => {
     if (arrival !== undefined) return [threadId, "a", arrival.name, arrival.keys];
     const mode = home ? "h" : "g";
-    return [threadId, source === true ? mode.toUpperCase() : mode, epoch ?? "", shardOfId(threadId, BUCKETS)];
+    return [threadId, source === true ? mode.toUpperCase() : mode, epoch ?? "", bucket];
   });
   return [...each, guards.length];
 }

@@ -1,8 +1,8 @@
 /** The shards of a storage: calls on their way to one of them, or to all. */
 import type { Call } from "../../../domain/driver/call.js";
 import type { Connection } from "../connection/connection.js";
+import { type Guard, ShardCall } from "../connection/shard-call.js";
 import { ShardNames, shardOfId } from "./placing.js";
-import { type Guard, ShardCall } from "./shard-call.js";
 
 export class Shards {
   readonly count: number;

@@ -17,7 +17,13 @@ import {
 } from "../lua/placement.js";
 import { DELETE_THREAD } from "../lua/threads.js";
 import type { Shards } from "./shards.js";
-import type { ThreadPlace } from "./thread-places.js";
+
+export interface ThreadPlace {
+  readonly shard: number;
+  readonly there: boolean;
+  /** What its home says. */
+  readonly mark: string | null;
+}
 
 export interface StartedMove {
   readonly name: string;

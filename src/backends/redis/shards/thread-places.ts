@@ -5,13 +5,13 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../../../domain/driver/call.js";
+import type { Guard } from "../connection/shard-call.js";
 import { replyCode } from "../errors.js";
 import { BUCKETS } from "../lua/guard.js";
 import { CLAIM_THREAD, LOCATE_THREAD, REMOVE_MARKS, VOID_CLAIMS, WALK_MARKS } from "../lua/placement.js";
 import { shardOfId } from "./placing.js";
-import type { Guard } from "./shard-call.js";
 import { byShard, type Shards } from "./shards.js";
-import { resolveMove, type StartedMove, ThreadMove } from "./thread-move.js";
+import { resolveMove, type StartedMove, ThreadMove, type ThreadPlace } from "./thread-move.js";
 
 /** Threads that are not at home whose place is remembered. */
 const REMEMBERED = 16_384;
@@ -22,13 +22,6 @@ const LOOK_MS = 10;
 
 /** Marks that one step of a cleanup looks at. */
 const MARKS_AT_ONCE = 500;
-
-export interface ThreadPlace {
-  readonly shard: number;
-  readonly there: boolean;
-  /** What its home says. */
-  readonly mark: string | null;
-}
 
 /** What the guard of a script says. */
 type Refusal =
@@ -99,7 +92,7 @@ export class ThreadPlaces {
         await this.#waitFor(call, threadId, place.shard, move.note, patience);
         continue;
       }
-      const arrival = { threadId, home: shard === home, arrival: move };
+      const arrival = { ...this.guard(threadId, shard), arrival: move };
       const moved = await this.#moveAnd(call, threadId, shard, move, [...beside, arrival], run);
       if ("value" in moved) return moved.value;
     }
@@ -160,7 +153,8 @@ export class ThreadPlaces {
   }
 
   guard(threadId: string, shard: number, epoch?: string): Guard {
-    return { threadId, home: shard === this.shards.of(threadId), epoch };
+    const bucket = shardOfId(threadId, BUCKETS);
+    return { threadId, bucket, home: shard === this.shards.of(threadId), epoch };
   }
 
   /** Removes marks of a shard's threads that lead nowhere, in bounded steps. */

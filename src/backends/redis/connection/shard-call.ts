@@ -4,6 +4,8 @@ import type { Call } from "../../../domain/driver/call.js";
 /** A thread that a script is about, and what must be true for the shard to be the one that has it. */
 export interface Guard {
   readonly threadId: string;
+  /** Which of the shard's counts of withdrawn claims is the thread's. */
+  readonly bucket: number;
   /** The thread's own shard by its id: it has the thread unless it says where else it is. */
   readonly home: boolean;
   /** Elsewhere it has the thread if it is there already; or may begin it as long as its count of withdrawn claims is this one. */
