@@ -201,7 +201,7 @@ describe("what belongs to a session", () => {
     const prefix = newPrefix();
     await using storage = redisStorage({ url, prefix, tenant: "t {1}" });
     await using admin = closing(new Redis(url));
-    const keys = (): Promise<string[]> => admin.client.keys(`${prefix}*`);
+    const keys = (): Promise<string[]> => admin.client.keys(`${prefix}:{*`);
     await storage.createSession("s", "ada", { metadata: { a: 1 }, ttlMs: 60_000 });
     await storage.updateSession("s", { incrementRequests: true, idempotencyKey: "k" });
     await storage.addConversationMessage("s", "user", "hello");
@@ -233,7 +233,7 @@ describe("what belongs to a session", () => {
     expect(await storage.getConversationHistory("s")).toEqual([]);
     expect((await storage.getMetrics()).sessions.value).toBe(0);
     await using admin = closing(new Redis(url));
-    expect(await admin.client.keys(`${prefix}*`)).toEqual([`${prefix}:{default}`]);
+    expect(await admin.client.keys(`${prefix}:{*`)).toEqual([`${prefix}:{default}`]);
   });
 });
 
