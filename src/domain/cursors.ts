@@ -9,7 +9,7 @@ import { integer, string } from "./arguments.js";
 import type { Call } from "./driver/call.js";
 import type { TimePosition } from "./driver/storage-driver.js";
 import type { Rows } from "./driver/stored.js";
-import { mapInSlices } from "./slices.js";
+import { Slices } from "./slices.js";
 
 const FORMAT = 1;
 
@@ -60,11 +60,17 @@ export async function pageOf<Row, T>(
   call: Call,
   { rows, more }: Rows<Row>,
   query: string,
-  present: (row: Row) => T,
+  present: (row: Row) => T | Promise<T>,
   position: (row: Row) => unknown,
 ): Promise<Page<T>> {
   const last = rows.at(-1);
-  const items = await mapInSlices(call, rows, present);
+  const slices = new Slices(call);
+  const items: T[] = [];
+  for (const row of rows) {
+    const item = present(row);
+    items.push(item instanceof Promise ? await item : item);
+    if (slices.over()) await slices.next();
+  }
   return more && last !== undefined ? { items, nextCursor: encodeCursor(position(last), query) } : { items };
 }
 

@@ -17,7 +17,6 @@ import type { ItemCount, ItemListing, ItemStep, NamespaceListing, NearestListing
 import { identifier } from "./identifiers.js";
 import { CHANGE_FIELDS, parseChange } from "./item-changes.js";
 import { compileItemFilter } from "./item-filter.js";
-import { encodeItemValue } from "./items.js";
 import { MAX_NAMESPACE_LABELS, parseNamespace } from "./namespaces.js";
 import { parseVector, parseVectors } from "./vectors.js";
 
@@ -42,21 +41,29 @@ export interface Digested<Listing> {
 }
 
 /** A step to run; a listing brings the digest for the cursor of the page that comes of it. */
-export type ParsedStep =
-  | Step<"put" | "update" | "get" | "delete" | "count">
+export type ParsedStep<Value = string> =
+  | ParsedPut<Value>
+  | Step<"update" | "get" | "delete" | "count">
   | (Step<"search" | "nearest" | "namespaces"> & { readonly digest: string });
+
+/** A put whose value is encoded as `Value`. */
+export type ParsedPut<Value = string> = Omit<Step<"put">, "value"> & { readonly value: Value };
+
+/** Encodes the value of an item. @throws InvalidArgumentError */
+export type EncodeValue<Value> = (value: unknown, name: string) => Value;
 
 /** A search by the order of items, or by similarity. */
 export type ParsedSearch = Extract<ParsedStep, { readonly kind: "search" | "nearest" }>;
 
 /** `prefix` leads the names in errors: `""`, or the place of an operation in a batch. */
-export function parsePut(
+export function parsePut<Value = string>(
   namespace: unknown,
   key: unknown,
   value: unknown,
   options: Partial<PutItemOptions>,
+  encode: EncodeValue<Value>,
   prefix = "",
-): Step<"put"> {
+): ParsedPut<Value> {
   const { ttlMs, expectedVersion, ifAbsent } = options;
   const absent = ifAbsent !== undefined && boolean(ifAbsent, `${prefix}ifAbsent`);
   const version = itemVersion(expectedVersion, prefix);
@@ -66,7 +73,7 @@ export function parsePut(
   return {
     kind: "put",
     ...itemKey(namespace, key, prefix),
-    value: encodeItemValue(value, `${prefix}value`),
+    value: encode(value, `${prefix}value`),
     ttlMs: ttlMs === undefined ? null : ttl(ttlMs, `${prefix}ttlMs`),
     expectedVersion: absent ? 0 : version,
     vectors: options.vectors === undefined ? null : parseVectors(options.vectors, `${prefix}vectors`),
@@ -210,7 +217,11 @@ const OPERATION_VERBS = [
 ] as const satisfies readonly OperationVerb[];
 
 /** One operation of a batch: exactly one of the verbs. */
-export function parseOperation(value: unknown, name: string): ParsedStep {
+export function parseOperation<Value = string>(
+  value: unknown,
+  name: string,
+  encode: EncodeValue<Value>,
+): ParsedStep<Value> {
   const operation = knownFields(value, name, OPERATION_VERBS);
   const given = Object.entries(operation).filter(([, fields]) => fields !== undefined);
   const [verb, fields] = given[0] ?? [];
@@ -222,7 +233,7 @@ export function parseOperation(value: unknown, name: string): ParsedStep {
   switch (verb as OperationVerb) {
     case "put": {
       const put = knownFields(fields, place, ["namespace", "key", "value", ...PUT_FIELDS]);
-      return parsePut(put.namespace, put.key, put.value, put, prefix);
+      return parsePut(put.namespace, put.key, put.value, put, encode, prefix);
     }
     case "update": {
       const update = knownFields(fields, place, ["namespace", "key", ...CHANGE_FIELDS, ...UPDATE_FIELDS]);

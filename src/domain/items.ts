@@ -1,7 +1,8 @@
 /** Items: putting, expiring and ordering them (M1, M3). */
 import { ConflictError } from "../contract/errors.js";
 import type { Item } from "../contract/item-storage.js";
-import type { ItemListing, ItemStep, ScoredItem } from "./driver/items.js";
+import type { JsonObject } from "../contract/json.js";
+import type { ItemListing, ItemStep } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
 import { decodeMetadata, encodeMetadata } from "./metadata.js";
@@ -87,19 +88,20 @@ export function isAfter(
 }
 
 export function toItem(stored: StoredItem): Item {
+  return toItemWith(stored, decodeMetadata(stored.value));
+}
+
+/** The item with its value, which is decoded already. */
+export function toItemWith(stored: StoredItem, value: JsonObject): Item {
   return {
     namespace: [...stored.namespace],
     key: stored.key,
-    value: decodeMetadata(stored.value),
+    value,
     version: stored.version,
     createdAt: new Date(stored.createdAt),
     updatedAt: new Date(stored.updatedAt),
     ...(stored.expiresAt === null ? {} : { expiresAt: new Date(stored.expiresAt) }),
   };
-}
-
-export function toScoredItem({ item, score }: ScoredItem): Item {
-  return score === null ? toItem(item) : { ...toItem(item), score };
 }
 
 /** @throws ConflictError when the item is there with another version than the expected one, or not there (0) */

@@ -1,9 +1,15 @@
 /** Metadata: plain JSON that every backend can index and filter in the same way (V2). */
 import { Buffer } from "node:buffer";
-import { CorruptionError, InvalidArgumentError } from "../contract/errors.js";
+import { CorruptionError, InvalidArgumentError, SerializationError } from "../contract/errors.js";
 import type { JsonValue, Metadata } from "../contract/json.js";
+import { copyPlain, type StorableCopy } from "./codec/copy.js";
+import type { EncodedText } from "./codec/encoded-text.js";
+import { type Json, MAX_CONTAINERS, MAX_MEMBERS } from "./codec/format.js";
+import { parseInSteps } from "./codec/parse-in-steps.js";
 import { type PathStep, renderPath } from "./codec/path.js";
 import { hasFurtherProperties, jsonIsOverridden } from "./codec/plain.js";
+import { textInSteps } from "./codec/text-in-steps.js";
+import { tooMany } from "./codec/write.js";
 import { kindOf } from "./identifiers.js";
 
 /** Most levels of nested arrays and objects in metadata, itself included. */
@@ -25,15 +31,114 @@ export const MAX_METADATA_BYTES: number = 1024 * 1024;
  *   a lone surrogate in a string or key, more than 64 levels, more than `maxBytes`
  */
 export function encodeMetadata(value: unknown, root = "metadata", maxBytes: number = MAX_METADATA_BYTES): string {
+  assertEncodable(value, root);
+  const text = JSON.stringify(new MetadataReader(root, maxBytes).object(value, 1));
+  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw tooLong(root, maxBytes);
+  return text;
+}
+
+/** As `encodeMetadata`, for what may be large: of such a value only a copy is taken at once. */
+export function takeMetadata(value: unknown, root: string, maxBytes: number): string | MetadataSnapshot {
+  assertEncodable(value, root);
+  try {
+    const copy = new MetadataReader(root, maxBytes, MOST_AT_ONCE).object(value, 1);
+    return JSON.stringify(copy);
+  } catch (error) {
+    if (error !== LARGE) throw error;
+  }
+  try {
+    const copy = copyPlain(value, MAX_METADATA_DEPTH, maxBytes);
+    return copy === null ? encodeMetadata(value, root, maxBytes) : new MetadataSnapshot(copy, root, maxBytes);
+  } catch (error) {
+    throw inPlainJson(error, root);
+  }
+}
+
+/** Characters, and 16 for each object and array, up to which metadata is read at once. */
+const MOST_AT_ONCE = 512 * 1024;
+
+/** Thrown where that is passed. */
+const LARGE: unique symbol = Symbol("large");
+
+/** A large value as it was at one moment. */
+export class MetadataSnapshot {
+  readonly #copy: StorableCopy;
+  readonly #root: string;
+  readonly #maxBytes: number;
+
+  constructor(copy: StorableCopy, root: string, maxBytes: number) {
+    this.#copy = copy;
+    this.#root = root;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The text that `encodeMetadata` gives. @throws InvalidArgumentError as it does */
+  *encode(): Generator<void, EncodedText, void> {
+    const { tree, checks } = this.#copy;
+    try {
+      yield* checks.run(tree, false);
+    } catch (error) {
+      throw inPlainJson(error, this.#root);
+    }
+    yield* checkTexts(tree, this.#root, []);
+    const text = yield* textInSteps(tree, { before: "", behind: "", inDocument: false });
+    if (text.bytes > this.#maxBytes) throw tooLong(this.#root, this.#maxBytes);
+    return text;
+  }
+}
+
+/** Characters that are looked at between two yields. */
+const LOOKED_AT_ONCE = 256 * 1024;
+let looked = 0;
+
+function* checkTexts(node: Json, root: string, path: PathStep[]): Generator<void, void, void> {
+  if (typeof node === "string") checkText(node, root, path);
+  if (typeof node !== "object" || node === null) return;
+  const isArray = Array.isArray(node);
+  for (const key of Object.keys(node)) {
+    path.push(isArray ? Number(key) : key);
+    if (!isArray) checkText(key, root, path);
+    const item = (node as { readonly [key: string]: Json })[key] as Json;
+    if (typeof item === "string") checkText(item, root, path);
+    else if (typeof item === "object" && item !== null) yield* checkTexts(item, root, path);
+    path.pop();
+    if (looked < LOOKED_AT_ONCE) continue;
+    looked = 0;
+    yield;
+  }
+}
+
+function checkText(text: string, root: string, path: readonly PathStep[]): void {
+  looked += text.length + 64;
+  const what = unstorable(text);
+  if (what !== undefined) throw refusal(root, path, what);
+}
+
+function unstorable(text: string): string | undefined {
+  if (text.includes("\0")) return "a string with NUL";
+  return text.isWellFormed() ? undefined : "a string with a lone surrogate";
+}
+
+/** What the codec says of a value, as it is said of metadata. */
+function inPlainJson(error: unknown, root: string): unknown {
+  if (!(error instanceof SerializationError)) return error;
+  const { message, path } = error;
+  return new InvalidArgumentError(`${root}${path.slice(1)}${message.slice(path.length)} in plain JSON`);
+}
+
+function refusal(root: string, path: readonly PathStep[], what: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${renderPath(path, root)}: ${what} cannot be stored in plain JSON`);
+}
+
+function tooLong(root: string, maxBytes: number): InvalidArgumentError {
+  return new InvalidArgumentError(`${root}: must have at most ${maxBytes} bytes of JSON text`);
+}
+
+function assertEncodable(value: unknown, root: string): asserts value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new InvalidArgumentError(`${root}: must be a plain object, not ${kindOf(value)}`);
   }
   if (jsonIsOverridden()) throw new InvalidArgumentError(`${root}: a prototype of JavaScript itself has a toJSON`);
-  const text = JSON.stringify(new MetadataReader(root, maxBytes).object(value, 1));
-  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) {
-    throw new InvalidArgumentError(`${root}: must have at most ${maxBytes} bytes of JSON text`);
-  }
-  return text;
 }
 
 /**
@@ -48,6 +153,16 @@ export function decodeMetadata(text: string): Metadata {
     // The parser's own message quotes the text, and contents stay out of errors.
     throw new CorruptionError("the stored metadata is not JSON");
   }
+  return metadataIn(value);
+}
+
+/** As `decodeMetadata`, in steps. @throws CorruptionError */
+export function* decodeMetadataInSteps(text: string): Generator<void, Metadata, void> {
+  const parsed = yield* parseInSteps(text);
+  return parsed === null ? decodeMetadata(text) : metadataIn(parsed.root);
+}
+
+function metadataIn(value: unknown): Metadata {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new CorruptionError("the stored metadata is not an object");
   }
@@ -60,11 +175,15 @@ class MetadataReader {
   readonly #maxBytes: number;
   readonly #path: PathStep[] = [];
   readonly #ancestors = new Set<object>();
+  readonly #mostAtOnce: number;
   #size = 0;
+  #containers = 0;
+  #members = 0;
 
-  constructor(root: string, maxBytes: number) {
+  constructor(root: string, maxBytes: number, mostAtOnce: number = Number.POSITIVE_INFINITY) {
     this.#root = root;
     this.#maxBytes = maxBytes;
+    this.#mostAtOnce = mostAtOnce;
   }
 
   object(object: object, depth: number): Record<string, JsonValue> {
@@ -73,7 +192,9 @@ class MetadataReader {
     if (Object.getOwnPropertySymbols(object).length !== 0) this.#refuse("a symbol key");
     this.#enter(object, depth);
     const copy: Record<string, JsonValue> = Object.create(null);
-    for (const key of Object.keys(object)) {
+    const keys = Object.keys(object);
+    this.#addMembers(keys.length);
+    for (const key of keys) {
       this.#path.push(key);
       const value: unknown = object[key as keyof typeof object];
       if (value !== undefined) {
@@ -89,6 +210,7 @@ class MetadataReader {
   #array(array: readonly unknown[], depth: number): JsonValue {
     if (Object.getPrototypeOf(array) !== Array.prototype) this.#refuse("an instance of a class");
     this.#enter(array, depth);
+    this.#addMembers(array.length);
     const copy: JsonValue[] = [];
     for (let i = 0; i < array.length; i++) {
       this.#path.push(i);
@@ -120,28 +242,34 @@ class MetadataReader {
     }
   }
 
+  #addMembers(count: number): void {
+    this.#members += count;
+    if (this.#members > MAX_MEMBERS) this.#refuse(tooMany.members);
+  }
+
   #text(text: string): void {
     this.#grow(text.length + 2);
-    if (text.includes("\0")) this.#refuse("a string with NUL");
-    if (!text.isWellFormed()) this.#refuse("a string with a lone surrogate");
+    const what = unstorable(text);
+    if (what !== undefined) this.#refuse(what);
   }
 
   #enter(object: object, depth: number): void {
     if (this.#ancestors.has(object)) this.#refuse("a cycle");
     if (depth > MAX_METADATA_DEPTH) this.#refuse(`more than ${MAX_METADATA_DEPTH} levels`);
     this.#grow(2);
+    this.#containers += 1;
+    if (this.#containers > MAX_CONTAINERS) this.#refuse(tooMany.containers);
     this.#ancestors.add(object);
   }
 
   /** Ends early what cannot become short enough, such as few objects reached by many paths. */
   #grow(size: number): void {
     this.#size += size;
-    if (this.#size > this.#maxBytes) {
-      throw new InvalidArgumentError(`${this.#root}: must have at most ${this.#maxBytes} bytes of JSON text`);
-    }
+    if (this.#size + 16 * this.#containers > this.#mostAtOnce) throw LARGE;
+    if (this.#size > this.#maxBytes) throw tooLong(this.#root, this.#maxBytes);
   }
 
   #refuse(what: string): never {
-    throw new InvalidArgumentError(`${renderPath(this.#path, this.#root)}: ${what} cannot be stored in plain JSON`);
+    throw refusal(this.#root, this.#path, what);
   }
 }

@@ -23,7 +23,7 @@ import type { Call } from "../driver/call.js";
 import type { ItemListing, ItemStep, ItemStepResult, ScoredItem } from "../driver/items.js";
 import type { ItemDriver } from "../driver/storage-driver.js";
 import type { Rows, StoredItem } from "../driver/stored.js";
-import type { ParsedStep } from "../item-arguments.js";
+import type { ParsedPut, ParsedStep } from "../item-arguments.js";
 import {
   COUNT_FIELDS,
   DELETE_FIELDS,
@@ -42,7 +42,8 @@ import {
   UPDATE_FIELDS,
 } from "../item-arguments.js";
 import { CHANGE_FIELDS } from "../item-changes.js";
-import { itemPosition, toItem, toScoredItem } from "../items.js";
+import { presentItem, presentScored, type TakenStep, takeItemValue, withItemTexts } from "../item-values.js";
+import { itemPosition } from "../items.js";
 import { parseNamespace } from "../namespaces.js";
 import { Slices } from "../slices.js";
 import { bringsVectors } from "../vectors.js";
@@ -52,22 +53,27 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
   return {
     putItem: async (namespace: ItemNamespace, key: string, value: JsonObject, options?: PutItemOptions) => {
       const known = knownOptions(options, PUT_FIELDS);
-      const step = parsePut(namespace, key, value, known);
+      const step = parsePut(namespace, key, value, known, takeItemValue);
       assertSupported(driver, step);
-      return run("putItem", known, async (call) => toItem((await runStep(driver, call, step)).item));
+      return run("putItem", known, (call) =>
+        withItemTexts(call, [step], async ([put]) => {
+          const { item } = await runStep(driver, call, put as ParsedPut);
+          return presentItem(call, item);
+        }),
+      );
     },
 
     updateItem: async (namespace: ItemNamespace, key: string, change: ItemChange, options?: UpdateItemOptions) => {
       const known = knownOptions(options, UPDATE_FIELDS);
       const step = parseUpdate(namespace, key, knownFields(change, "change", CHANGE_FIELDS), known);
       assertSupported(driver, step);
-      return run("updateItem", known, async (call) => toItem((await runStep(driver, call, step)).item));
+      return run("updateItem", known, async (call) => presentItem(call, (await runStep(driver, call, step)).item));
     },
 
     getItem: async (namespace: ItemNamespace, key: string, options?: GetItemOptions) => {
       const known = knownOptions(options, GET_FIELDS);
       const step = parseGet(namespace, key, known);
-      return run("getItem", known, async (call) => optionalItem((await runStep(driver, call, step)).item));
+      return run("getItem", known, async (call) => optionalItem(call, (await runStep(driver, call, step)).item));
     },
 
     deleteItem: async (namespace: ItemNamespace, key: string, options?: DeleteItemOptions) => {
@@ -77,12 +83,16 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
     },
 
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
-      const steps = Array.from(array(operations, "operations"), (each, i) => parseOperation(each, `operations[${i}]`));
+      const steps = Array.from(array(operations, "operations"), (each, i) =>
+        parseOperation(each, `operations[${i}]`, takeItemValue),
+      );
       for (const step of steps) assertSupported(driver, step);
-      return run("batchItems", knownOptions(options, []), async (call) => {
-        const results = steps.length === 0 ? [] : await driver.runItemSteps(call, steps);
-        return resultsOf(call, steps, results);
-      });
+      return run("batchItems", knownOptions(options, []), (call) =>
+        withItemTexts(call, steps, async (ready) => {
+          const results = ready.length === 0 ? [] : await driver.runItemSteps(call, ready);
+          return resultsOf(call, ready, results);
+        }),
+      );
     },
 
     searchItems: async (namespacePrefix: ItemNamespace, query?: ItemQuery) => {
@@ -120,9 +130,10 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
 }
 
 /** What needs vectors is refused before anything is done (F6). */
-function assertSupported(driver: ItemDriver, step: ItemStep): void {
+function assertSupported(driver: ItemDriver, step: TakenStep): void {
   if (driver.searchNearest !== undefined) return;
-  if (bringsVectors(step) || step.kind === "nearest") throw withoutVectors();
+  // Whether the value is encoded yet makes no difference here.
+  if (bringsVectors(step as ItemStep) || step.kind === "nearest") throw withoutVectors();
 }
 
 function withoutVectors(): UnsupportedError {
@@ -156,18 +167,14 @@ async function resultsOf(
   return all;
 }
 
-function resultOf(
-  call: Call,
-  step: ParsedStep,
-  result: ItemStepResult | undefined,
-): ItemResult | Promise<Page<Item> | Page<string[]>> {
+function resultOf(call: Call, step: ParsedStep, result: ItemStepResult | undefined): ItemResult | Promise<ItemResult> {
   switch (step.kind) {
     case "put":
-      return toItem(expectResult("put", result).item);
+      return presentItem(call, expectResult("put", result).item);
     case "update":
-      return toItem(expectResult("update", result).item);
+      return presentItem(call, expectResult("update", result).item);
     case "get":
-      return optionalItem(expectResult("get", result).item);
+      return optionalItem(call, expectResult("get", result).item);
     case "delete":
       return expectResult("delete", result).deleted;
     case "search":
@@ -186,19 +193,31 @@ function expectResult<Kind extends ItemStep["kind"]>(kind: Kind, result: ItemSte
   throw new CorruptionError(`the store answered a step of kind ${kind} with ${result?.kind ?? "nothing"}`);
 }
 
-function optionalItem(item: StoredItem | undefined): Item | undefined {
-  return item === undefined ? undefined : toItem(item);
+function optionalItem(call: Call, item: StoredItem | undefined): Item | undefined | Promise<Item> {
+  return item === undefined ? undefined : presentItem(call, item);
 }
 
 function itemPage(call: Call, rows: Rows<StoredItem>, digest: string, { orderBy }: ItemListing): Promise<Page<Item>> {
-  return pageOf(call, rows, digest, toItem, (last) => {
-    const { time, namespace, key } = itemPosition(last, orderBy);
-    return [time, namespace, key];
-  });
+  return pageOf(
+    call,
+    rows,
+    digest,
+    (row) => presentItem(call, row),
+    (last) => {
+      const { time, namespace, key } = itemPosition(last, orderBy);
+      return [time, namespace, key];
+    },
+  );
 }
 
 function nearestPage(call: Call, rows: Rows<ScoredItem>, digest: string): Promise<Page<Item>> {
-  return pageOf(call, rows, digest, toScoredItem, ({ item, score }) => [score, item.namespace, item.key]);
+  return pageOf(
+    call,
+    rows,
+    digest,
+    (row) => presentScored(call, row),
+    ({ item, score }) => [score, item.namespace, item.key],
+  );
 }
 
 function namespacePage(call: Call, rows: Rows<string[]>, digest: string): Promise<Page<string[]>> {

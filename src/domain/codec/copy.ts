@@ -41,6 +41,8 @@ let deepest = 0;
 /** Objects of which it is known late that they are to be wrapped: a level more, perhaps one inside of another. */
 let wrappedLate = 0;
 let tagged = false;
+/** Plain JSON alone: `undefined` is absent where it stands in an object, and refused elsewhere as all that JSON has no text for. */
+let isPlainOnly = false;
 let writer: TreeWriter;
 let checks: LateChecks;
 /** The way to what is refused, last step first. */
@@ -53,8 +55,17 @@ let ancestors: object[];
  * @throws SerializationError with the path of what cannot be kept, but for what `checks` finds
  */
 export function copyStorable(value: unknown, maxDepth: number, maxBytes: number): StorableCopy | null {
+  return copied(value, maxDepth, maxBytes, false);
+}
+
+/** As `copyStorable`, of plain JSON, in which objects may have no prototype and `undefined` in an object counts as absent. */
+export function copyPlain(value: unknown, maxDepth: number, maxBytes: number): StorableCopy | null {
+  return copied(value, maxDepth, maxBytes, true);
+}
+
+function copied(value: unknown, maxDepth: number, maxBytes: number, plainOnly: boolean): StorableCopy | null {
   const outer = { containersLeft, membersLeft, charactersLeft, arraysToAsk, depthLimit, deepest, wrappedLate, tagged };
-  const outerLists = { writer, checks, steps, ancestors };
+  const outerLists = { isPlainOnly, writer, checks, steps, ancestors };
   containersLeft = MAX_CONTAINERS;
   membersLeft = MAX_MEMBERS;
   charactersLeft = maxBytes;
@@ -63,6 +74,7 @@ export function copyStorable(value: unknown, maxDepth: number, maxBytes: number)
   deepest = 0;
   wrappedLate = 0;
   tagged = false;
+  isPlainOnly = plainOnly;
   writer = new TreeWriter(maxDepth, maxBytes, true);
   checks = new LateChecks(value);
   steps = [];
@@ -80,7 +92,7 @@ export function copyStorable(value: unknown, maxDepth: number, maxBytes: number)
     throw refusal(error);
   } finally {
     ({ containersLeft, membersLeft, charactersLeft, arraysToAsk, depthLimit, deepest, wrappedLate, tagged } = outer);
-    ({ writer, checks, steps, ancestors } = outerLists);
+    ({ isPlainOnly, writer, checks, steps, ancestors } = outerLists);
   }
 }
 
@@ -103,6 +115,7 @@ function copyOf(value: unknown, depth: number): Json {
 }
 
 function copyOfUndefined(depth: number): Json {
+  if (isPlainOnly) refuse("undefined");
   enter(depth, 1);
   tagged = true;
   return UNDEFINED_NODE;
@@ -119,10 +132,14 @@ function enter(depth: number, containers: number): void {
 
 function copyOfObject(object: object, depth: number): Json {
   const prototype: unknown = Object.getPrototypeOf(object);
-  if (prototype === Object.prototype && !Array.isArray(object)) return copyOfProperties(object, depth, true);
+  if (prototype === Object.prototype && !Array.isArray(object)) return copyOfProperties(object, depth, !isPlainOnly);
   if (Array.isArray(object)) {
     if (prototype !== Array.prototype) refuse(instanceName(prototype as object | null));
     return copyOfArray(object, depth);
+  }
+  if (isPlainOnly) {
+    if (prototype !== null) refuse(instanceName(prototype as object));
+    return copyOfProperties(object, depth, false);
   }
   if (prototype === Map.prototype) return copyOfMap(object as Map<unknown, unknown>, depth);
   if (prototype === Set.prototype) return copyOfSet(object as Set<unknown>, depth);
@@ -186,6 +203,10 @@ function copyOfProperties(object: object, depth: number, wraps: boolean): Json {
         charactersLeft -= item.length;
         continue;
       }
+      if (item === undefined && isPlainOnly) {
+        delete copy[key];
+        continue;
+      }
       if (item === undefined && key === TAG_KEY && wraps) {
         wrappedLate += 1;
         checks.addWrapped(copy);
@@ -239,6 +260,8 @@ function copyOfSet(set: Set<unknown>, depth: number): Json {
 
 /** What JSON has no text for, and its parts. */
 function special(value: unknown, depth: number): Json {
+  if (isPlainOnly)
+    refuse(typeof value === "number" ? (Object.is(value, -0) ? "-0" : String(value)) : `a ${typeof value}`);
   const { size, containers, members } = writer;
   const tree = writer.part(value, depth);
   charactersLeft -= writer.size - size;

@@ -32,6 +32,7 @@ import {
   UPDATE_FIELDS,
 } from "../../domain/item-arguments.js";
 import { CHANGE_FIELDS } from "../../domain/item-changes.js";
+import { encodeItemValue } from "../../domain/items.js";
 import { decodeMetadata } from "../../domain/metadata.js";
 import { CallTime } from "./call-time.js";
 import { ItemSnapshot, refusedPut, type SealedChange, sealedItem } from "./item-snapshot.js";
@@ -105,7 +106,7 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
 
   return {
     putItem: async (namespace: ItemNamespace, key: string, value: JsonObject, options?: PutItemOptions) => {
-      const step = parsePut(namespace, key, value, knownOptions(options, PUT_FIELDS));
+      const step = parsePut(namespace, key, value, knownOptions(options, PUT_FIELDS), encodeItemValue);
       assertVectors(seals, step);
       const wait = seals.ready();
       if (wait !== undefined) await wait;
@@ -142,7 +143,7 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
       if (!Array.isArray(operations)) return inner.batchItems(operations, options);
       const given = Array.from(operations as readonly ItemOperation[], (each) => ({ ...each }));
-      const steps = given.map((each, i) => parseOperation(each, `operations[${i}]`));
+      const steps = given.map((each, i) => parseOperation(each, `operations[${i}]`, encodeItemValue));
       for (const step of steps) assertReadable(seals, step);
       const time = new CallTime(inner, options);
       const wait = seals.ready();
