@@ -102,11 +102,12 @@ class Slots {
         settled();
         resolve(this.#begin(next({ timeoutMs })));
       };
-      watched.giveUp = (reason) => {
+      const giveUp = (reason: Error): void => {
         settled();
         this.#queue.delete(begin);
         reject(ofCall(call, reason as StorageError));
       };
+      watched.giveUp = giveUp;
       this.#queue.add(begin);
       this.#deadlines.watch(watched);
       if (signal?.aborted) abort();

@@ -55,13 +55,14 @@ function guarded<T>(deadlines: Deadlines, call: LayerCall, next: Next<T>, limitM
       deadlines.unwatch(watched);
       signal?.removeEventListener("abort", abort);
     };
-    watched.giveUp = () => {
+    const giveUp = (): void => {
       settled();
       const outcome = call.traits.access === "read" ? "not-applied" : "unknown";
       const error = ofCall(call, new StorageTimeoutError(`no answer within ${limitMs} ms`, { outcome }));
       reject(error);
       given.abort(error);
     };
+    watched.giveUp = giveUp;
     signal?.addEventListener("abort", abort, { once: true });
     deadlines.watch(watched);
     next({ timeoutMs: limitMs, signal: given.signal }).then(

@@ -20,7 +20,10 @@ export class WatchedCall implements Call {
   cancelled = false;
   sent = false;
   place = -1;
-  /** Rejects the caller's promise; set while the call is watched. */
+  /**
+   * Rejects the caller's promise; set while the call is watched. Name the function before it is assigned: what is written as the value of
+   * an assignment to a property is made among the old objects, where only a full collection frees it and the results that it leads to.
+   */
   giveUp: ((reason: Error) => void) | undefined;
 
   constructor(tenant: string, operation: CallName, timeoutMs: number, signal: AbortSignal | undefined) {

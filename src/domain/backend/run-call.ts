@@ -158,10 +158,11 @@ function watched<T>(
       store.deadlines.unwatch(call);
       signal?.removeEventListener("abort", abort);
     };
-    call.giveUp = (reason) => {
+    const giveUp = (reason: Error): void => {
       settled();
       reject(withFields(reason, store, call));
     };
+    call.giveUp = giveUp;
     store.begin();
     store.deadlines.watch(call);
     signal?.addEventListener("abort", abort, { once: true });

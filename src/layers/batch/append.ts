@@ -54,7 +54,7 @@ class GatheredCall<Result> {
   /** @param leave takes it out of its queue when it settles */
   protected begin(leave: () => void): void {
     const abort = (): void => this.#call.cancel();
-    this.#settle = (): boolean => {
+    const settle = (): boolean => {
       if (this.isSettled) return false;
       this.isSettled = true;
       this.#deadlines.unwatch(this.#call);
@@ -62,9 +62,11 @@ class GatheredCall<Result> {
       leave();
       return true;
     };
-    this.#call.giveUp = (error) => {
-      if (this.#settle()) this.#reject(error);
+    const giveUp = (error: Error): void => {
+      if (settle()) this.#reject(error);
     };
+    this.#settle = settle;
+    this.#call.giveUp = giveUp;
     this.#deadlines.watch(this.#call);
     if (this.#signal?.aborted) abort();
     else this.#signal?.addEventListener("abort", abort, { once: true });
