@@ -3,6 +3,8 @@ import type { Call } from "../../../domain/driver/call.js";
 import { isAnswer, isReadOnly } from "../errors.js";
 import { destroySocket, requestCancel } from "./cancel-request.js";
 import type { PgClient, PgStatement } from "./pg-module.js";
+import { type MakeQuery, queriesOf } from "./prepared-query.js";
+import { ROW_VALUES } from "./row-values.js";
 import type { Sql } from "./sql.js";
 import type { Statements } from "./statements.js";
 import type { Watch, Watched } from "./watch.js";
@@ -13,6 +15,7 @@ export class Connection implements Watched {
   readonly #statements: Statements;
   readonly #watch: Watch;
   readonly #pipelined: boolean;
+  readonly #make: MakeQuery | undefined;
   readonly #onError = (error: Error): void => {
     this.#broken ??= error;
   };
@@ -26,6 +29,7 @@ export class Connection implements Watched {
     this.#statements = statements;
     this.#watch = watch;
     this.#pipelined = (client as { readonly pipeline?: unknown }).pipeline === true;
+    this.#make = queriesOf(client);
     client.on("error", this.#onError);
   }
 
@@ -58,12 +62,24 @@ export class Connection implements Watched {
 
   /** Sends a statement; several may be on their way at once, and are carried out in order. */
   query<Row>(statement: Sql): Promise<Row[]> {
-    return this.#send(this.#statements.of(statement)) as Promise<Row[]>;
+    const { statement: prepared, values } = this.#statements.of(statement);
+    const { text, name } = prepared;
+    const make = this.#make;
+    if (make === undefined || name === undefined || values.length === 0) {
+      const prepare = name !== undefined && values.length > 0;
+      return this.#send(this.#plain(prepare ? { text, name, values } : { text, values })) as Promise<Row[]>;
+    }
+    return this.#send(
+      () =>
+        new Promise<unknown[]>((resolve, reject) => {
+          this.#client.query(make(prepared as typeof prepared & { readonly name: string }, values, resolve, reject));
+        }),
+    ) as Promise<Row[]>;
   }
 
   /** Sends statements without parameters, written in the source or made of checked parts, as one message. */
   script(text: string): Promise<unknown> {
-    return this.#send({ text: this.#statements.inSchema(text) });
+    return this.#send(this.#plain({ text: this.#statements.inSchema(text) }));
   }
 
   /** Gives the connection back to the pool; a broken one is closed. Later calls do nothing. */
@@ -81,11 +97,17 @@ export class Connection implements Watched {
     destroySocket(this.#client);
   }
 
-  #send(statement: PgStatement): Promise<unknown[]> {
+  #plain(statement: PgStatement): () => Promise<unknown[]> {
+    return async () => {
+      const result = await this.#client.query({ ...statement, types: ROW_VALUES });
+      return (result as { readonly rows?: unknown[] }).rows ?? [];
+    };
+  }
+
+  #send(query: () => Promise<unknown[]>): Promise<unknown[]> {
     const run = async (): Promise<unknown[]> => {
       try {
-        const result = (await this.#client.query(statement)) as { readonly rows?: unknown[] };
-        return result.rows ?? [];
+        return await query();
       } catch (error) {
         // The server has said its last word, or nothing, or takes no writes any more, where another one may: whoever calls next must
         // not find this connection.

@@ -9,9 +9,15 @@ export interface PgStatement {
   readonly types?: { getTypeParser(oid: number): (value: never) => unknown };
 }
 
+/** A query that sends itself, as `pg` takes it from those who make their own. */
+export interface PgSubmittable {
+  submit(connection: never): Error | null;
+}
+
 /** A connection that was taken from a pool. */
 export interface PgClient {
   query(statement: PgStatement): Promise<unknown>;
+  query<Own extends PgSubmittable>(query: Own): Own;
   release(destroy?: boolean | Error): void;
   on(event: "error", listener: (error: Error) => void): unknown;
   removeListener(event: "error", listener: (error: Error) => void): unknown;

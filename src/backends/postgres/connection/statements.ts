@@ -1,16 +1,16 @@
 /** Statements as `pg` takes them: tables in the storage's schema, and a name for those that the server keeps prepared. */
 import { createHash } from "node:crypto";
-import type { PgStatement } from "./pg-module.js";
-import { ROW_VALUES } from "./row-values.js";
+import type { Prepared } from "./prepared-query.js";
 import { numbered, quotedName, Sql, type SqlValue } from "./sql.js";
 
 /** Most statements that each connection keeps prepared, and most texts that are remembered: filters have any number of shapes. */
 const MOST_PREPARED = 1_000;
 
-interface Text {
-  readonly text: string;
-  /** `undefined` for one too many to be prepared. */
-  readonly name: string | undefined;
+/** A statement with its parameters in their places. */
+export interface Bound {
+  /** Without a name where statements are not to be prepared, and for one too many. */
+  readonly statement: Prepared;
+  readonly values: SqlValue[];
 }
 
 /**
@@ -19,7 +19,7 @@ interface Text {
  */
 class Step {
   readonly #next = new Map<readonly string[], Step[]>();
-  text: Text | undefined;
+  prepared: Prepared | undefined;
 
   to(template: readonly string[], valuesBefore: number): Step {
     let steps = this.#next.get(template);
@@ -51,14 +51,11 @@ export class Statements {
     this.#vectorSchema = quotedName(schema);
   }
 
-  of(statement: Sql): PgStatement {
+  of(statement: Sql): Bound {
     const values: SqlValue[] = [];
     const place = placeOf(statement, this.#texts, values);
-    place.text ??= this.#learn(statement);
-    const { text, name } = place.text;
-    return name !== undefined && values.length > 0
-      ? { text, name, values, types: ROW_VALUES }
-      : { text, values, types: ROW_VALUES };
+    place.prepared ??= this.#learn(statement);
+    return { statement: place.prepared, values };
   }
 
   /**
@@ -76,7 +73,7 @@ export class Statements {
       });
   }
 
-  #learn(statement: Sql): Text {
+  #learn(statement: Sql): Prepared {
     this.#textCount += 1;
     if (this.#textCount > MOST_PREPARED) {
       this.#texts = new Step();
@@ -85,7 +82,7 @@ export class Statements {
     const text = this.inSchema(numbered(statement));
     const name = `waystone_${createHash("sha256").update(text).digest("base64url").slice(0, 24)}`;
     if (this.#prepared && this.#names.size < MOST_PREPARED) this.#names.add(name);
-    return { text, name: this.#names.has(name) ? name : undefined };
+    return { text, name: this.#names.has(name) ? name : undefined, columns: undefined };
   }
 }
 
