@@ -13,6 +13,7 @@ import { walkThreads } from "../thread-rows.js";
 import { mergePages } from "./merge.js";
 import { SessionBatches } from "./session-batches.js";
 import { byShard, type Shards } from "./shards.js";
+import { endMoves } from "./thread-move.js";
 import type { ThreadPlaces } from "./thread-places.js";
 
 type OfSessions = SessionDriver & ConversationDriver & TaskContextDriver;
@@ -97,6 +98,7 @@ export function shardedSessionVerbs(shards: Shards, places: ThreadPlaces, inner:
       const counts = await shards.walk(call, (one) => inner.cleanupSessions(one, cleanup));
       if (!cleanup.dryRun) {
         await batches.carryOutAll(call, true);
+        await endMoves(shards, call, "all");
         await places.removeIdleMarks(call);
       }
       return counts.reduce((sum, count) => sum + count, 0);

@@ -12,6 +12,7 @@ import { exportFromShards } from "./records.js";
 import { replaceInShards } from "./replacements.js";
 import { shardedSessionVerbs } from "./sessions.js";
 import { Shards } from "./shards.js";
+import { endMoves } from "./thread-move.js";
 import { ThreadPlaces } from "./thread-places.js";
 import { shardedThreadVerbs } from "./threads.js";
 
@@ -37,6 +38,8 @@ export function shardedVerbs(store: Store, inner: Verbs): Verbs {
 }
 
 async function metricsOf(shards: Shards, connection: Connection, call: Call): Promise<DriverMetrics> {
+  // What a move has left would be counted twice.
+  await endMoves(shards, call, "arrived");
   const all = await shards.walk(call, (one) => collectMetrics(connection, one));
   const sum = (count: (each: DriverMetrics) => number): number => all.reduce((total, each) => total + count(each), 0);
   return {

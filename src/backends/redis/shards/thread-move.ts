@@ -16,6 +16,7 @@ import {
   STAY_IN_SHARD,
 } from "../lua/placement.js";
 import { DELETE_THREAD } from "../lua/threads.js";
+import { flatFields } from "../session-rows.js";
 import type { Shards } from "./shards.js";
 
 export interface ThreadPlace {
@@ -41,13 +42,15 @@ export class ThreadMove {
   readonly #threadId: string;
   readonly #from: ThreadPlace;
   readonly #to: number;
-  readonly #name = randomUUID();
+  /** Says from which shard, too. */
+  readonly #name: string;
 
   constructor(shards: Shards, threadId: string, from: ThreadPlace, to: number) {
     this.#shards = shards;
     this.#threadId = threadId;
     this.#from = from;
     this.#to = to;
+    this.#name = `${from.shard}.${randomUUID()}`;
   }
 
   async start(call: Call): Promise<Beginning> {
@@ -97,6 +100,49 @@ export async function hasArrived(shards: Shards, call: Call, threadId: string, n
   const key = `${shards.connection.keyOf(target.tenant)}:to`;
   const read = await shards.connection.read(target, [["hget", key, threadId]]);
   return read?.[0] === name;
+}
+
+/**
+ * Ends moves whose makers have gone: those that have arrived, and if it is asked for those that have not.
+ */
+export async function endMoves(shards: Shards, call: Call, which: "arrived" | "all"): Promise<void> {
+  const { connection } = shards;
+  await shards.ask(call, async (target) => {
+    const key = (name: string): string => `${connection.keyOf(target.tenant)}:${name}`;
+    const names = which === "all" ? ["to", "ty"] : ["to"];
+    const read =
+      (await connection.read(
+        target,
+        names.map((name) => ["hgetall", key(name)] as const),
+      )) ?? [];
+    for (const fields of read.map(flatFields)) {
+      for (let i = 0; i < fields.length; i += 2) {
+        if (call.cancelled) throw call.cancellation();
+        await endMove(shards, call, target, fields[i] as string, fields[i + 1] as string);
+      }
+    }
+  });
+}
+
+async function endMove(shards: Shards, call: Call, target: Call, threadId: string, name: string): Promise<void> {
+  const { connection } = shards;
+  const from = Number.parseInt(name, 10);
+  const source = shards.call(call, from);
+  const [note] =
+    (await connection.read(source, [["hget", `${connection.keyOf(source.tenant)}:t:${threadId}`, "z"]])) ?? [];
+  if (typeof note === "string" && note.split(" ")[1] === name) {
+    await resolveMove(shards, call, threadId, from, note);
+    return;
+  }
+  const sent = call.sent;
+  try {
+    // Nothing is left where it came from.
+    if ((await connection.run<number>(target, GIVE_UP_ARRIVAL, [threadId, name])) === 1) {
+      await connection.run(target, FORGET_ARRIVAL, [threadId, name]);
+    }
+  } finally {
+    call.sent = sent;
+  }
 }
 
 /**
