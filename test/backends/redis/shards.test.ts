@@ -1,0 +1,218 @@
+// Tenants of Redis that are spread over shards: where they are, what listings show while much changes, and threads that many link at once.
+import { randomBytes } from "node:crypto";
+import { Redis } from "ioredis";
+import { describe, expect, it } from "vitest";
+import { redisStorage } from "../../../src/backends/redis/index.js";
+import { ShardNames, shardOfId } from "../../../src/backends/redis/shards/placing.js";
+import { openStorage } from "../../../src/open.js";
+import { startCluster } from "../../support/redis-cluster.js";
+import { sharedRedis } from "../../support/redis-server.js";
+
+const newPrefix = (): string => `test-${randomBytes(6).toString("hex")}`;
+
+describe("the number of shards", () => {
+  it("is the store's: another one is refused, none is as it is", async () => {
+    const url = await sharedRedis();
+    const prefix = newPrefix();
+    await using first = await openStorage(`${url}?shards=8&prefix=${prefix}`);
+    await first.createSession("s", "u");
+    for (const shards of [1, 4, 16]) {
+      await using other = redisStorage({ url, prefix, shards });
+      await expect(other.initialize()).rejects.toMatchObject({
+        code: "UNSUPPORTED",
+        message: expect.stringContaining(`8 shards, not ${shards}`),
+      });
+    }
+    await using same = redisStorage({ url, prefix });
+    expect((await same.getSession("s"))?.userId).toBe("u");
+  });
+
+  it("is 1 for a store that has data and no number", async () => {
+    const url = await sharedRedis();
+    const prefix = newPrefix();
+    await using old = redisStorage({ url, prefix });
+    await old.createSession("s", "u");
+    const admin = new Redis(url);
+    await admin.del(`${prefix}:shards`);
+    admin.disconnect();
+    await using spread = redisStorage({ url, prefix, shards: 4 });
+    await expect(spread.initialize()).rejects.toMatchObject({ code: "UNSUPPORTED" });
+    await using same = redisStorage({ url, prefix, shards: 1 });
+    expect((await same.getSession("s"))?.userId).toBe("u");
+  });
+
+  it("is 1 to 256", () => {
+    for (const shards of [0, 257, 1.5, "4"]) {
+      expect(() => redisStorage({ url: "redis://localhost", shards: shards as number })).toThrow(/shards/);
+    }
+  });
+});
+
+describe("where things are", () => {
+  it("stays the same from version to version: it is part of the format", () => {
+    const ids = ["", "a", "session-1", "session-2", "\u{1F600}", "__proto__"];
+    expect(ids.map((id) => shardOfId(id, 256))).toMatchInlineSnapshot(`
+      [
+        11,
+        179,
+        139,
+        229,
+        10,
+        171,
+      ]
+    `);
+    expect(new ShardNames(4).of("acme")).toMatchInlineSnapshot(`
+      [
+        "acme/0.3",
+        "acme/1.1",
+        "acme/2.3",
+        "acme/3.1",
+      ]
+    `);
+    expect(new ShardNames(3).of("50% {of} all/1")).toMatchInlineSnapshot(`
+      [
+        "50% {of} all/1/0.3",
+        "50% {of} all/1/1.1",
+        "50% {of} all/1/2.2",
+      ]
+    `);
+  });
+
+  it("is even for ids that differ in a number", () => {
+    const counts = Array.from({ length: 16 }, () => 0);
+    for (let i = 0; i < 16_000; i++) {
+      const shard = shardOfId(`session-${i}`, 16);
+      counts[shard] = (counts[shard] ?? 0) + 1;
+    }
+    expect([Math.min(...counts) > 850, Math.max(...counts) < 1_150, counts]).toEqual([true, true, counts]);
+  });
+
+  it("is every master of a Cluster, for the data and the load of one tenant", { timeout: 120_000 }, async () => {
+    await using cluster = await startCluster();
+    await using storage = redisStorage({ url: cluster.url, shards: 16 });
+    await storage.initialize();
+    const admins = cluster.masters.map(({ url }) => new Redis(url));
+    const calls = async (): Promise<number[]> => {
+      const stats = await Promise.all(admins.map((admin) => admin.info("commandstats")));
+      return stats.map((text) => Number(/cmdstat_evalsha:calls=(\d+)/.exec(text)?.[1] ?? 0));
+    };
+    const before = await calls();
+    const ids = Array.from({ length: 300 }, (_, i) => `session ${i}`);
+    await Promise.all(
+      ids.map(async (id) => {
+        await storage.createSession(id, "ada");
+        await storage.addConversationMessage(id, "user", "hello");
+        await storage.storeCheckpoint(`thread of ${id}`, "c", { id }, { sessionId: id });
+      }),
+    );
+    const after = await calls();
+    const keys = await Promise.all(admins.map((admin) => admin.dbsize()));
+    for (const admin of admins) admin.disconnect();
+    const share = (counts: readonly number[]): number[] => {
+      const sum = counts.reduce((total, count) => total + count, 0);
+      return counts.map((count) => Math.round((100 * count) / sum));
+    };
+    const shares = { calls: share(after.map((count, i) => count - (before[i] ?? 0))), keys: share(keys) };
+    console.log(`one tenant on three masters, in percent: ${JSON.stringify(shares)}`);
+    for (const each of [...shares.calls, ...shares.keys])
+      expect([each > 22, each < 45, shares]).toEqual([true, true, shares]);
+  });
+});
+
+describe("listings while much changes", () => {
+  it.each(["createdAt", "updatedAt"] as const)(
+    "show no session that was deleted before, and every one that stays, by %s",
+    { timeout: 60_000 },
+    async (orderBy) => {
+      const url = await sharedRedis();
+      const prefix = newPrefix();
+      await using writer = redisStorage({ url, prefix, shards: 8 });
+      await using reader = redisStorage({ url, prefix });
+      const stable = Array.from({ length: 60 }, (_, i) => `stable ${i}`);
+      for (const id of stable) await writer.createSession(id, "u");
+      const deleted = new Set<string>();
+      const acknowledged = new Set<string>();
+      let running = true;
+      const churn = Array.from({ length: 4 }, async (_, k) => {
+        for (let i = 0; running; i++) {
+          const ids = [0, 1, 2].map((n) => `churn ${k} ${i} ${n}`);
+          await writer.batchCreateSessions(ids.map((sessionId) => ({ sessionId, userId: "u" })));
+          for (const id of ids) acknowledged.add(id);
+          for (const id of ids) {
+            acknowledged.delete(id);
+            await writer.deleteSession(id);
+            deleted.add(id);
+          }
+        }
+      });
+      for (let round = 0; round < 25; round++) {
+        const gone = new Set(deleted);
+        const made = [...acknowledged];
+        const seen: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await reader.listSessions({ limit: 7, orderBy, direction: "asc", cursor });
+          seen.push(...page.items.map(({ sessionId }) => sessionId));
+          cursor = page.nextCursor;
+        } while (cursor !== undefined);
+        expect(seen.filter((id) => gone.has(id))).toEqual([]);
+        expect(seen.filter((id) => id.startsWith("stable"))).toEqual(
+          [...stable].sort((a, b) => seen.indexOf(a) - seen.indexOf(b)),
+        );
+        expect(new Set(seen).size).toBe(seen.length);
+        // Made before the listing, and still there after it.
+        expect(made.filter((id) => acknowledged.has(id) && !seen.includes(id))).toEqual([]);
+      }
+      running = false;
+      await Promise.all(churn);
+      expect(deleted.size).toBeGreaterThan(50);
+    },
+  );
+});
+
+describe("threads that many link at once", () => {
+  it("lose no checkpoint, are never away for readers, and end with one session", { timeout: 60_000 }, async () => {
+    const url = await sharedRedis();
+    const prefix = newPrefix();
+    const storages = [8, undefined, undefined].map((shards) => redisStorage({ url, prefix, shards }));
+    const [one, two] = storages as [(typeof storages)[number], (typeof storages)[number]];
+    await one.initialize();
+    const sessions = Array.from({ length: 5 }, (_, i) => `session ${i}`);
+    await one.batchCreateSessions(sessions.map((sessionId) => ({ sessionId, userId: "u" })));
+    for (const thread of ["a", "b"]) {
+      await one.storeCheckpoint(thread, "first", { thread });
+      const stored = new Set(["first"]);
+      let running = true;
+      const reading = (async () => {
+        let least = 0;
+        while (running) {
+          const before = stored.size;
+          const found = await two.listCheckpoints(thread, { limit: 1_000, data: true });
+          expect(found.length).toBeGreaterThanOrEqual(Math.max(before, least));
+          least = found.length;
+          expect((await two.getCheckpoint(thread, { checkpointId: "first" }))?.data).toEqual({ thread });
+        }
+      })();
+      await Promise.all(
+        storages.map(async (storage, k) => {
+          for (let i = 0; i < 40; i++) {
+            const id = `c ${k} ${i}`;
+            const sessionId = sessions[(i * 3 + k) % sessions.length] as string;
+            await storage.storeCheckpoint(thread, id, { id }, i % 3 === 0 ? {} : { sessionId });
+            stored.add(id);
+          }
+        }),
+      );
+      running = false;
+      await reading;
+      const found = await one.listCheckpoints(thread, { limit: 1_000, data: true });
+      expect(found.map(({ checkpointId }) => checkpointId).sort()).toEqual([...stored].sort());
+      expect(new Set(found.map(({ seq }) => seq)).size).toBe(found.length);
+      const owners = await Promise.all(sessions.map((sessionId) => one.listThreads({ sessionId })));
+      expect(owners.flatMap(({ items }) => items).filter(({ threadId }) => threadId === thread).length).toBe(1);
+      expect((await one.listThreads()).items.filter(({ threadId }) => threadId === thread).length).toBe(1);
+    }
+    expect((await one.getMetrics()).checkpoints.value).toBe(242);
+    await Promise.all(storages.map((storage) => storage.close()));
+  });
+});
