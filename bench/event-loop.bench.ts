@@ -176,10 +176,7 @@ function itemRows(name: string): Row[] {
       name: `batchItems of a get and a put: ${name}`,
       call: (storage) =>
         storage.batchItems(
-          [
-            { get: { namespace: ["large"], key: "k" } },
-            { put: { namespace: ["large"], key: "l", value: { a: 1 } } },
-          ],
+          [{ get: { namespace: ["large"], key: "k" } }, { put: { namespace: ["large"], key: "l", value: { a: 1 } } }],
           patient,
         ),
     },

@@ -1,5 +1,6 @@
 /** Import into the memory backend (P1). All that may refuse a batch is asked first, so that nothing has to be undone. */
 import { ConflictError } from "../../contract/errors.js";
+import { EncodedText } from "../../domain/codec/encoded-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
@@ -19,9 +20,9 @@ import {
   removeSession,
   setSession,
 } from "./session-entries.js";
-import type { ContextEntry, MemoryStore, Tenant } from "./state.js";
+import type { ContextEntry, MemoryStore, Tenant, ThreadEntry } from "./state.js";
 import { enter, liveContext, liveSession, liveThread } from "./state.js";
-import { insertThread, keepCheckpoint, keepWrite, removeThread, setThread } from "./thread-entries.js";
+import { insertThread, keepSplitCheckpoint, keepWrite, removeThread, setThread } from "./thread-entries.js";
 
 export async function importBatch(store: MemoryStore, call: Call, batch: ImportBatch): Promise<GroupVerdict[]> {
   const { tenant, now } = enter(store, call);
@@ -131,7 +132,9 @@ function* storeRows(
   now: number,
 ): Generator<void, void, void> {
   for (const row of rows) {
-    storeRow(tenant, subject, row, now);
+    const thread = subject.kind === "thread" ? tenant.threads.get(subject.id) : undefined;
+    if (row.kind === "checkpoint" && thread !== undefined) yield* storeCheckpoint(thread, row);
+    else storeRow(tenant, subject, row, now);
     yield;
   }
   // What rows of their own count is said by the row of the whole.
@@ -192,10 +195,15 @@ function storeThreadRow(tenant: Tenant, threadId: string, row: ImportRow): void 
   const thread = tenant.threads.get(threadId);
   if (thread === undefined) return;
   if (row.kind === "write") keepWrite(thread, row.namespace, row.checkpointId, row.write, false);
-  if (row.kind === "checkpoint") {
-    const { kind: _kind, ...checkpoint } = row;
-    keepCheckpoint(thread, { ...checkpoint, writes: null });
-  }
+}
+
+function* storeCheckpoint(
+  thread: ThreadEntry,
+  { kind: _kind, data, ...checkpoint }: Extract<ImportRow, { readonly kind: "checkpoint" }>,
+): Generator<void, void, void> {
+  const state = yield* thread.blocks.split(EncodedText.inPieces(data), checkpoint.namespace);
+  yield* state.packInSteps((name) => thread.blocks.has(name));
+  yield* keepSplitCheckpoint(thread, { ...checkpoint, writes: null }, state);
 }
 
 /** Ids that must be distinct within a subject. @throws InvalidArgumentError */

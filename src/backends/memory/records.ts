@@ -3,24 +3,30 @@
  * moment. Each is given as it is when its turn comes, whole in itself; one that is gone by then is left out.
  */
 import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
+import { toPortableInSteps } from "../../domain/codec/codec.js";
 import type { Call } from "../../domain/driver/call.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
 import { isItemExpired } from "../../domain/items.js";
 import {
   checkpointRecord,
-  itemRecord,
+  contextText,
+  isLongRecord,
+  type LongRecord,
   messageRecord,
+  recordOf,
+  recordOfItem,
   sessionRecord,
   taskContextRecord,
   threadRecord,
   writeRecord,
 } from "../../domain/records/to-records.js";
-import { Slices } from "../../domain/slices.js";
+import { joinInSteps } from "../../domain/segments/restore.js";
+import { EACH_STEP, Slices } from "../../domain/slices.js";
 import { takenBy } from "./alone.js";
-import { orderedWrites, withParts } from "./checkpoints.js";
+import { orderedWrites, READ_AT_ONCE, withParts } from "./checkpoints.js";
 import type { KeptItem } from "./kept-items.js";
 import type { SeqList } from "./seq-list.js";
-import type { ContextEntry, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
+import type { ContextEntry, KeptCheckpoint, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
 import { enter, liveContext, liveSession, liveThread } from "./state.js";
 
 /** Rows of a long list that are looked up at once. */
@@ -37,7 +43,7 @@ export async function* exportRecords(
   const chosen = chooseRecords(tenant, { sessionId, threadId }, now);
   const slices = new Slices(call);
   for (const record of recordsOf(tenant, chosen, isWanted, now)) {
-    if (record !== null) yield record;
+    if (record !== null) yield isLongRecord(record) ? await new Slices(call, EACH_STEP).run(record) : record;
     if (slices.over()) await slices.next();
   }
 }
@@ -76,7 +82,7 @@ function* recordsOf(
   chosen: Choice,
   isWanted: (kind: RecordKind) => boolean,
   now: number,
-): Generator<StorageRecord | null> {
+): Generator<StorageRecord | LongRecord | null> {
   for (const { sessionId } of chosen.sessions) {
     const session = liveSession(tenant, sessionId, now);
     if (session !== undefined) yield* recordsOfSession(session, isWanted);
@@ -94,26 +100,30 @@ function* recordsOf(
     yield null;
   }
   for (const item of chosen.items)
-    yield isWanted("item") && !isItemExpired(item, now) ? itemRecord(item, item.vectors) : null;
+    yield isWanted("item") && !isItemExpired(item, now) ? recordOfItem(item, item.vectors) : null;
 }
 
 function* recordsOfSession(
   { row, context, conversation }: SessionEntry,
   isWanted: (kind: RecordKind) => boolean,
-): Generator<StorageRecord> {
+): Generator<StorageRecord | LongRecord> {
   if (isWanted("session")) yield sessionRecord(row, context?.contextId ?? null);
   if (conversation === null || !isWanted("message")) return;
-  for (const message of rowsUpTo(conversation.messages, row.lastSeq)) yield messageRecord(row.sessionId, message);
+  for (const message of rowsUpTo(conversation.messages, row.lastSeq)) {
+    yield recordOf(message.content, (content) => messageRecord(row.sessionId, message, content));
+  }
 }
 
-function* recordsOfContext({ contextId, versions }: ContextEntry): Generator<StorageRecord> {
-  for (const version of versions) yield taskContextRecord(contextId, version);
+function* recordsOfContext({ contextId, versions }: ContextEntry): Generator<StorageRecord | LongRecord> {
+  for (const version of versions) {
+    yield recordOf(contextText(version), (context) => taskContextRecord(contextId, version, context));
+  }
 }
 
 function* recordsOfThread(
   thread: ThreadEntry,
   isWanted: (kind: RecordKind) => boolean,
-): Generator<StorageRecord | null> {
+): Generator<StorageRecord | LongRecord | null> {
   const { row, lastSeq, checkpoints } = thread;
   const { threadId } = row;
   if (isWanted("thread")) yield threadRecord({ ...row, lastSeq });
@@ -123,7 +133,9 @@ function* recordsOfThread(
       const checkpoint = checkpoints.get(seq);
       yield checkpoint === undefined
         ? null
-        : checkpointRecord(threadId, withParts(thread, checkpoint, { data: true, writes: false }));
+        : checkpoint.sizeBytes > READ_AT_ONCE
+          ? longCheckpoint(thread, checkpoint)
+          : checkpointRecord(threadId, withParts(thread, checkpoint, { data: true, writes: false }));
     }
   }
   if (!isWanted("write")) return;
@@ -136,9 +148,23 @@ function* recordsOfThread(
   }
 }
 
-function* recordsOfWrites(thread: ThreadEntry, namespace: string, checkpointId: string): Generator<StorageRecord> {
+/** What the state is made of is taken at once: it may be gone before the record is read to its end. */
+function longCheckpoint(thread: ThreadEntry, checkpoint: KeptCheckpoint): LongRecord {
+  const collected = thread.blocks.collect(checkpoint.data);
+  const row = withParts(thread, checkpoint, { data: false, writes: false });
+  return (function* () {
+    const state = yield* toPortableInSteps(yield* joinInSteps(collected));
+    return checkpointRecord(thread.threadId, row, state);
+  })();
+}
+
+function* recordsOfWrites(
+  thread: ThreadEntry,
+  namespace: string,
+  checkpointId: string,
+): Generator<StorageRecord | LongRecord> {
   for (const write of orderedWrites(thread, namespace, checkpointId)) {
-    yield writeRecord(thread.row.threadId, namespace, checkpointId, write);
+    yield recordOf(write.value, (value) => writeRecord(thread.row.threadId, namespace, checkpointId, write, value));
   }
 }
 

@@ -1,10 +1,11 @@
 /** Import into the SQLite backend (P1): a batch is one transaction, in slices. */
 import { ConflictError, type InvalidArgumentError } from "../../contract/errors.js";
+import { EncodedText } from "../../domain/codec/encoded-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
-import { splitState } from "../../domain/segments/split.js";
+import { splitInSteps } from "../../domain/segments/split.js";
 import { isExpired } from "../../domain/sessions.js";
 import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
 import { putState } from "./checkpoint-states.js";
@@ -158,7 +159,7 @@ function* storeRow(
       if (thread === undefined) return;
       if (findCheckpoint(tx, thread.id, row.namespace, row.checkpointId) !== undefined) throw doubled();
       const id = insertCheckpoint(tx, thread.id, row);
-      yield* putState(tx, thread.id, { id }, splitState(row.data));
+      yield* putState(tx, thread.id, { id }, yield* splitInSteps(EncodedText.inPieces(row.data), null));
       return;
     }
     case "write": {

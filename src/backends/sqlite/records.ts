@@ -8,15 +8,21 @@ import type { StoredContext } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
 import {
   checkpointRecord,
-  itemRecord,
+  contextText,
+  isLongRecord,
+  type LongRecord,
   messageRecord,
+  recordOf,
+  recordOfItem,
   sessionRecord,
+  stateText,
   taskContextRecord,
   threadRecord,
   writeRecord,
 } from "../../domain/records/to-records.js";
 import { isExpired } from "../../domain/sessions.js";
-import { oldestCheckpoints, withParts } from "./checkpoint-rows.js";
+import { EACH_STEP, Slices } from "../../domain/slices.js";
+import { isLarge, oldestCheckpoints, readLarge, withParts } from "./checkpoint-rows.js";
 import { FIRST_PLACE, selectWritesAfter } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import type { ReadStep } from "./connection/snapshots.js";
@@ -32,6 +38,9 @@ import { isThreadGone, liveThread, type ThreadRow, threadsById, threadsOfSession
 const PAGE_ROWS = 100;
 const LARGE_ROWS = 4;
 
+/** What is read of a checkpoint. */
+const STATE = { data: true, writes: false } as const;
+
 export function exportRecords(
   file: OpenFile,
   call: Call,
@@ -40,7 +49,7 @@ export function exportRecords(
   const now = file.now();
   const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
   return file.stream(call, async function* (read, tenant) {
-    const source: Source = { read, tenant, now, isWanted };
+    const source: Source = { read, call, seesOneMoment: file.journal === "wal", tenant, now, isWanted };
     if (threadId !== undefined) {
       const thread = await read((db) => liveThread(db, tenant, threadId, now));
       if (thread !== undefined) yield* recordsOfThread(source, thread);
@@ -56,6 +65,8 @@ export function exportRecords(
 /** What all parts of an export share. */
 interface Source {
   readonly read: ReadStep;
+  readonly call: Call;
+  readonly seesOneMoment: boolean;
   readonly tenant: number;
   readonly now: number;
   readonly isWanted: (...kinds: RecordKind[]) => boolean;
@@ -123,7 +134,7 @@ async function* recordsAroundSession(source: Source, session: SessionRow): Async
   for await (const thread of threads) yield* recordsOfThread(source, thread);
 }
 
-async function* recordsOfSession({ read, isWanted }: Source, session: SessionRow): AsyncGenerator<StorageRecord> {
+async function* recordsOfSession({ read, call, isWanted }: Source, session: SessionRow): AsyncGenerator<StorageRecord> {
   if (isWanted("session")) {
     const { context } = session;
     yield sessionRecord(session, context === null ? null : await read((db) => contextName(db, context)));
@@ -136,18 +147,35 @@ async function* recordsOfSession({ read, isWanted }: Source, session: SessionRow
     (db, after: number) => selectWindow(db, session, { after, before: session.lastSeq + 1, limit: PAGE_ROWS }),
     (row) => row.seq,
   );
-  for await (const message of messages) yield messageRecord(session.sessionId, message);
+  for await (const message of messages) {
+    yield readIn(
+      call,
+      recordOf(message.content, (content) => messageRecord(session.sessionId, message, content)),
+    );
+  }
 }
 
-async function* recordsOfContext({ read }: Source, context: number, contextId: string): AsyncGenerator<StorageRecord> {
+async function* recordsOfContext(
+  { read, call }: Source,
+  context: number,
+  contextId: string,
+): AsyncGenerator<StorageRecord> {
   const next = (db: Connection, after: number): StoredContext[] => {
     const version = selectVersionAfter(db, context, after);
     return version === undefined ? [] : [version];
   };
-  for await (const version of pages(read, 0, next, (row) => row.version)) yield taskContextRecord(contextId, version);
+  for await (const version of pages(read, 0, next, (row) => row.version)) {
+    yield readIn(
+      call,
+      recordOf(contextText(version), (context) => taskContextRecord(contextId, version, context)),
+    );
+  }
 }
 
-async function* recordsOfThread({ read, isWanted }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+async function* recordsOfThread(
+  { read, call, seesOneMoment, isWanted }: Source,
+  thread: ThreadRow,
+): AsyncGenerator<StorageRecord> {
   const { id, threadId } = thread;
   if (isWanted("thread")) yield threadRecord(thread);
   if (isWanted("checkpoint")) {
@@ -157,10 +185,25 @@ async function* recordsOfThread({ read, isWanted }: Source, thread: ThreadRow): 
       (db, after: number) =>
         oldestCheckpoints(db, id, after, LARGE_ROWS)
           .filter((row) => row.seq <= thread.lastSeq)
-          .map((row) => withParts(db, id, row, { data: true, writes: false })),
+          .map((row) => ({
+            seq: row.seq,
+            whole: isLarge(row, STATE) ? null : withParts(db, id, row, STATE),
+          })),
       (row) => row.seq,
     );
-    for await (const checkpoint of checkpoints) yield checkpointRecord(threadId, checkpoint);
+    for await (const { seq, whole } of checkpoints) {
+      const checkpoint =
+        whole ??
+        (await readLarge(call, read, seesOneMoment, STATE, (db) => {
+          const [row] = oldestCheckpoints(db, id, seq - 1, 1);
+          return row?.seq === seq ? { thread: id, row } : undefined;
+        }));
+      if (checkpoint === undefined) continue;
+      yield readIn(
+        call,
+        recordOf(stateText(checkpoint), (data) => checkpointRecord(threadId, checkpoint, data)),
+      );
+    }
   }
   if (!isWanted("write")) return;
   const writes = pages(
@@ -169,10 +212,16 @@ async function* recordsOfThread({ read, isWanted }: Source, thread: ThreadRow): 
     (db, after) => selectWritesAfter(db, id, after, LARGE_ROWS),
     (row) => row,
   );
-  for await (const write of writes) yield writeRecord(threadId, write.namespace, write.checkpointId, write);
+  for await (const write of writes) {
+    const { namespace, checkpointId } = write;
+    yield readIn(
+      call,
+      recordOf(write.value, (value) => writeRecord(threadId, namespace, checkpointId, write, value)),
+    );
+  }
 }
 
-async function* recordsOfItems({ read, tenant, now }: Source): AsyncGenerator<StorageRecord> {
+async function* recordsOfItems({ read, call, tenant, now }: Source): AsyncGenerator<StorageRecord> {
   const start = { namespace: namespaceBytes([]), key: "" };
   const end = bytesBeyond([]);
   const places = pages(
@@ -185,10 +234,15 @@ async function* recordsOfItems({ read, tenant, now }: Source): AsyncGenerator<St
     if (isItemExpired(place, now)) continue;
     const record = await read((db) => {
       const item = itemAt(db, place.id);
-      return item && itemRecord(item, (item.vectors !== null && findVectors(db, item.vectors)) || null);
+      return item && recordOfItem(item, (item.vectors !== null && findVectors(db, item.vectors)) || null);
     });
-    if (record !== undefined) yield record;
+    if (record !== undefined) yield readIn(call, record);
   }
+}
+
+/** A record whose value is long is read in slices. */
+function readIn(call: Call, record: StorageRecord | LongRecord): StorageRecord | Promise<StorageRecord> {
+  return isLongRecord(record) ? new Slices(call, EACH_STEP).run(record) : record;
 }
 
 /** Rows of all pages, each page beginning after the last row of the one before. */

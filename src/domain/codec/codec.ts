@@ -235,6 +235,12 @@ export function toPortable(text: string): JsonValue {
   return parse(text);
 }
 
+/** As `toPortable`, in steps. @throws CorruptionError */
+export function* toPortableInSteps(text: string): Generator<void, JsonValue, void> {
+  const parsed = yield* parseInSteps(text);
+  return parsed === null ? parse(text) : (parsed.root as JsonValue);
+}
+
 /**
  * The encoded text of a value from a portable record; for one that `toPortable` made, the very text it was made of.
  * @throws CorruptionError if it is JSON that `encodeValue` does not write
@@ -245,6 +251,32 @@ export function fromPortable(json: unknown): string {
   const text = plainText([json], MAX_DEPTH + 2) ?? String(thoroughText([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2));
   if (!text.startsWith("[")) throw malformed("a portable value that is not plain JSON");
   return encodeValue(decodeValue(text.slice(1, -1)));
+}
+
+/** Whether `fromPortable` takes so long that `fromPortableInSteps` does better. */
+export function isLargePortable(json: unknown): boolean {
+  return !isPlainJson(json, MAX_DEPTH + 1, WORK_AT_ONCE);
+}
+
+/** As `fromPortable`, in steps; the text and what it says. @throws CorruptionError, SerializationError */
+export function* fromPortableInSteps(json: unknown): Generator<void, { text: string; value: unknown }, void> {
+  const copy = copyStorable(json, MAX_DEPTH + 1, DEFAULT_MAX_BYTES);
+  if (copy?.isPlain !== true) {
+    const text = fromPortable(json);
+    return { text, value: decodeValue(text) };
+  }
+  yield;
+  yield* copy.checks.run(copy.tree, false);
+  const given = String(yield* textInSteps(copy.tree, { before: "", behind: "", inDocument: false }));
+  yield;
+  const value = yield* decodeInSteps(given);
+  yield;
+  const taken = takeText(value);
+  yield;
+  const encoded = taken instanceof ValueSnapshot ? yield* taken.encode() : taken;
+  const text = String(encoded);
+  yield;
+  return { text, value };
 }
 
 const DOCUMENT_START = `{"${DOCUMENT_KEY}":${FORMAT_VERSION},"value":`;

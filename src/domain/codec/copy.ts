@@ -14,6 +14,8 @@ export interface StorableCopy {
   readonly tree: Json;
   /** It has tagged nodes, and needs a document around it. */
   readonly inDocument: boolean;
+  /** It has no tagged nodes: the value is plain JSON. */
+  readonly isPlain: boolean;
   /** Its text is long enough to be made in steps. */
   readonly isLarge: boolean;
   /** What is left to do before its text is made. */
@@ -86,7 +88,8 @@ function copied(value: unknown, maxDepth: number, maxBytes: number, plainOnly: b
     enter(0, 0);
     if (deepest + wrappedLate > maxDepth && wrappedLate > 0) return null;
     const isLarge = maxBytes - charactersLeft > LARGE.characters || MAX_CONTAINERS - containersLeft > LARGE.containers;
-    return { tree, inDocument: tagged || writer.tagged || isDocument(value), isLarge, checks };
+    const isPlain = !tagged && !writer.tagged;
+    return { tree, inDocument: !isPlain || isDocument(value), isPlain, isLarge, checks };
   } catch (error) {
     if (error === UNFIT) return null;
     throw refusal(error);

@@ -19,6 +19,9 @@ export interface RowStretch {
   readonly count: number;
 }
 
+/** Characters of a piece of a long text. */
+const PIECE = 64 * 1024;
+
 /** Some parts of a text: loose ones and prepared values in turn, beginning and ending with a loose one, or those of a row. */
 export type Stretch = readonly string[] | RowStretch;
 
@@ -51,6 +54,20 @@ export class EncodedText {
   /** A text of one part that is not put together yet. */
   static ofPieces(pieces: readonly string[], bytes: number): EncodedText {
     return new EncodedText(null, bytes, pieces);
+  }
+
+  /** A text of one part, in pieces if it is long. */
+  static inPieces(text: string): EncodedText {
+    if (text.length <= PIECE) return EncodedText.of(text);
+    const pieces: string[] = [];
+    for (let at = 0; at < text.length; ) {
+      let end = Math.min(text.length, at + PIECE);
+      const last = text.charCodeAt(end - 1);
+      if (end < text.length && last >= 0xd800 && last < 0xdc00) end += 1;
+      pieces.push(text.slice(at, end));
+      at = end;
+    }
+    return EncodedText.ofPieces(pieces, Buffer.byteLength(text));
   }
 
   /** The parts, in stretches: rows stand between others, one each, and are known by what they are. */

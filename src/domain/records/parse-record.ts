@@ -3,12 +3,12 @@ import { CorruptionError, InvalidArgumentError, SerializationError } from "../..
 import type { RecordKind } from "../../contract/records.js";
 import type { Fields } from "../arguments.js";
 import { boolean, finiteNumber, integer, knownFields, oneOf, ttl } from "../arguments.js";
-import { decodeValue, fromPortable } from "../codec/codec.js";
+import { decodeValue, fromPortable, fromPortableInSteps, isLargePortable } from "../codec/codec.js";
 import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
-import { encodeItemValue } from "../items.js";
+import { encodeItemValue, MAX_ITEM_BYTES } from "../items.js";
 import { parseContent } from "../message-content.js";
-import { encodeMetadata } from "../metadata.js";
+import { encodeMetadata, takeMetadata } from "../metadata.js";
 import { parseNamespace } from "../namespaces.js";
 import { SESSION_STATUSES } from "../session-arguments.js";
 import { parseInstant } from "./instants.js";
@@ -37,23 +37,69 @@ export const RECORD_KINDS: readonly RecordKind[] = [
  * @param number position in the stream, from 1
  * @throws InvalidArgumentError naming the record's number and the field
  */
-export function parseRecord(record: unknown, number: number): ParsedRecord {
+export function parseRecord(record: unknown, number: number, encoded?: EncodedPart): ParsedRecord {
   try {
-    const kind = (record as { readonly kind?: unknown } | null | undefined)?.kind;
-    return PARSERS[oneOf(kind, "kind", RECORD_KINDS)](record);
+    return PARSERS[kindOfRecord(record)](record, encoded);
   } catch (error) {
-    if (
-      error instanceof InvalidArgumentError ||
-      error instanceof SerializationError ||
-      error instanceof CorruptionError
-    ) {
-      throw new InvalidArgumentError(`record ${number}: ${error.message}`, { cause: error });
-    }
-    throw error;
+    throw refusalOf(error, number);
   }
 }
 
-const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecord } = {
+/** The value of a record, which was encoded before. */
+export interface EncodedPart {
+  readonly text: string;
+  readonly value: unknown;
+}
+
+/** The fields that may be large. */
+const LARGE_FIELDS: { readonly [Kind in RecordKind]?: string } = {
+  message: "content",
+  task_context: "context",
+  checkpoint: "data",
+  write: "value",
+  item: "value",
+};
+
+/** What is large in a record, encoded in steps; `undefined` where nothing is. @throws as `parseRecord` */
+export function encodedPart(
+  record: unknown,
+  number: number,
+): Generator<void, EncodedPart | undefined, void> | undefined {
+  if (typeof record !== "object" || record === null) return undefined;
+  const { kind } = record as { readonly kind?: RecordKind };
+  const field = kind === undefined ? undefined : LARGE_FIELDS[kind];
+  if (kind === undefined || field === undefined) return undefined;
+  const value = (record as Record<string, unknown>)[field];
+  return isLargePortable(value) ? encoding(kind, field, value, number) : undefined;
+}
+
+function* encoding(
+  kind: RecordKind,
+  field: string,
+  value: unknown,
+  number: number,
+): Generator<void, EncodedPart | undefined, void> {
+  try {
+    if (kind !== "item") return yield* fromPortableInSteps(value);
+    const taken = takeMetadata(value, field, MAX_ITEM_BYTES);
+    const text = String(typeof taken === "string" ? taken : yield* taken.encode());
+    return { text, value: undefined };
+  } catch (error) {
+    throw refusalOf(kind === "item" ? error : namedRefusal(error, field), number);
+  }
+}
+
+function kindOfRecord(record: unknown): RecordKind {
+  return oneOf((record as { readonly kind?: unknown } | null | undefined)?.kind, "kind", RECORD_KINDS);
+}
+
+function refusalOf(error: unknown, number: number): unknown {
+  const isRefusal =
+    error instanceof InvalidArgumentError || error instanceof SerializationError || error instanceof CorruptionError;
+  return isRefusal ? new InvalidArgumentError(`record ${number}: ${error.message}`, { cause: error }) : error;
+}
+
+const PARSERS: { readonly [Kind in RecordKind]: (record: unknown, encoded?: EncodedPart) => ParsedRecord } = {
   session: (record) => {
     const fields = fieldsOf(record, [
       "session_id",
@@ -90,17 +136,17 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
     };
   },
 
-  message: (record) => {
+  message: (record, encoded) => {
     const fields = fieldsOf(record, ["session_id", "seq", "message_id", "role", "content", "timestamp", "metadata"]);
     const message = {
       seq: integer(fields.seq, "seq", { min: 1 }),
       messageId: identifier(fields.message_id, "message_id"),
       role: identifier(fields.role, "role"),
-      content: portableText(fields.content, "content"),
+      content: encoded?.text ?? portableText(fields.content, "content"),
       metadata: encodeMetadata(fields.metadata),
       timestamp: parseInstant(fields.timestamp, "timestamp"),
     };
-    parseContent(decodeValue(message.content), "content");
+    parseContent(encoded === undefined ? decodeValue(message.content) : encoded.value, "content");
     return {
       subject: { kind: "session", id: identifier(fields.session_id, "session_id") },
       row: { kind: "message", message },
@@ -108,9 +154,9 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
     };
   },
 
-  task_context: (record) => {
+  task_context: (record, encoded) => {
     const fields = fieldsOf(record, ["context_id", "version", "context", "metadata", "created_at"]);
-    const context = portableText(fields.context, "context");
+    const context = encoded?.text ?? portableText(fields.context, "context");
     const sizeBytes = Buffer.byteLength(context);
     const metadata = encodeMetadata(fields.metadata);
     return {
@@ -142,7 +188,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
     };
   },
 
-  checkpoint: (record) => {
+  checkpoint: (record, encoded) => {
     const fields = fieldsOf(record, [
       "thread_id",
       "namespace",
@@ -155,7 +201,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
       "metadata",
       "created_at",
     ]);
-    const data = portableText(fields.data, "data");
+    const data = encoded?.text ?? portableText(fields.data, "data");
     const sizeBytes = Buffer.byteLength(data);
     const metadata = encodeMetadata(fields.metadata);
     return {
@@ -177,7 +223,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
     };
   },
 
-  write: (record) => {
+  write: (record, encoded) => {
     const fields = fieldsOf(record, [
       "thread_id",
       "namespace",
@@ -193,7 +239,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
       taskPath: identifierOrEmpty(fields.task_path, "task_path"),
       index: integer(fields.index, "index"),
       channel: identifier(fields.channel, "channel"),
-      value: portableText(fields.value, "value"),
+      value: encoded?.text ?? portableText(fields.value, "value"),
     };
     return {
       subject: threadSubject(fields),
@@ -207,7 +253,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
     };
   },
 
-  item: (record) => {
+  item: (record, encoded) => {
     const fields = fieldsOf(record, [
       "namespace",
       "key",
@@ -223,7 +269,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown) => ParsedRecor
     const item = {
       namespace: parseNamespace(fields.namespace, "namespace", { allowEmpty: false }),
       key: identifier(fields.key, "key"),
-      value: encodeItemValue(fields.value),
+      value: encoded?.text ?? encodeItemValue(fields.value),
       version: integer(fields.version, "version", { min: 1 }),
       createdAt: parseInstant(fields.created_at, "created_at"),
       updatedAt: parseInstant(fields.updated_at, "updated_at"),
@@ -258,9 +304,11 @@ function portableText(value: unknown, name: string): string {
   try {
     return fromPortable(value);
   } catch (error) {
-    if (error instanceof SerializationError || error instanceof CorruptionError) {
-      throw new InvalidArgumentError(`${name}: ${error.message}`, { cause: error });
-    }
-    throw error;
+    throw namedRefusal(error, name);
   }
+}
+
+function namedRefusal(error: unknown, name: string): unknown {
+  const isRefusal = error instanceof SerializationError || error instanceof CorruptionError;
+  return isRefusal ? new InvalidArgumentError(`${name}: ${error.message}`, { cause: error }) : error;
 }

@@ -2,9 +2,9 @@
 import { InvalidArgumentError } from "../../contract/errors.js";
 import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { compareNamespaces } from "../namespaces.js";
-import { Slices } from "../slices.js";
+import { EACH_STEP, Slices } from "../slices.js";
 import type { ParsedRecord } from "./parse-record.js";
-import { parseRecord } from "./parse-record.js";
+import { encodedPart, parseRecord } from "./parse-record.js";
 
 /** Most rows of a batch. */
 export const MAX_BATCH_ROWS = 500;
@@ -35,10 +35,12 @@ export async function* recordBatches(
   let number = 0;
   // A source that has its records at hand, and a store that takes them at once, would never let others have their turn.
   const slices = new Slices(null);
+  const large = new Slices(null, EACH_STEP);
   for await (const record of records) {
     number += 1;
     if (slices.over()) await slices.pause();
-    const parsed = parseRecord(record, number);
+    const encoding = encodedPart(record, number);
+    const parsed = parseRecord(record, number, encoding === undefined ? undefined : await large.finish(encoding));
     if (batch.rows > 0 && (batch.rows >= MAX_BATCH_ROWS || batch.bytes + parsed.sizeBytes > MAX_BATCH_BYTES)) {
       yield batch.groups;
       batch = new OpenBatch();

@@ -1,15 +1,17 @@
 /** Stored rows as records, for a driver's `exportRecords` (P1). */
 import { CorruptionError } from "../../contract/errors.js";
+import type { JsonObject, JsonValue } from "../../contract/json.js";
 import type {
   CheckpointRecord,
   ItemRecord,
   MessageRecord,
   SessionRecord,
+  StorageRecord,
   TaskContextRecord,
   ThreadRecord,
   WriteRecord,
 } from "../../contract/records.js";
-import { toPortable } from "../codec/codec.js";
+import { isLongText, toPortable, toPortableInSteps } from "../codec/codec.js";
 import type {
   StoredCheckpoint,
   StoredContext,
@@ -20,7 +22,7 @@ import type {
   StoredVectors,
   StoredWrite,
 } from "../driver/stored.js";
-import { decodeMetadata } from "../metadata.js";
+import { decodeMetadata, decodeMetadataInSteps } from "../metadata.js";
 import { instantText } from "./instants.js";
 import { vectorTexts } from "./vector-texts.js";
 
@@ -46,27 +48,33 @@ export function sessionRecord(stored: StoredSession, contextId: string | null): 
   };
 }
 
-export function messageRecord(sessionId: string, stored: StoredMessage): MessageRecord {
+export function messageRecord(
+  sessionId: string,
+  stored: StoredMessage,
+  content: JsonValue = toPortable(stored.content),
+): MessageRecord {
   return {
     kind: "message",
     session_id: sessionId,
     seq: stored.seq,
     message_id: stored.messageId,
     role: stored.role,
-    content: toPortable(stored.content),
+    content,
     timestamp: instantText(stored.timestamp),
     metadata: decodeMetadata(stored.metadata),
   };
 }
 
-export function taskContextRecord(contextId: string, stored: StoredContext): TaskContextRecord {
-  if (stored.context === null)
-    throw new CorruptionError(`the content of task context version ${stored.version} is missing`);
+export function taskContextRecord(
+  contextId: string,
+  stored: StoredContext,
+  context: JsonValue = toPortable(contextText(stored)),
+): TaskContextRecord {
   return {
     kind: "task_context",
     context_id: contextId,
     version: stored.version,
-    context: toPortable(stored.context),
+    context,
     metadata: decodeMetadata(stored.metadata),
     created_at: instantText(stored.createdAt),
   };
@@ -89,8 +97,8 @@ export function threadRecord(
 export function checkpointRecord(
   threadId: string,
   stored: Omit<StoredCheckpoint, "sizeBytes" | "etag" | "writes">,
+  data: JsonValue = toPortable(stateText(stored)),
 ): CheckpointRecord {
-  if (stored.data === null) throw new CorruptionError(`the state of checkpoint number ${stored.seq} is missing`);
   return {
     kind: "checkpoint",
     thread_id: threadId,
@@ -100,7 +108,7 @@ export function checkpointRecord(
     ...(stored.sessionId === null ? {} : { session_id: stored.sessionId }),
     ...(stored.needsParent ? { needs_parent: true } : {}),
     seq: stored.seq,
-    data: toPortable(stored.data),
+    data,
     metadata: decodeMetadata(stored.metadata),
     created_at: instantText(stored.createdAt),
   };
@@ -111,6 +119,7 @@ export function writeRecord(
   namespace: string,
   checkpointId: string,
   write: StoredWrite,
+  value: JsonValue = toPortable(write.value),
 ): WriteRecord {
   return {
     kind: "write",
@@ -121,16 +130,20 @@ export function writeRecord(
     task_path: write.taskPath,
     index: write.index,
     channel: write.channel,
-    value: toPortable(write.value),
+    value,
   };
 }
 
-export function itemRecord(stored: StoredItem, vectors: StoredVectors | null): ItemRecord {
+export function itemRecord(
+  stored: StoredItem,
+  vectors: StoredVectors | null,
+  value: JsonObject = decodeMetadata(stored.value),
+): ItemRecord {
   return {
     kind: "item",
     namespace: [...stored.namespace],
     key: stored.key,
-    value: decodeMetadata(stored.value),
+    value,
     version: stored.version,
     created_at: instantText(stored.createdAt),
     updated_at: instantText(stored.updatedAt),
@@ -138,4 +151,39 @@ export function itemRecord(stored: StoredItem, vectors: StoredVectors | null): I
     ...(stored.expiresAt === null ? {} : { expires_at: instantText(stored.expiresAt) }),
     ...(vectors === null ? {} : { vectors: vectorTexts(vectors) }),
   };
+}
+
+/** The text of a context. @throws CorruptionError if it is missing */
+export function contextText({ context, version }: Pick<StoredContext, "context" | "version">): string {
+  if (context === null) throw new CorruptionError(`the content of task context version ${version} is missing`);
+  return context;
+}
+
+/** The text of a state. @throws CorruptionError if it is missing */
+export function stateText({ data, seq }: Pick<StoredCheckpoint, "data" | "seq">): string {
+  if (data === null) throw new CorruptionError(`the state of checkpoint number ${seq} is missing`);
+  return data;
+}
+
+/** A record with a long value, which is read in steps. */
+export type LongRecord = Generator<void, StorageRecord, void>;
+
+/** The record of a row: at once, unless the text of its value is long. */
+export function recordOf(text: string, make: (value?: JsonValue) => StorageRecord): StorageRecord | LongRecord {
+  return isLongText(text) ? longRecord(toPortableInSteps(text), make) : make();
+}
+
+/** As `recordOf`, of an item. */
+export function recordOfItem(stored: StoredItem, vectors: StoredVectors | null): StorageRecord | LongRecord {
+  if (!isLongText(stored.value)) return itemRecord(stored, vectors);
+  return longRecord(decodeMetadataInSteps(stored.value), (value) => itemRecord(stored, vectors, value));
+}
+
+function* longRecord<Value>(reading: Generator<void, Value, void>, make: (value: Value) => StorageRecord): LongRecord {
+  return make(yield* reading);
+}
+
+/** Whether a record is still to be read. */
+export function isLongRecord(record: StorageRecord | LongRecord): record is LongRecord {
+  return "next" in record;
 }
