@@ -293,7 +293,7 @@ class Patience {
 }
 
 /** A step that nobody sees, whatever becomes of the call: it says nothing about whether a write was sent. */
-export async function harmless<T>(call: Call, step: () => Promise<T>, sent = call.sent): Promise<T> {
+export async function harmless<T>(call: Call, step: () => Promise<T>, sent: boolean = call.sent): Promise<T> {
   try {
     return await step();
   } finally {
