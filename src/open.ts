@@ -47,6 +47,8 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly sessionTtlMs?: number | undefined;
   /** Redis: longest wait for a connection, in milliseconds. Default 5,000. */
   readonly connectTimeoutMs?: number | undefined;
+  /** Redis: characters of a piece, in which longer texts are sent and read. Default 262,144. */
+  readonly pieceLength?: number | undefined;
   /** Task context versions that are kept. Default 20 (T2). */
   readonly keepVersions?: number | undefined;
   /** SQLite: most bytes of memory for vectors of items. Default 268,435,456. */
@@ -132,6 +134,7 @@ const REDIS: StorageScheme = {
     waitReplicas: asNumber,
     sessionTtlMs: asNumber,
     connectTimeoutMs: asNumber,
+    pieceLength: asNumber,
   },
   open: async (_path, options, address) => {
     const { redisStorage } = await import("./backends/redis/index.js");

@@ -225,6 +225,7 @@ describe("the pages of the backends", () => {
     requireDurability: true,
     waitReplicas: true,
     sessionTtlMs: true,
+    pieceLength: true,
     connectTimeoutMs: true,
   };
   const table = (backend: string) =>

@@ -88,14 +88,14 @@ export function toCheckpoint(
   row: CheckpointRow,
   parts: CheckpointParts,
   read: ReadBlocks,
-  writes: readonly Buffer[],
+  writes: readonly (string | null)[],
 ): StoredCheckpoint {
   const { manifest, ...stored } = row;
   const isKnown = row.etag !== null && row.etag === parts.ifNoneMatch;
   return {
     ...stored,
     data: parts.data && !isKnown ? restoreState(manifest, read) : null,
-    writes: parts.writes ? parseWrites(writes.map(String)) : null,
+    writes: parts.writes ? parseWrites(writes) : null,
   };
 }
 
@@ -107,6 +107,16 @@ export function packWrite({ taskId, index, taskPath, channel, value }: StoredWri
 /** Behind the place of its checkpoint. */
 export function packWriteName({ taskId, index }: Pick<StoredWrite, "taskId" | "index">): string {
   return `${taskId}\0${index}`;
+}
+
+/** The value of a packed write. */
+export function packedText(packed: string | null): string | null {
+  return packed?.slice(packed.indexOf("\n") + 1) ?? null;
+}
+
+/** A packed write with another value. */
+export function packedWith(packed: string, value: string): string {
+  return packed.slice(0, packed.indexOf("\n") + 1) + value;
 }
 
 /** @param flat names and values one behind the other. @throws CorruptionError when one is missing */

@@ -1,5 +1,4 @@
 /** Checkpoints and writes of the Redis backend (K1-K5, K8). */
-import { CorruptionError } from "../../contract/errors.js";
 import { assertExpectedHead } from "../../domain/checkpoints.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { CheckpointDriver, CheckpointListing, NewStoredCheckpoint } from "../../domain/driver/storage-driver.js";
@@ -10,6 +9,8 @@ import { type NewBlock, type SplitState, splitState } from "../../domain/segment
 import {
   type CheckpointRow,
   packBlock,
+  packedText,
+  packedWith,
   packWrite,
   parsePlace,
   parseRow,
@@ -19,6 +20,8 @@ import {
   toCheckpoint,
 } from "./checkpoint-rows.js";
 import type { RedisArgument } from "./connection/client.js";
+import type { Connection } from "./connection/connection.js";
+import { readTexts, storeTexts, whole } from "./long-texts.js";
 import {
   GET_CHECKPOINT,
   GET_WRITES,
@@ -63,7 +66,8 @@ export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
         if (id === undefined || text === undefined) return undefined;
         const read = readerOf(await allBlocks(store, call, threadId, blocks ?? [], rest ?? []));
         const row = parseRow(namespace, id.toString(), text.toString());
-        const checkpoint = toCheckpoint(row, { data: true, writes, ifNoneMatch }, read, found ?? []);
+        const texts = await writeTexts(store.connection, call, found ?? []);
+        const checkpoint = toCheckpoint(row, { data: true, writes, ifNoneMatch }, read, texts);
         store.blocks.remember(call.tenant, threadId, read.names.reverse());
         return checkpoint;
       });
@@ -73,30 +77,42 @@ export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
 
     async putWrites(call, threadId, { namespace, checkpointId, overwrite }, writes, fence) {
       const args = [threadId, namespace, checkpointId, overwrite ? "1" : "0", tokenText(fence)];
-      const packed = writes.flatMap(packWrite);
-      const reply = await opened().connection.run<Verdict>(call, PUT_WRITES, [...args, ...packed]);
+      const { connection, shards } = opened();
+      const values = writes.map(({ value }) => value);
+      const put = (texts: readonly string[]): Promise<Verdict> => {
+        const packed = writes.flatMap((write, i) => packWrite({ ...write, value: texts[i] as string }));
+        return connection.run(call, PUT_WRITES, [...args, ...packed]);
+      };
+      // A thread that moves to another shard takes along what is in its own keys.
+      const reply = await (shards > 1 ? put(values) : storeTexts(connection, call, values, put));
       assertAccepted(reply, threadId, fence);
     },
 
-    async getWrites(call, threadId, { namespace, checkpointId }) {
+    getWrites(call, threadId, { namespace, checkpointId }) {
+      const { connection } = opened();
       const args = [threadId, namespace, checkpointId];
-      return parseWrites(await opened().connection.run<(string | null)[]>(call, GET_WRITES, args));
+      return whole(async () => {
+        const found = await connection.run<(string | null)[]>(call, GET_WRITES, args);
+        return parseWrites(await writeTexts(connection, call, found));
+      });
     },
   };
 }
 
-/** How often a state is read again that somebody replaces while it is read in several calls. */
-const ATTEMPTS = 3;
-
-/** A state of many MiB comes in several calls, between which it may be replaced or pruned: then it is read again. */
-async function whole<T>(read: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await read();
-    } catch (error) {
-      if (!(error instanceof CorruptionError) || attempt === ATTEMPTS) throw error;
-    }
-  }
+/** Names and values of writes, one behind the other, as texts with what is long in them. */
+export function writeTexts(
+  connection: Connection,
+  call: Call,
+  flat: readonly (Buffer | string | null)[],
+): (string | null)[] | Promise<(string | null)[]> {
+  const texts = flat.map((each) => (each === null ? null : String(each)));
+  return readTexts(
+    connection,
+    call,
+    texts,
+    (text, at) => (at % 2 === 1 ? packedText(text) : null),
+    (packed, text) => packedWith(packed as string, text),
+  );
 }
 
 /** The blocks of a reply with those that it has left for further calls. */
@@ -305,7 +321,8 @@ export async function pageOfCheckpoints(
     const found: FoundCheckpoint[] = [];
     for (let i = 0; i < flat.length; i += 3) {
       const row = parseRow(...parsePlace(String(flat[i])), String(flat[i + 1]));
-      const checkpoint = (): StoredCheckpoint => toCheckpoint(row, page, read, flat[i + 2] as Buffer[]);
+      const texts = await writeTexts(store.connection, call, flat[i + 2] as Buffer[]);
+      const checkpoint = (): StoredCheckpoint => toCheckpoint(row, page, read, texts);
       // What has come in several calls is put together here, where it can be read again.
       const made = rest !== undefined && rest.length > 0 ? checkpoint() : undefined;
       found.push({ row, checkpoint: () => made ?? checkpoint() });

@@ -3,6 +3,7 @@ import type { Call } from "../../domain/driver/call.js";
 import type { ConversationDriver, HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
+import { readTexts, storeTexts, whole } from "./long-texts.js";
 import { ADD_MESSAGES, DELETE_MESSAGES, GET_HISTORY } from "./lua/conversations.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 
@@ -12,33 +13,24 @@ export type Entry = readonly [id: string, fields: readonly string[]];
 export function conversationVerbs(connection: () => Connection): ConversationDriver {
   return {
     async addMessages(call, sessionId, messages, fence) {
-      const args: (string | number)[] = [sessionId, tokenText(fence)];
-      for (const { keyed, messageId, role, timestamp, metadata, content } of messages) {
-        args.push(keyed ? "1" : "0", messageId, role, timestamp ?? "", metadata, content);
-      }
-      const reply = await connection().run<Verdict>(call, ADD_MESSAGES, args);
+      const contents = messages.map(({ content }) => content);
+      const reply = await storeTexts<Verdict>(connection(), call, contents, (texts) => {
+        const args: (string | number)[] = [sessionId, tokenText(fence)];
+        for (const [i, { keyed, messageId, role, timestamp, metadata }] of messages.entries()) {
+          args.push(keyed ? "1" : "0", messageId, role, timestamp ?? "", metadata, texts[i] as string);
+        }
+        return connection().run(call, ADD_MESSAGES, args);
+      });
       assertAccepted(reply, sessionId, fence);
-      return messages.map(({ keyed: _, ...message }, i) => {
-        const [seq, timestamp, stored] = reply[i + 1] as readonly [string, string, (readonly string[])?];
-        if (stored !== undefined) return toMessage([`${seq}-0`, stored]);
+      const stored = messages.map(({ keyed: _, ...message }, i) => {
+        const [seq, timestamp, earlier] = reply[i + 1] as readonly [string, string, (readonly string[])?];
+        if (earlier !== undefined) return toMessage([`${seq}-0`, earlier]);
         return { ...message, seq: Number(seq), timestamp: Number(timestamp) };
       });
+      return withContents(connection(), call, stored);
     },
 
-    async getHistory(call, sessionId, window) {
-      const { limit, before, after, roles } = window;
-      const read = roles === null ? await readWindow(connection(), call, sessionId, window) : undefined;
-      if (read !== undefined) return read;
-      const entries = await connection().run<Entry[]>(call, GET_HISTORY, [
-        sessionId,
-        limit,
-        after === null ? "" : after + 1,
-        before === null ? "" : Math.max(0, before - 1),
-        after === null ? "0" : "1",
-        ...(roles ?? []),
-      ]);
-      return entries.map(toMessage);
-    },
+    getHistory: (call, sessionId, window) => whole(() => getHistory(connection(), call, sessionId, window)),
 
     async deleteMessages(call, sessionId, { after, before }, fence) {
       const reply = await connection().run<Verdict>(call, DELETE_MESSAGES, [
@@ -51,6 +43,41 @@ export function conversationVerbs(connection: () => Connection): ConversationDri
       return reply[1] as number;
     },
   };
+}
+
+async function getHistory(
+  connection: Connection,
+  call: Call,
+  sessionId: string,
+  window: HistoryWindow,
+): Promise<StoredMessage[]> {
+  const { limit, before, after, roles } = window;
+  const read = roles === null ? await readWindow(connection, call, sessionId, window) : undefined;
+  if (read !== undefined) return withContents(connection, call, read);
+  const entries = await connection.run<Entry[]>(call, GET_HISTORY, [
+    sessionId,
+    limit,
+    after === null ? "" : after + 1,
+    before === null ? "" : Math.max(0, before - 1),
+    after === null ? "0" : "1",
+    ...(roles ?? []),
+  ]);
+  return withContents(connection, call, entries.map(toMessage));
+}
+
+/** Messages with their long contents. */
+export function withContents(
+  connection: Connection,
+  call: Call,
+  messages: StoredMessage[],
+): StoredMessage[] | Promise<StoredMessage[]> {
+  return readTexts(
+    connection,
+    call,
+    messages,
+    ({ content }) => content,
+    (message, content) => ({ ...message, content }),
+  );
 }
 
 /** A window by plain commands; `undefined` where a script has to decide whether the session has expired. */

@@ -8,7 +8,16 @@ import { isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from 
 import { startsWithLabels } from "../../domain/namespaces.js";
 import type { Connection } from "./connection/connection.js";
 import { itemHeader, itemPlace, parseItem, parseItemPlace } from "./item-rows.js";
-import { countItems, itemsBelow, listNamespaces, Namespaces, searchAmong, searchItems } from "./item-search.js";
+import {
+  countItems,
+  itemsBelow,
+  listNamespaces,
+  Namespaces,
+  searchAmong,
+  searchItems,
+  withValue,
+} from "./item-search.js";
+import { storeTexts } from "./long-texts.js";
 import { COMMIT_ITEMS, READ_ITEMS } from "./lua/items.js";
 
 const IN_ORDER = itemOrder({ orderBy: "key", direction: "asc" });
@@ -40,16 +49,19 @@ export class ItemBatch {
   /** Stores what has changed; `false` if somebody else has come between. */
   async commit(): Promise<boolean> {
     if (this.#changed.size === 0) return true;
-    const changes = [...this.#changed].flatMap((place) => {
-      const item = this.#items.get(place);
-      return item === undefined ? [place, "", "", ""] : [place, itemHeader(item), item.value, item.expiresAt ?? "-"];
+    const changed = [...this.#changed].map((place) => ({ place, item: this.#items.get(place) }));
+    const values = changed.map(({ item }) => item?.value ?? "");
+    const [done] = await storeTexts(this.#connection, this.#call, values, (texts) => {
+      const changes = changed.flatMap(({ place, item }, i) =>
+        item === undefined ? [place, "", "", ""] : [place, itemHeader(item), texts[i] as string, item.expiresAt ?? "-"],
+      );
+      return this.#connection.run<[number | string]>(this.#call, COMMIT_ITEMS, [
+        this.#searched ? this.#revision : "",
+        this.#revisions.size,
+        ...[...this.#revisions].flat(),
+        ...changes,
+      ]);
     });
-    const done = await this.#connection.run<number>(this.#call, COMMIT_ITEMS, [
-      this.#searched ? this.#revision : "",
-      this.#revisions.size,
-      ...[...this.#revisions].flat(),
-      ...changes,
-    ]);
     return done === 1;
   }
 
@@ -64,7 +76,7 @@ export class ItemBatch {
       const text = texts[i];
       const row = text == null ? undefined : parseItem(parseItemPlace(place), text);
       this.#revisions.set(place, row?.revision ?? "-");
-      this.#items.set(place, row?.item);
+      this.#items.set(place, row && (await withValue(this.#connection, this.#call, row.item)));
     }
   }
 

@@ -5,8 +5,10 @@ import type { Rows, StoredItem } from "../../domain/driver/stored.js";
 import { isAfter, itemOrder } from "../../domain/items.js";
 import { compareNamespaces, endsWithLabels } from "../../domain/namespaces.js";
 import { Slices } from "../../domain/slices.js";
+import { packedText, packedWith } from "./checkpoint-rows.js";
 import type { Connection } from "./connection/connection.js";
 import { behindNamespace, beyond, boundsOf, type ItemAddress, parseItem, parseItemPlace } from "./item-rows.js";
+import { readText, readTexts, whole } from "./long-texts.js";
 import { SCAN_ITEMS } from "./lua/items.js";
 
 /** Items that one step looks at: with their values, and by their places alone. */
@@ -31,6 +33,31 @@ export async function* walkItems(
   for await (const [place, text] of walkPlaces(connection, call, walk, true)) yield parseItem(place, text).item;
 }
 
+/** An item with its value where that is long. */
+export async function withValue(connection: Connection, call: Call, item: StoredItem): Promise<StoredItem> {
+  const value = await readText(connection, call, item.value);
+  return value === item.value ? item : { ...item, value };
+}
+
+/** A page of places with their rows, and what is long in them. */
+function pageOfRows(
+  connection: Connection,
+  call: Call,
+  args: readonly (string | number)[],
+): Promise<(string | null)[]> {
+  return whole(async () => {
+    const [, ...found] = await connection.run<(string | null)[]>(call, SCAN_ITEMS, args);
+    const isRow = (text: string | null, at: number): boolean => at % 2 === 1 && text !== null && text !== "1";
+    return readTexts(
+      connection,
+      call,
+      found,
+      (text, at) => (isRow(text, at) ? packedText(text) : null),
+      (text, value) => packedWith(text as string, value),
+    );
+  });
+}
+
 async function* walkPlaces(
   connection: Connection,
   call: Call,
@@ -47,7 +74,7 @@ async function* walkPlaces(
   const most = values ? VALUES_AT_ONCE : PLACES_AT_ONCE;
   for (let step = Math.min(first, most); ; step = most) {
     const args = [from, to, direction, step, values ? "1" : "0"];
-    const [, ...found] = await connection.run<(string | null)[]>(call, SCAN_ITEMS, args);
+    const found = await pageOfRows(connection, call, args);
     for (let i = 0; i < found.length; i += 2) {
       const place = parseItemPlace(found[i] as string);
       const text = found[i + 1];

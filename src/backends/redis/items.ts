@@ -3,11 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
+import type { StoredItem } from "../../domain/driver/stored.js";
 import { assertItemVersion } from "../../domain/items.js";
 import type { Connection } from "./connection/connection.js";
 import { ItemBatch } from "./item-batch.js";
 import { boundsOf, type ItemAddress, itemPlace, parseItem } from "./item-rows.js";
-import { countItems, listNamespaces, searchItems } from "./item-search.js";
+import { countItems, listNamespaces, searchItems, withValue } from "./item-search.js";
+import { readTexts, storeTexts, whole } from "./long-texts.js";
 import { DELETE_ITEMS, RUN_STEPS } from "./lua/items.js";
 
 /** Longest pause before a batch is tried again that somebody else has come between, in milliseconds. */
@@ -19,10 +21,10 @@ export function itemVerbs(connection: () => Connection): ItemDriver {
     async runItemSteps(call, steps) {
       const [only] = steps;
       if (steps.length === 1 && only?.kind === "get" && !only.refreshTtl) {
-        const read = await readItem(connection(), call, only);
+        const read = await whole(() => readItem(connection(), call, only));
         if (read !== undefined) return [read];
       }
-      if (!steps.some(isWrite)) return new ItemBatch(connection(), call, steps).run();
+      if (!steps.some(isWrite)) return whole(() => new ItemBatch(connection(), call, steps).run());
       if (steps.every(isSimple)) return runSteps(connection(), call, steps);
       // Batches of this process that would only disturb each other wait for their turn.
       return inTurn(call, () => runBatch(connection(), call, steps));
@@ -46,7 +48,7 @@ async function readItem(connection: Connection, call: Call, address: ItemAddress
   const [text] = read as [string | null];
   if (text === null) return { kind: "get", item: undefined };
   const { item } = parseItem(address, text);
-  if (item.expiresAt === null) return { kind: "get", item };
+  if (item.expiresAt === null) return { kind: "get", item: await withValue(connection, call, item) };
   connection.expiring.items = true;
   return undefined;
 }
@@ -65,8 +67,10 @@ export function isWrite(step: ItemStep): boolean {
 
 async function runBatch(connection: Connection, call: Call, steps: readonly ItemStep[]): Promise<ItemStepResult[]> {
   for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-    const batch = new ItemBatch(connection, call, steps);
-    const results = await batch.run();
+    const { batch, results } = await whole(async () => {
+      const begun = new ItemBatch(connection, call, steps);
+      return { batch: begun, results: await begun.run() };
+    });
     if (await batch.commit()) return results;
     call.sent = false;
     await sleep(Math.random() * pause);
@@ -78,24 +82,35 @@ type StepReply = readonly (string | null)[] | number | null;
 
 /** One script, which is the batch. */
 async function runSteps(connection: Connection, call: Call, steps: readonly SimpleStep[]): Promise<ItemStepResult[]> {
-  const [verdict, ...replies] = await connection.run<[string, ...(StepReply | string)[]]>(
-    call,
-    RUN_STEPS,
-    steps.flatMap(argumentsOf),
+  const values = steps.map((step) => (step.kind === "put" ? step.value : ""));
+  const [verdict, ...replies] = await storeTexts(connection, call, values, (texts) =>
+    connection.run<[string, ...(StepReply | string)[]]>(
+      call,
+      RUN_STEPS,
+      steps.flatMap((step, i) => argumentsOf(step, texts[i] as string)),
+    ),
   );
   if (verdict === "C") {
     const [at, version] = replies as unknown as [number, string | null];
     const { expectedVersion } = steps[at] as Extract<SimpleStep, { readonly kind: "put" | "delete" }>;
     assertItemVersion(version === null ? undefined : { version: Number(version) }, expectedVersion);
   }
-  return steps.map((step, i) => resultOf(step, replies[i] as StepReply));
+  const results = steps.map((step, i) => resultOf(step, replies[i] as StepReply));
+  return readTexts(connection, call, results, foundValue, (result, value) => {
+    const { item } = result as Extract<ItemStepResult, { readonly kind: "get" }>;
+    return { kind: "get", item: { ...(item as StoredItem), value } };
+  });
 }
 
-function argumentsOf(step: SimpleStep): (string | number)[] {
+function foundValue(result: ItemStepResult): string | null {
+  return result.kind === "get" && result.item !== undefined ? result.item.value : null;
+}
+
+function argumentsOf(step: SimpleStep, value: string): (string | number)[] {
   const place = itemPlace(step);
   switch (step.kind) {
     case "put":
-      return ["p", place, step.ttlMs ?? "", step.expectedVersion ?? "", step.value];
+      return ["p", place, step.ttlMs ?? "", step.expectedVersion ?? "", value];
     case "get":
       return ["g", place, step.refreshTtl ? "1" : "0", "", ""];
     case "delete":

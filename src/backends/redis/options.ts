@@ -17,6 +17,8 @@ const MAX_PREFIX_BYTES = 64;
 const MAX_SHARDS = 256;
 const MAX_TTL_MS = 100_000 * 24 * 60 * 60 * 1000;
 
+const MAX_PIECE_LENGTH = 16 * 1024 * 1024;
+
 /** Levels that a server of ours can have. */
 const LEVELS = ["memory", "process", "crash"] as const satisfies readonly DurabilityLevel[];
 
@@ -46,6 +48,11 @@ export interface RedisStorageOptions extends StorageBackendOptions {
   readonly sessionTtlMs?: number | undefined;
   /** Longest wait for a connection, in milliseconds. Default 5,000; a call's own deadline ends its wait earlier. */
   readonly connectTimeoutMs?: number | undefined;
+  /**
+   * Texts of messages, writes, contexts and items that have more characters than this are sent and read in pieces of so many, so that no command holds the
+   * server up. Default 262,144.
+   */
+  readonly pieceLength?: number | undefined;
   /** Task context versions that are kept (T2). Default 20. */
   readonly keepVersions?: number | undefined;
 }
@@ -61,6 +68,7 @@ export interface ResolvedOptions {
   readonly sessionTtlMs: number | null;
   readonly connectTimeoutMs: number;
   readonly keepVersions: number;
+  readonly pieceLength: number;
   /** `null`: the server's. */
   readonly clock: Clock | null;
 }
@@ -75,6 +83,7 @@ const FIELDS = [
   "waitReplicas",
   "sessionTtlMs",
   "connectTimeoutMs",
+  "pieceLength",
   "keepVersions",
   "clock",
   "timeoutMs",
@@ -85,7 +94,7 @@ const FIELDS = [
 export function resolveOptions(options: RedisStorageOptions): ResolvedOptions {
   const given = knownFields(options, "options", FIELDS);
   const number = (
-    name: "shards" | "waitReplicas" | "sessionTtlMs" | "connectTimeoutMs",
+    name: "shards" | "waitReplicas" | "sessionTtlMs" | "connectTimeoutMs" | "pieceLength",
     min: number,
     max: number,
   ): number | null => (given[name] === undefined ? null : integer(given[name], name, { min, max }));
@@ -98,6 +107,7 @@ export function resolveOptions(options: RedisStorageOptions): ResolvedOptions {
     waitReplicas: number("waitReplicas", 0, 100) ?? 0,
     sessionTtlMs: number("sessionTtlMs", 1, MAX_TTL_MS),
     connectTimeoutMs: number("connectTimeoutMs", 1, 2_147_483_647) ?? 5_000,
+    pieceLength: number("pieceLength", 1, MAX_PIECE_LENGTH) ?? 262_144,
     keepVersions: keepVersionsOption(given.keepVersions),
     clock: (given.clock as Clock | undefined) ?? null,
   };

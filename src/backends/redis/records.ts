@@ -15,9 +15,10 @@ import {
   writeRecord,
 } from "../../domain/records/to-records.js";
 import { parsePlace, parseWrite } from "./checkpoint-rows.js";
-import { type CheckpointPage, type FoundCheckpoint, pageOfCheckpoints } from "./checkpoints.js";
-import { type Entry, toMessage } from "./conversations.js";
+import { type CheckpointPage, type FoundCheckpoint, pageOfCheckpoints, writeTexts } from "./checkpoints.js";
+import { type Entry, toMessage, withContents } from "./conversations.js";
 import { walkItems } from "./item-search.js";
+import { readText, whole } from "./long-texts.js";
 import { GET_HISTORY } from "./lua/conversations.js";
 import { GET_SESSIONS, LIST_SESSIONS } from "./lua/sessions.js";
 import { PAGE_CONTEXTS, PAGE_VERSIONS } from "./lua/task-contexts.js";
@@ -131,7 +132,10 @@ export async function* recordsOfSession(
   if (!isWanted("message")) return;
   for (let after = 0; after < lastSeq; ) {
     const args = [sessionId, PAGE_ROWS, after + 1, lastSeq, "1"];
-    const messages = (await store.connection.run<Entry[]>(call, GET_HISTORY, args)).map(toMessage);
+    const messages = await whole(async () => {
+      const entries = await store.connection.run<Entry[]>(call, GET_HISTORY, args);
+      return withContents(store.connection, call, entries.map(toMessage));
+    });
     for (const message of messages) yield messageRecord(sessionId, message);
     const last: StoredMessage | undefined = messages.at(-1);
     if (last === undefined || messages.length < PAGE_ROWS) return;
@@ -154,7 +158,11 @@ export async function* walkContexts({
 
 export async function* recordsOfContext({ store, call }: Source, contextId: string): AsyncGenerator<StorageRecord> {
   for (let from = 0; ; ) {
-    const flat = await store.connection.run<string[]>(call, PAGE_VERSIONS, [contextId, from, LARGE_ROWS]);
+    const flat = await whole(async () => {
+      const found = await store.connection.run<string[]>(call, PAGE_VERSIONS, [contextId, from, LARGE_ROWS]);
+      for (let i = 2; i < found.length; i += 3) found[i] = await readText(store.connection, call, found[i] as string);
+      return found;
+    });
     for (let i = 0; i < flat.length; i += 3) {
       const [version, info, content] = flat.slice(i, i + 3) as [string, string, string];
       yield taskContextRecord(contextId, parseVersion(version, info, content));
@@ -203,7 +211,12 @@ export async function* recordsOfThread(
   if (!isWanted("write")) return;
   for (let after = ""; ; ) {
     const args = [threadId, after, LARGE_ROWS];
-    const flat = await ofThread(threadId, (call) => store.connection.run<(string | null)[]>(call, PAGE_WRITES, args));
+    const flat = await ofThread(threadId, (call) =>
+      whole(async () => {
+        const found = await store.connection.run<(string | null)[]>(call, PAGE_WRITES, args);
+        return writeTexts(store.connection, call, found);
+      }),
+    );
     for (let i = 0; i < flat.length; i += 2) {
       after = flat[i] as string;
       const [namespace, rest] = parsePlace(after);

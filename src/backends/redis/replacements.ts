@@ -6,11 +6,13 @@ import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointReplacementRow, ReplacementOf, ReplacementRow } from "../../domain/driver/replacements.js";
 import { threadKey } from "../../domain/segments/known-blocks.js";
 import { splitState } from "../../domain/segments/split.js";
-import { packBlock, packWriteName, placeOf } from "./checkpoint-rows.js";
+import { packBlock, packedText, packWriteName, placeOf } from "./checkpoint-rows.js";
 import { askForBlocks, namesOf, sendingOf, stageBlocks, unstageBlocks } from "./checkpoints.js";
 import type { RedisArgument } from "./connection/client.js";
 import type { Connection } from "./connection/connection.js";
+import { type Entry, toMessage } from "./conversations.js";
 import { itemPlace } from "./item-rows.js";
+import { markOf, nameOfMark } from "./long-texts.js";
 import { REPLACE_MESSAGES, REPLACE_STATE, REPLACE_VALUES } from "./lua/replacements.js";
 import { metadataFields } from "./session-rows.js";
 import type { Store } from "./store.js";
@@ -42,7 +44,8 @@ export async function replaceStored(
   }
   for (let from = 0; from < short.length; from += AT_ONCE) {
     const some = short.slice(from, from + AT_ONCE);
-    const args = some.flatMap(({ row }) => argumentsOf(row));
+    const args: RedisArgument[] = [];
+    for (const { row } of some) args.push(...(await argumentsOf(store.connection, call, row)));
     const done = await store.connection.run<number[]>(call, REPLACE_VALUES, args);
     for (const [i, { at }] of some.entries()) results[at] = done[i] === 1;
   }
@@ -54,7 +57,10 @@ export async function replaceStored(
   return results;
 }
 
-function argumentsOf(row: Short): RedisArgument[] {
+async function argumentsOf(connection: Connection, call: Call, row: Short): Promise<RedisArgument[]> {
+  const B = `${connection.keyOf(call.tenant)}:`;
+  const read = async (...command: [string, ...string[]]): Promise<string | null> =>
+    (await connection.plain(call, [command]))[0] as string | null;
   switch (row.kind) {
     case "session": {
       const fields = (text: string): RedisArgument[] => counted(metadataFields(JSON.parse(text) as JsonObject));
@@ -62,14 +68,25 @@ function argumentsOf(row: Short): RedisArgument[] {
     }
     case "task_context": {
       const { from, to } = row;
-      return ["x", row.sessionId, row.version, from.metadata, from.context, to.sizeBytes, to.metadata, to.context];
+      const known = await markOf(connection, call, from.context, async () => {
+        const context = await read("hget", `${B}s:${row.sessionId}`, "x");
+        return context === null ? null : read("hget", `${B}x:${context}`, `c${row.version}`);
+      });
+      return ["x", row.sessionId, row.version, from.metadata, known, to.sizeBytes, to.metadata, to.context];
     }
     case "write": {
       const name = `${placeOf(row.namespace, row.checkpointId)}\0${packWriteName(row)}`;
-      return ["w", row.threadId, name, row.from.value, row.to.value];
+      const known = await markOf(connection, call, row.from.value, async () =>
+        packedText(await read("hget", `${B}w:${row.threadId}`, name)),
+      );
+      return ["w", row.threadId, name, known, row.to.value];
     }
-    case "item":
-      return ["i", itemPlace(row), row.from.value, row.to.value];
+    case "item": {
+      const known = await markOf(connection, call, row.from.value, async () =>
+        packedText(await read("hget", `${B}it`, itemPlace(row))),
+      );
+      return ["i", itemPlace(row), known, row.to.value];
+    }
   }
 }
 
@@ -106,17 +123,18 @@ async function replaceInCopy(
 ): Promise<ReadonlySet<number> | undefined> {
   const run = randomUUID();
   const done = new Set<number>();
+  const marks = new Map<number, string>();
   let begins = true;
   for (let from = 0; ; ) {
     const some = ordered.slice(from, from + AT_ONCE);
     const isLast = from + AT_ONCE >= ordered.length;
-    const args = some.flatMap(({ seq, from: known, to }): RedisArgument[] => [
-      seq,
-      known.metadata,
-      known.content,
-      to.metadata,
-      to.content,
-    ]);
+    const args: RedisArgument[] = [];
+    for (const { seq, from: known, to } of some) {
+      const stored = await markOf(connection, call, known.content, () => contentOf(connection, call, sessionId, seq));
+      const mark = nameOfMark(stored);
+      if (mark !== undefined) marks.set(seq, mark);
+      args.push(seq, known.metadata, stored, to.metadata, to.content);
+    }
     const flags = [begins ? "1" : "0", isLast ? "0" : "1"];
     const reply = await connection.run<[string, ...string[]]>(call, REPLACE_MESSAGES, [
       sessionId,
@@ -128,12 +146,48 @@ async function replaceInCopy(
     if (verdict === "N") return new Set();
     if (verdict === "W" || verdict === "R") return undefined;
     for (const seq of seqs) done.add(Number(seq));
-    if (verdict === "O") return done;
+    if (verdict === "O") {
+      await dropTexts(
+        connection,
+        call,
+        sessionId,
+        [...marks].flatMap(([seq, name]) => (done.has(seq) ? [name] : [])),
+      );
+      return done;
+    }
     // Nobody sees the copy yet.
     call.sent = false;
     begins = false;
     if (verdict === "M") from += AT_ONCE;
     if (call.cancelled) throw call.cancellation();
+  }
+}
+
+/** The content of a message as it is stored. */
+async function contentOf(
+  connection: Connection,
+  call: Call,
+  sessionId: string,
+  seq: number,
+): Promise<string | undefined> {
+  const key = `${connection.keyOf(call.tenant)}:m:${sessionId}`;
+  const [found] = (await connection.plain(call, [["xrange", key, seq, seq]])) as [Entry[]];
+  return found[0] === undefined ? undefined : toMessage(found[0]).content;
+}
+
+/** Long contents that were replaced; no message has them any more. */
+async function dropTexts(
+  connection: Connection,
+  call: Call,
+  sessionId: string,
+  names: readonly string[],
+): Promise<void> {
+  const B = `${connection.keyOf(call.tenant)}:`;
+  for (const name of names) {
+    await connection.plain(call, [
+      ["unlink", `${B}v:${name}`],
+      ["srem", `${B}mv:${sessionId}`, name],
+    ]);
   }
 }
 

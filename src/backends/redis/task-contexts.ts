@@ -5,6 +5,7 @@ import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredContext } from "../../domain/driver/stored.js";
 import { nextContextVersion } from "../../domain/task-contexts.js";
 import type { Connection } from "./connection/connection.js";
+import { readText, storeTexts, whole } from "./long-texts.js";
 import { GET_CONTEXT, LIST_CONTEXTS, SHARE_CONTEXT, STORE_CONTEXT } from "./lua/task-contexts.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 
@@ -12,26 +13,30 @@ export function taskContextVerbs(connection: () => Connection): TaskContextDrive
   return {
     async storeContext(call, sessionId, { context, sizeBytes, metadata, expectedVersion }, fence) {
       const { options } = connection();
-      const reply = await connection().run<Verdict>(call, STORE_CONTEXT, [
-        sessionId,
-        tokenText(fence),
-        expectedVersion ?? "",
-        randomUUID(),
-        options.keepVersions,
-        `${sizeBytes}\n${metadata}`,
-        context,
-      ]);
+      const reply = await storeTexts<Verdict>(connection(), call, [context], ([text]) =>
+        connection().run(call, STORE_CONTEXT, [
+          sessionId,
+          tokenText(fence),
+          expectedVersion ?? "",
+          randomUUID(),
+          options.keepVersions,
+          `${sizeBytes}\n${metadata}`,
+          text as string,
+        ]),
+      );
       assertAccepted(reply, sessionId, fence);
       const [verdict, version, createdAt] = reply;
       if (verdict === "V") nextContextVersion(Number(version), expectedVersion);
       return { version: Number(version), context, sizeBytes, metadata, createdAt: Number(createdAt) };
     },
 
-    async getContext(call, sessionId, version) {
-      const [number, info, content] = await connection().run<string[]>(call, GET_CONTEXT, [sessionId, version ?? ""]);
-      if (number === undefined || info === undefined) return undefined;
-      return parseVersion(number, info, content ?? null);
-    },
+    getContext: (call, sessionId, version) =>
+      whole(async () => {
+        const args = [sessionId, version ?? ""];
+        const [number, info, content] = await connection().run<string[]>(call, GET_CONTEXT, args);
+        if (number === undefined || info === undefined) return undefined;
+        return parseVersion(number, info, content === undefined ? null : await readText(connection(), call, content));
+      }),
 
     async listContexts(call, sessionId, { limit, before }) {
       const found = await connection().run<string[]>(call, LIST_CONTEXTS, [sessionId, limit, before ?? ""]);

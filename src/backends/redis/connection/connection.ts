@@ -118,15 +118,25 @@ export class Connection {
     call: Call,
     commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
   ): Promise<unknown[] | undefined> {
+    try {
+      return await this.plain(call, commands);
+    } catch (error) {
+      if (replyCode(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
+  /** Sends plain commands of one slot, one behind the other. */
+  async plain(
+    call: Call,
+    commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
+  ): Promise<unknown[]> {
     if (this.client.status !== "ready") await this.#ready(call, false);
     if (call.cancelled) throw call.cancellation();
     this.#inFlight += 1;
     this.#cork(commands.length);
     try {
       return await Promise.all(commands.map(([name, ...args]) => this.client.call(name, args)));
-    } catch (error) {
-      if (replyCode(error) === undefined) throw error;
-      return undefined;
     } finally {
       this.#inFlight -= 1;
     }

@@ -54,6 +54,7 @@ for n = 1, #values do
   end
 end
 if gone then
+  touchLongs(B .. 'wv:' .. id)
   removeThread(id)
   thread = nil
 end
@@ -276,13 +277,14 @@ return found
   { binary: true },
 );
 
-/** `ARGV`: thread, namespace, checkpoint, `1` to overwrite, token, then task with index and value of each write. */
+/** `ARGV`: thread, namespace, checkpoint, `1` to overwrite, token, then task with index and value of each write. `P` when pieces of a long text are not there. */
 export const PUT_WRITES: Script = new Script("write", [
   COMMON,
   SESSION,
   LEASE,
   THREAD,
   REMOVAL,
+  WRITES,
   `
 local id, place = ARGV[3], ARGV[4] .. '\\0' .. ARGV[5] .. '\\0'
 touchKeys(threadKeys, id)
@@ -291,18 +293,26 @@ if ARGV[7] ~= '' then
   local lease = (not gone) and call('GET', B .. 'lt:' .. id) or false
   if tokenOf(lease) ~= ARGV[7] then return { 'F', lease } end
 end
+local w, wx, wv = B .. 'w:' .. id, B .. 'wx:' .. id, B .. 'wv:' .. id
+for at = 9, #ARGV, 2 do
+  if not isSent(textOf(ARGV[at])) then return { 'P' } end
+end
+touchLongs(wv)
 if gone then
   removeThread(id)
   thread = nil
 end
 thread = thread or beginThread(id)
-local w, wx = B .. 'w:' .. id, B .. 'wx:' .. id
 for at = 8, #ARGV, 2 do
-  local name = place .. ARGV[at]
+  local name, value = place .. ARGV[at], ARGV[at + 1]
   if ARGV[6] == '1' then
-    if call('HSET', w, name, ARGV[at + 1]) == 1 then call('ZADD', wx, 0, name) end
-  elseif call('HSETNX', w, name, ARGV[at + 1]) == 1 then
+    local before = call('EXISTS', wv) == 1 and call('HGET', w, name)
+    if call('HSET', w, name, value) == 1 then call('ZADD', wx, 0, name) end
+    if before then dropLong(wv, textOf(before)) end
+    keepLong(wv, textOf(value))
+  elseif call('HSETNX', w, name, value) == 1 then
     call('ZADD', wx, 0, name)
+    keepLong(wv, textOf(value))
   end
 end
 call('HINCRBY', B .. 't:' .. id, 'g', 1)

@@ -4,7 +4,7 @@ import { Script } from "./script.js";
 
 /**
  * `ARGV`: session, token, then for each message whether its id was given, id, role, time or nothing, metadata, content. Gives for
- * each its `seq` and time, and of one that was there all of it.
+ * each its `seq` and time, and of one that was there all of it; `P` when pieces of a long text are not there.
  */
 export const ADD_MESSAGES: Script = new Script("write", [
   COMMON,
@@ -12,13 +12,16 @@ export const ADD_MESSAGES: Script = new Script("write", [
   LEASE,
   `
 local id, token = ARGV[3], ARGV[4]
-local s, m, i, r = B .. 's:' .. id, B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id
-if CLUSTER then touch(s, m, i, r) end
+local s, m, i, r, mv = B .. 's:' .. id, B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id, B .. 'mv:' .. id
+if CLUSTER then touch(s, m, i, r, mv) end
 local h = headOf(id)
 if not h then return { 'N' } end
 if token ~= '' then
   local lease = call('GET', B .. 'ls:' .. id)
   if tokenOf(lease) ~= token then return { 'F', lease } end
+end
+for at = 5, #ARGV, 6 do
+  if not isSent(ARGV[at + 5]) then return { 'P' } end
 end
 local first = tonumber(h[5] or '0')
 local seq, moment, results = first, int(now()), { 'O' }
@@ -34,6 +37,7 @@ for at = 5, #ARGV, 6 do
     call('XADD', m, name .. '-0', 'i', ARGV[at + 1], 'r', ARGV[at + 2], 't', time, 'd', ARGV[at + 4], 'b', ARGV[at + 5])
     call('HSET', i, ARGV[at + 1], name)
     call('ZADD', r, 0, ARGV[at + 2] .. '\\0' .. pad(seq))
+    keepLong(mv, ARGV[at + 5])
     results[#results + 1] = { name, time }
   end
 end
@@ -91,8 +95,9 @@ export const DELETE_MESSAGES: Script = new Script("write", [
   LEASE,
   `
 local id, token = ARGV[3], ARGV[4]
-local m, i, r = B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id
-if CLUSTER then touch(B .. 's:' .. id, m, i, r) end
+local m, i, r, mv = B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id, B .. 'mv:' .. id
+if CLUSTER then touch(B .. 's:' .. id, m, i, r, mv) end
+touchLongs(mv)
 local h = headOf(id)
 if not h then return { 'N' } end
 if token ~= '' then
@@ -108,6 +113,7 @@ while true do
     entries[n], ids[n] = entry[1], entry[2][2]
     roles[n] = entry[2][4] .. '\\0' .. pad(tonumber(string.match(entry[1], '^%d+')))
   end
+  for _, entry in ipairs(some) do dropLong(mv, entry[2][10]) end
   call('XDEL', m, unpack(entries))
   call('HDEL', i, unpack(ids))
   call('ZREM', r, unpack(roles))

@@ -143,7 +143,10 @@ local function storeSession(group)
 end
 local function storeContext(group)
   local id = group.id
-  if group.continued == '' then call('UNLINK', B .. 'x:' .. id, B .. 'xv:' .. id) end
+  if group.continued == '' then
+    dropLongs(B .. 'xl:' .. id)
+    call('UNLINK', B .. 'x:' .. id, B .. 'xv:' .. id)
+  end
   if call('EXISTS', B .. 'xs:' .. id) == 0 then return end
   for _, v in ipairs(group.versions) do
     call('HSET', B .. 'x:' .. id, 'n', v[1], 'i' .. v[1], v[2], 'c' .. v[1], v[3])
@@ -187,6 +190,11 @@ local function storeThread(group)
 end
 local function storeItems(group)
   for _, item in ipairs(group.items) do
+    local text = call('HGET', B .. 'iv', group.id)
+    if text then
+      call('HDEL', B .. 'iv', group.id)
+      call('UNLINK', B .. 'v:' .. text)
+    end
     local row = item[1] .. ' ' .. int(call('HINCRBY', T, 'items', 1)) .. '\\n' .. item[2]
     call('HSET', B .. 'it', group.id, row)
     call('ZADD', B .. 'ip', 0, group.id)

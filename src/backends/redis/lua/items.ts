@@ -1,25 +1,49 @@
 /**
- * Scripts of items (M1-M6): `it` has a row for each place, `ip` the places in order, `ix` those that expire. A row is "version createdAt
+ * Scripts of items (M1-M6): `it` has a row for each place, `ip` the places in order, `ix` those that expire, `iv` the names of long texts. A row is "version createdAt
  * updatedAt ttl expiresAt revision" and the value, a line each.
  */
 import { COMMON } from "./parts.js";
 import { Script } from "./script.js";
 
 const ROWS = `
-local IT, IP, IX = B .. 'it', B .. 'ip', B .. 'ix'
+local IT, IP, IX, IV = B .. 'it', B .. 'ip', B .. 'ix', B .. 'iv'
 if CLUSTER then touch(IT, IP) end
 local function isExpired(row)
   local expires = string.match(row, '^%d+ %-?%d+ %-?%d+ %-?%d* (%-?%d*) ')
   return expires ~= '' and expires ~= '-' and now() >= tonumber(expires)
 end
-local function putRow(place, row, expires)
+-- A text that is replaced or goes, but for the one that stays.
+local function letTextGo(place, name)
+  local before = call('HGET', IV, place)
+  if not before or before == name then return end
+  call('HDEL', IV, place)
+  call('UNLINK', B .. 'v:' .. before)
+end
+local function putRow(place, row, expires, value)
   if call('HSET', IT, place, row) == 1 then call('ZADD', IP, 0, place) end
+  local name = longOf(value)
+  letTextGo(place, name)
+  if name then
+    call('HSET', IV, place, name)
+    call('PERSIST', B .. 'v:' .. name)
+  end
   if expires and expires ~= '-' then call('ZADD', IX, expires, place) else call('ZREM', IX, place) end
 end
 local function removeRow(place)
+  letTextGo(place)
   call('HDEL', IT, place)
   call('ZREM', IP, place)
   call('ZREM', IX, place)
+end
+local function touchTexts(places)
+  if not CLUSTER then return end
+  touch(IV)
+  local keys = {}
+  for _, place in ipairs(places) do
+    local name = call('HGET', IV, place)
+    if name then keys[#keys + 1] = B .. 'v:' .. name end
+  end
+  touchAll(keys)
 end
 local function sweepItems(limit)
   local due = call('ZRANGEBYSCORE', IX, '-inf', int(now()), 'LIMIT', 0, limit)
@@ -30,7 +54,8 @@ end
 
 /**
  * Puts, gets and deletions, all or none. `ARGV`: five for each step: kind, place, ttl or whether to refresh, version that is
- * expected, value. Gives for each the row, or for a deletion whether there was one; `C` with the step and the version that is there.
+ * expected, value. Gives for each the row, or for a deletion whether there was one; `C` with the step and the version that is there; `P` when pieces
+ * of a long text are not there.
  */
 export const RUN_STEPS: Script = new Script("write", [
   COMMON,
@@ -53,7 +78,12 @@ local function set(place, row)
   if not changed[place] then order[#order + 1] = place end
   changed[place] = true
 end
-local expiring = false
+local expiring, places = false, {}
+for at = 3, #ARGV, 5 do
+  places[#places + 1] = ARGV[at + 1]
+  if not isSent(ARGV[at + 4]) then return { 'P' } end
+end
+touchTexts(places)
 for at = 3, #ARGV, 5 do
   local kind, place, option, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local before = look(place)
@@ -84,7 +114,7 @@ if #order > 0 then
   for _, place in ipairs(order) do
     local row = known[place]
     if row then
-      putRow(place, int(row[1]) .. ' ' .. row[2] .. ' ' .. row[3] .. ' ' .. row[4] .. ' ' .. row[5] .. revision .. row[6], row[5])
+      putRow(place, int(row[1]) .. ' ' .. row[2] .. ' ' .. row[3] .. ' ' .. row[4] .. ' ' .. row[5] .. revision .. row[6], row[5], row[6])
     else
       removeRow(place)
     end
@@ -109,28 +139,34 @@ return found
 /**
  * What a batch has come to, if nothing that it has read has changed. `ARGV`: revision of the tenant or nothing, how many places it has
  * read, each with the revision of its row or `-`, then of each change its place, row without revision and value, and expiry; no row
- * removes. Gives 1 if it was done.
+ * removes. Gives 1 if it was done, `P` when pieces of a long text are not there.
  */
 export const COMMIT_ITEMS: Script = new Script("write", [
   COMMON,
   ROWS,
   `
-if ARGV[3] ~= '' and ARGV[3] ~= (call('HGET', T, 'items') or '0') then return 0 end
+if ARGV[3] ~= '' and ARGV[3] ~= (call('HGET', T, 'items') or '0') then return { 0 } end
 local read = tonumber(ARGV[4])
+local places = {}
+for at = 5 + 2 * read, #ARGV, 4 do
+  places[#places + 1] = ARGV[at]
+  if not isSent(ARGV[at + 2]) then return { 'P' } end
+end
+touchTexts(places)
 for at = 5, 4 + 2 * read, 2 do
   local row = call('HGET', IT, ARGV[at])
-  if (row and string.match(row, '^%S+ %S+ %S+ %S+ %S+ (%d+)\\n') or '-') ~= ARGV[at + 1] then return 0 end
+  if (row and string.match(row, '^%S+ %S+ %S+ %S+ %S+ (%d+)\\n') or '-') ~= ARGV[at + 1] then return { 0 } end
 end
 local revision = ' ' .. int(call('HINCRBY', T, 'items', 1)) .. '\\n'
 for at = 5 + 2 * read, #ARGV, 4 do
   if ARGV[at + 1] == '' then
     removeRow(ARGV[at])
   else
-    putRow(ARGV[at], ARGV[at + 1] .. revision .. ARGV[at + 2], ARGV[at + 3])
+    putRow(ARGV[at], ARGV[at + 1] .. revision .. ARGV[at + 2], ARGV[at + 3], ARGV[at + 2])
   end
 end
 sweepItems(2)
-return 1
+return { 1 }
 `,
 ]);
 
@@ -165,6 +201,10 @@ local count = 0
 local whole = ARGV[3] == '-'
 local places = whole and call('ZRANGE', IP, 0, -1) or call('ZRANGEBYLEX', IP, ARGV[3], ARGV[4])
 if #places == 0 then return 0 end
+if call('HLEN', IV) > 0 then
+  touchTexts(places)
+  for _, place in ipairs(places) do letTextGo(place) end
+end
 local expired = {}
 for _, place in ipairs(call('ZRANGEBYSCORE', IX, '-inf', int(now()))) do expired[place] = true end
 for _, place in ipairs(places) do

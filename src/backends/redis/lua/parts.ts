@@ -37,13 +37,50 @@ end
 local function many(command, key, list, first, last)
   for i = first, last, 1000 do call(command, key, unpack(list, i, math.min(i + 999, last))) end
 end
+-- A long text is a hash of its own, 'v:' and its name, with pieces by number. Where it would stand there is a byte of 2, its name, how many pieces and bytes
+-- it has. Its owner has it among its names, and 'n' says how many owners it has beyond one.
+local function longOf(text)
+  if string.byte(text) ~= 2 then return nil end
+  return string.match(text, '^\\2(%x+) (%d+) (%d+)$')
+end
+-- Whether the pieces have come, of a text that is yet to be stored.
+local function isSent(text)
+  local name, pieces = longOf(text)
+  if not name then return true end
+  touch(B .. 'v:' .. name)
+  return call('HLEN', B .. 'v:' .. name) == tonumber(pieces)
+end
+local function touchLongs(owner)
+  if not CLUSTER then return end
+  local keys = {}
+  for i, name in ipairs(call('SMEMBERS', owner)) do keys[i] = B .. 'v:' .. name end
+  touchAll(keys)
+end
+local function keepLong(owner, text)
+  local name = longOf(text)
+  if not name then return end
+  call('SADD', owner, name)
+  call('PERSIST', B .. 'v:' .. name)
+end
+local function leaveLong(name)
+  local v = B .. 'v:' .. name
+  if tonumber(call('HGET', v, 'n') or '0') > 0 then call('HINCRBY', v, 'n', -1) else call('UNLINK', v) end
+end
+local function dropLong(owner, text)
+  local name = longOf(text)
+  if name and call('SREM', owner, name) == 1 then leaveLong(name) end
+end
+local function dropLongs(owner)
+  for _, name in ipairs(call('SMEMBERS', owner)) do leaveLong(name) end
+  call('UNLINK', owner)
+end
 `;
 
-/** Sessions: `s:<id>` is the row; `m:` messages, `i:` their ids, `r:` their roles, `k:` and `kt:` idempotency keys, `lc:` and `lu:` linked threads, `mr:` a copy of the messages while some are replaced. */
+/** Sessions: `s:<id>` is the row; `m:` messages, `i:` their ids, `r:` their roles, `mv:` long texts, `k:` and `kt:` idempotency keys, `lc:` and `lu:` linked threads, `mr:` a copy of the messages while some are replaced. */
 export const SESSION = `
 local function sessionKeys(id)
   return { B .. 's:' .. id, B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id, B .. 'k:' .. id, B .. 'kt:' .. id,
-    B .. 'lc:' .. id, B .. 'lu:' .. id, B .. 'ls:' .. id, B .. 'mr:' .. id }
+    B .. 'lc:' .. id, B .. 'lu:' .. id, B .. 'ls:' .. id, B .. 'mr:' .. id, B .. 'mv:' .. id }
 end
 -- updatedAt, user, ttl, context, lastSeq, messageCount of a session that is there for readers
 local function headOf(id)
@@ -82,12 +119,12 @@ local function tokenOf(lease) return lease and string.match(lease, '^(%d+) ') or
 
 /**
  * Threads: `t:<id>` is the row; `c:` checkpoints, `q:` by seq, `n:` by namespace and seq, `p:` parents that are needed, `b:` blocks, `f:` how
- * often a block is used beyond once, `w:` writes and `wx:` their order.
+ * often a block is used beyond once, `w:` writes, `wx:` their order and `wv:` their long texts.
  */
 export const THREAD = `
 local function threadKeys(id)
   return { B .. 't:' .. id, B .. 'c:' .. id, B .. 'q:' .. id, B .. 'n:' .. id, B .. 'p:' .. id, B .. 'b:' .. id,
-    B .. 'f:' .. id, B .. 'w:' .. id, B .. 'wx:' .. id, B .. 'lt:' .. id }
+    B .. 'f:' .. id, B .. 'w:' .. id, B .. 'wx:' .. id, B .. 'wv:' .. id, B .. 'lt:' .. id }
 end
 -- session, createdAt, updatedAt, lastSeq, count, revision, where it leaves for; whether it is gone with its session, and that session's head
 local function threadOf(id)
@@ -201,6 +238,8 @@ end
 
 /** Writes of checkpoints: members of `wx:` and fields of `w:` are namespace, checkpoint, task and index, apart by zero bytes. */
 export const WRITES = `
+-- What stands behind the first line.
+local function textOf(value) return string.sub(value, string.find(value, '\\n', 1, true) + 1) end
 local function writeNames(id, place)
   return call('ZRANGEBYLEX', B .. 'wx:' .. id, '[' .. place .. '\\0', '(' .. place .. '\\1')
 end
@@ -218,7 +257,11 @@ local function weighWrites(id, names)
   local bytes = 0
   for i = 1, #names do
     local value = call('HGET', B .. 'w:' .. id, names[i])
-    if value then bytes = bytes + #value - string.find(value, '\\n', 1, true) end
+    if value then
+      local text = textOf(value)
+      local _, _, size = longOf(text)
+      bytes = bytes + (size and tonumber(size) or #text)
+    end
   end
   return bytes
 end
@@ -235,11 +278,13 @@ local function removeThread(id)
   if h[2] and h[2] ~= '0' then call('HINCRBY', T, 'checkpoints', '-' .. h[2]) end
   call('ZREM', B .. 'tc', id)
   call('ZREM', B .. 'tu', id)
+  dropLongs(B .. 'wv:' .. id)
   call('UNLINK', unpack(threadKeys(id)))
 end
 local function leaveContext(context, session)
   call('SREM', B .. 'xs:' .. context, session)
   if call('EXISTS', B .. 'xs:' .. context) == 0 then
+    dropLongs(B .. 'xl:' .. context)
     call('UNLINK', B .. 'x:' .. context, B .. 'xv:' .. context)
     call('ZREM', B .. 'xi', context)
   end
@@ -249,9 +294,16 @@ local function touchSession(id)
   if not CLUSTER then return end
   local keys = sessionKeys(id)
   touchAll(keys)
+  touchLongs(B .. 'mv:' .. id)
   local context = call('HGET', B .. 's:' .. id, 'x')
-  if context then touch(B .. 'x:' .. context, B .. 'xs:' .. context, B .. 'xv:' .. context) end
-  for _, thread in ipairs(call('ZRANGE', B .. 'lc:' .. id, 0, -1)) do touchKeys(threadKeys, thread) end
+  if context then
+    touch(B .. 'x:' .. context, B .. 'xs:' .. context, B .. 'xv:' .. context, B .. 'xl:' .. context)
+    touchLongs(B .. 'xl:' .. context)
+  end
+  for _, thread in ipairs(call('ZRANGE', B .. 'lc:' .. id, 0, -1)) do
+    touchKeys(threadKeys, thread)
+    touchLongs(B .. 'wv:' .. thread)
+  end
 end
 local function removeSession(id)
   local h = call('HMGET', B .. 's:' .. id, 'u', 's', 'n', 'q', 'e', 'x')
@@ -268,6 +320,7 @@ local function removeSession(id)
     if h[5] and h[5] ~= '0' then call('HINCRBY', T, 'errors', '-' .. h[5]) end
     if h[6] then leaveContext(h[6], id) end
   end
+  dropLongs(B .. 'mv:' .. id)
   call('UNLINK', unpack(sessionKeys(id)))
 end
 -- A few sessions that have expired go with each that is made to expire: they never become many.

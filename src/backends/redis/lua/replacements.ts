@@ -50,12 +50,13 @@ function replace.x()
   local h = headOf(id)
   if not h or not h[4] then return 0 end
   local x = B .. 'x:' .. h[4]
-  if CLUSTER then touch(B .. 's:' .. id, x) end
+  if CLUSTER then touch(B .. 's:' .. id, x, B .. 'xl:' .. h[4]) end
   local stored = call('HMGET', x, 'i' .. version, 'c' .. version)
   if not stored[1] or stored[2] ~= content then return 0 end
   local line = string.find(stored[1], '\\n', 1, true)
   if string.sub(stored[1], line + 1) ~= metadata then return 0 end
   local created = string.match(stored[1], '^(%-?%d+) ')
+  dropLong(B .. 'xl:' .. h[4], content)
   call('HSET', x, 'i' .. version, created .. ' ' .. size .. '\\n' .. newMetadata, 'c' .. version, newContent)
   return 1
 end
@@ -68,6 +69,7 @@ function replace.w()
   local stored = call('HGET', w, name)
   local line = stored and string.find(stored, '\\n', 1, true)
   if not line or string.sub(stored, line + 1) ~= value then return 0 end
+  dropLong(B .. 'wv:' .. id, value)
   call('HSET', w, name, string.sub(stored, 1, line) .. newValue)
   call('HINCRBY', B .. 't:' .. id, 'g', 1)
   return 1
@@ -79,6 +81,10 @@ function replace.i()
   if not line or string.sub(stored, line + 1) ~= value then return 0 end
   local header, expires = string.match(stored, '^(%S+ %S+ %S+ %S+ (%S+)) ')
   if expires ~= '-' and now() >= tonumber(expires) then return 0 end
+  if longOf(value) then
+    call('HDEL', B .. 'iv', place)
+    call('UNLINK', B .. 'v:' .. longOf(value))
+  end
   call('HSET', B .. 'it', place, header .. ' ' .. int(call('HINCRBY', T, 'items', 1)) .. '\\n' .. newValue)
   return 1
 end

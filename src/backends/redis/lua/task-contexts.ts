@@ -1,8 +1,8 @@
-/** Scripts of task contexts (T1-T3): `x:<context>` holds versions, `xv:` their numbers, `xs:` the sessions that share it. */
+/** Scripts of task contexts (T1-T3): `x:<context>` holds versions, `xv:` their numbers, `xl:` their long texts, `xs:` the sessions that share it. */
 import { COMMON, LEASE, REMOVAL, SESSION, THREAD } from "./parts.js";
 import { Script } from "./script.js";
 
-/** `ARGV`: session, token, version that is expected, id for a new context, versions to keep, size and metadata, content. */
+/** `ARGV`: session, token, version that is expected, id for a new context, versions to keep, size and metadata, content. `P` when pieces of a long text are not there. */
 export const STORE_CONTEXT: Script = new Script("write", [
   COMMON,
   SESSION,
@@ -16,8 +16,10 @@ if token ~= '' then
   if tokenOf(lease) ~= token then return { 'F', lease } end
 end
 local context = h[4] or ARGV[6]
-local x = B .. 'x:' .. context
-if CLUSTER then touch(B .. 's:' .. id, x, B .. 'xs:' .. context, B .. 'xv:' .. context) end
+local x, xl = B .. 'x:' .. context, B .. 'xl:' .. context
+if CLUSTER then touch(B .. 's:' .. id, x, xl, B .. 'xs:' .. context, B .. 'xv:' .. context) end
+touchLongs(xl)
+if not isSent(ARGV[9]) then return { 'P' } end
 local newest = call('HGET', x, 'n') or '0'
 if expected ~= '' and expected ~= newest then return { 'V', newest } end
 local version = tonumber(newest) + 1
@@ -29,7 +31,13 @@ end
 call('HSET', x, 'n', int(version), 'i' .. int(version), int(now()) .. ' ' .. ARGV[8], 'c' .. int(version), ARGV[9])
 call('ZADD', B .. 'xv:' .. context, int(version), int(version))
 local dropped = call('ZRANGEBYSCORE', B .. 'xv:' .. context, '-inf', int(version - keep))
-for _, old in ipairs(dropped) do call('HDEL', x, 'i' .. old, 'c' .. old) end
+local mayBeLong = call('EXISTS', xl) == 1
+for _, old in ipairs(dropped) do
+  local text = mayBeLong and call('HGET', x, 'c' .. old)
+  if text then dropLong(xl, text) end
+  call('HDEL', x, 'i' .. old, 'c' .. old)
+end
+keepLong(xl, ARGV[9])
 if #dropped > 0 then call('ZREMRANGEBYSCORE', B .. 'xv:' .. context, '-inf', int(version - keep)) end
 stamp(id, h)
 return { 'O', int(version), int(now()) }
@@ -82,7 +90,10 @@ if not from then return { 'N', ARGV[3] } end
 if not other then return { 'N', ARGV[4] } end
 local context = from[4] or ARGV[5]
 if CLUSTER then touch(B .. 's:' .. ARGV[3], B .. 's:' .. ARGV[4], B .. 'x:' .. context, B .. 'xs:' .. context) end
-if other[4] then touch(B .. 'x:' .. other[4], B .. 'xs:' .. other[4], B .. 'xv:' .. other[4]) end
+if other[4] then
+  touch(B .. 'x:' .. other[4], B .. 'xs:' .. other[4], B .. 'xv:' .. other[4], B .. 'xl:' .. other[4])
+  touchLongs(B .. 'xl:' .. other[4])
+end
 if not from[4] then
   call('HSET', B .. 's:' .. ARGV[3], 'x', context)
   call('SADD', B .. 'xs:' .. context, ARGV[3])

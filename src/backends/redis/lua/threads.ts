@@ -44,14 +44,17 @@ export const COPY_THREAD: Script = new Script("write", [
 local from, to = ARGV[3], ARGV[4]
 touchKeys(threadKeys, from)
 touchKeys(threadKeys, to)
+touchLongs(B .. 'wv:' .. from)
+touchLongs(B .. 'wv:' .. to)
 local source, gone = threadOf(from)
 if not source or gone then return { 'absent' } end
 local target, isGone = threadOf(to)
 if target and not isGone then return { 'exists' } end
 if target then removeThread(to) end
-for _, kind in ipairs({ 't:', 'c:', 'q:', 'n:', 'p:', 'b:', 'f:', 'w:', 'wx:' }) do
+for _, kind in ipairs({ 't:', 'c:', 'q:', 'n:', 'p:', 'b:', 'f:', 'w:', 'wx:', 'wv:' }) do
   call('COPY', B .. kind .. from, B .. kind .. to, 'REPLACE')
 end
+for _, name in ipairs(call('SMEMBERS', B .. 'wv:' .. from)) do call('HINCRBY', B .. 'v:' .. name, 'n', 1) end
 call('HDEL', B .. 't:' .. to, 's')
 placeThread(to, nil, source[2], source[3])
 if source[5] ~= '0' then call('HINCRBY', T, 'checkpoints', source[5]) end
@@ -67,6 +70,7 @@ export const DELETE_THREAD: Script = new Script("write", [
   REMOVAL,
   `
 touchKeys(threadKeys, ARGV[3])
+touchLongs(B .. 'wv:' .. ARGV[3])
 local thread, gone = threadOf(ARGV[3])
 if thread and thread[1] then touch(B .. 'lc:' .. thread[1], B .. 'lu:' .. thread[1]) end
 removeThread(ARGV[3])
@@ -92,6 +96,12 @@ local function removeCheckpoint(id, place)
   local names = writeNames(id, place)
   if #names > 0 then
     bytes = bytes + weighWrites(id, names)
+    if call('EXISTS', B .. 'wv:' .. id) == 1 then
+      for _, name in ipairs(names) do
+        local value = call('HGET', B .. 'w:' .. id, name)
+        if value then dropLong(B .. 'wv:' .. id, textOf(value)) end
+      end
+    end
     many('HDEL', B .. 'w:' .. id, names, 1, #names)
     many('ZREM', B .. 'wx:' .. id, names, 1, #names)
   end
@@ -111,6 +121,7 @@ export const DELETE_CHECKPOINTS: Script = new Script("write", [
   `
 local id, namespace = ARGV[3], ARGV[4]
 touchKeys(threadKeys, id)
+touchLongs(B .. 'wv:' .. id)
 local thread, gone, linked = threadOf(id)
 if ARGV[5] ~= '' then
   local lease = (not gone) and call('GET', B .. 'lt:' .. id) or false
@@ -198,6 +209,7 @@ export const PRUNE_CHECKPOINTS: Script = new Script("write", [
   `
 local id = ARGV[3]
 touchKeys(threadKeys, id)
+touchLongs(B .. 'wv:' .. id)
 local thread, gone = threadOf(id)
 if not thread or gone or (thread[6] or '0') ~= ARGV[4] then return {} end
 local checkpoints, writes, bytes = 0, 0, 0
