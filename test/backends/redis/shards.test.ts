@@ -1,12 +1,12 @@
 // Tenants of Redis that are spread over shards: where they are, what listings show while much changes, and threads that many link at once.
 import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { redisStorage } from "../../../src/backends/redis/index.js";
 import { ShardNames, shardOfId } from "../../../src/backends/redis/shards/placing.js";
 import { openStorage } from "../../../src/open.js";
-import { startCluster } from "../../support/redis-cluster.js";
-import { sharedRedis } from "../../support/redis-server.js";
+import { moveSlot, type RedisCluster, SLOTS, startCluster } from "../../support/redis-cluster.js";
+import { type RedisServer, sharedRedis } from "../../support/redis-server.js";
 
 const newPrefix = (): string => `test-${randomBytes(6).toString("hex")}`;
 
@@ -86,9 +86,16 @@ describe("where things are", () => {
     }
     expect([Math.min(...counts) > 850, Math.max(...counts) < 1_150, counts]).toEqual([true, true, counts]);
   });
+});
 
-  it("is every master of a Cluster, for the data and the load of one tenant", { timeout: 120_000 }, async () => {
-    await using cluster = await startCluster();
+describe("one tenant in a Cluster", () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startCluster();
+  }, 60_000);
+  afterAll(() => cluster[Symbol.asyncDispose]());
+
+  it("has its data and its load on every master", { timeout: 60_000 }, async () => {
     await using storage = redisStorage({ url: cluster.url, shards: 16 });
     await storage.initialize();
     const admins = cluster.masters.map(({ url }) => new Redis(url));
@@ -116,6 +123,43 @@ describe("where things are", () => {
     console.log(`one tenant on three masters, in percent: ${JSON.stringify(shares)}`);
     for (const each of [...shares.calls, ...shares.keys])
       expect([each > 22, each < 45, shares]).toEqual([true, true, shares]);
+  });
+
+  it("loses nothing while its slots move, and threads between its shards", { timeout: 120_000 }, async () => {
+    await using storage = redisStorage({ url: cluster.url, prefix: "moving", shards: 4 });
+    const sessions = Array.from({ length: 6 }, (_, i) => `session ${i}`);
+    await storage.batchCreateSessions(sessions.map((sessionId) => ({ sessionId, userId: "u" })));
+    const stored = new Map<string, string[]>();
+    let running = true;
+    const linking = Array.from({ length: 6 }, async (_, k) => {
+      const thread = `thread ${k}`;
+      const ids: string[] = [];
+      stored.set(thread, ids);
+      for (let i = 0; running; i++) {
+        const sessionId = sessions[(i + k) % sessions.length] as string;
+        await storage.storeCheckpoint(thread, `c${i}`, { i }, { sessionId });
+        ids.push(`c${i}`);
+        expect((await storage.getCheckpoint(thread))?.checkpointId).toBe(`c${i}`);
+      }
+    });
+    let keys = 0;
+    for (const name of new ShardNames(4).of("default")) {
+      const [first] = cluster.masters as [RedisServer];
+      const slot = Number((await first.command("CLUSTER", "KEYSLOT", `moving:{${name}}`)).slice(1).split("\r\n")[0]);
+      const from = Math.floor(slot / Math.ceil(SLOTS / 3));
+      const [source, target] = [cluster.masters[from], cluster.masters[(from + 1) % 3]] as [RedisServer, RedisServer];
+      keys += await moveSlot(cluster, slot, source, target, 2);
+    }
+    running = false;
+    await Promise.all(linking);
+    for (const [thread, ids] of stored) {
+      const found = await storage.listCheckpoints(thread, { limit: 10_000 });
+      expect(found.map(({ checkpointId }) => checkpointId).reverse()).toEqual(ids);
+    }
+    const listed = await Promise.all(sessions.map((sessionId) => storage.listThreads({ sessionId })));
+    expect(listed.flatMap(({ items }) => items.map(({ threadId }) => threadId)).sort()).toEqual([...stored.keys()]);
+    const sum = [...stored.values()].reduce((total, ids) => total + ids.length, 0);
+    expect([(await storage.getMetrics()).checkpoints.value, keys > 50, sum > 30]).toEqual([sum, true, true]);
   });
 });
 
