@@ -8,9 +8,11 @@ import { postgresStorage } from "#dist/backends/postgres/index.js";
 import { sqliteStorage } from "#dist/backends/sqlite/index.js";
 import type { StorageBackend } from "#dist/contract/storage-backend.js";
 import { batch, bufferedWriter } from "#dist/layers/index.js";
+import { createDatabase, startPostgres } from "../test/support/postgres-server.ts";
 
 const { values: options } = parseArgs({
-  options: { postgres: { type: "string" }, directory: { type: "string", default: tmpdir() } },
+  // A server of its own is started for PostgreSQL.
+  options: { postgres: { type: "boolean", default: false }, directory: { type: "string", default: tmpdir() } },
 });
 
 const APPENDS = 1_000;
@@ -69,6 +71,20 @@ async function measure(name: string, store: StorageBackend): Promise<void> {
     );
   }
   console.log(`  messages a batch: ${layer.stats().messagesPerBatch.toFixed(0)}`);
+  const counting = batch({ counters: true })(store);
+  const counted = (on: StorageBackend): Promise<unknown> =>
+    Promise.all(
+      Array.from({ length: APPENDS }, (_, i) => on.updateSession(`10-${i % 10}`, { incrementRequests: true })),
+    );
+  const [plain, gathered] = [[] as number[], [] as number[]];
+  for (let round = 0; round < ROUNDS; round++) {
+    plain.push(await perSecond(() => counted(store)));
+    gathered.push(await perSecond(() => counted(counting)));
+  }
+  const ratio = median(gathered) / median(plain);
+  console.log(
+    `  ${APPENDS} updates that count, of 10 sessions: together ${median(plain).toFixed(0)} a second, gathered ${median(gathered).toFixed(0)} (${ratio.toFixed(1)} x)`,
+  );
   await store.close();
 }
 
@@ -76,7 +92,10 @@ const directory = mkdtempSync(join(options.directory, "waystone-bench-"));
 console.log(`Node.js ${process.version}, ${cpus().length} x ${cpus()[0]?.model}\n`);
 try {
   await measure("SQLite", sqliteStorage(join(directory, "store.db")));
-  if (options.postgres !== undefined) await measure("PostgreSQL", postgresStorage({ url: options.postgres }));
+  if (options.postgres) {
+    await using server = await startPostgres();
+    await measure("PostgreSQL", postgresStorage({ url: await createDatabase(server) }));
+  }
 } finally {
   rmSync(directory, { recursive: true });
 }

@@ -10,6 +10,7 @@ export type {
   PageQuery,
   TimeRange,
 } from "./contract/call.js";
+export { type ChangeFeed, type ChangeListener, changeFeed, type StoreChange } from "./contract/change-feed.js";
 export type {
   Checkpoint,
   CheckpointDeletion,

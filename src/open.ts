@@ -51,6 +51,8 @@ export interface OpenOptions extends StorageBackendOptions {
   readonly pieceLength?: number | undefined;
   /** Task context versions that are kept. Default 20 (T2). */
   readonly keepVersions?: number | undefined;
+  /** Tell other storages what is written, so that caches let go of it (F8). Default `false`. */
+  readonly changeFeed?: boolean | undefined;
   /** SQLite: most bytes of memory for vectors of items. Default 268,435,456. */
   readonly vectorCacheBytes?: number | undefined;
   /** Open the store and migrate its schema now, so that a wrong URL is told at once. Default `true`. */
@@ -94,7 +96,7 @@ const asBoolean: OptionParser = (text, name) => {
   return text === "true";
 };
 
-const COMMON = { tenant: asText, timeoutMs: asNumber, keepVersions: asNumber };
+const COMMON = { tenant: asText, timeoutMs: asNumber, keepVersions: asNumber, changeFeed: asBoolean };
 
 const POSTGRES: StorageScheme = {
   options: {

@@ -191,6 +191,7 @@ describe("the pages of the backends", () => {
     timeoutMs: true,
     clock: true,
     keepVersions: true,
+    changeFeed: true,
   };
   const sqlite: { readonly [Name in keyof SqliteStorageOptions]-?: true } = {
     ...memory,

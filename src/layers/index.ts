@@ -1,6 +1,7 @@
 /** `waystone/layers`: what stands between an application and its storage. `docs/layers.md` says which, and in which order. */
 import "../require-node.js";
 
+export type { ChangeFeed, StoreChange } from "../contract/change-feed.js";
 export { type BatchLayer, type BatchOptions, type BatchStats, batch } from "./batch/batch.js";
 export {
   type BufferedFailure,
@@ -11,7 +12,6 @@ export {
   bufferedWriter,
 } from "./batch/buffered-writer.js";
 export { type CacheLayer, type CacheOptions, cache } from "./cache/cache.js";
-export type { ChangeFeed, StoreChange } from "./cache/change-feed.js";
 export type { CacheStats } from "./cache/entries.js";
 export {
   type CircuitBreakerLayer,

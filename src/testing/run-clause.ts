@@ -18,6 +18,7 @@ const REASONS: { readonly [Need in ClauseNeed]: string } = {
   storedBytes: "the factory does not declare that the metrics say how many bytes are stored",
   freedBytes: "the factory does not declare that the bytes of the metrics fall when something is removed",
   replacements: "the factory does not declare that stored values can be replaced in place",
+  changeFeed: "the factory does not declare that changes by others are told",
   durability: "the factory declares no durability level",
 };
 

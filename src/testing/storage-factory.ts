@@ -29,6 +29,8 @@ export interface StorageSupport {
   readonly freedBytes?: boolean | undefined;
   /** Stored values can be replaced in place (P2). Default `false`: their clauses are skipped. */
   readonly replacements?: boolean | undefined;
+  /** Handles take `changeFeed`, and tell what others write (F8). Default `false`: the clauses are skipped. */
+  readonly changeFeed?: boolean | undefined;
   /** The level that `healthCheck` must report (F5). Default: the clause is skipped. */
   readonly durability?: DurabilityLevel | undefined;
 }
@@ -39,6 +41,8 @@ export interface OpenHandleOptions {
   readonly clock?: Clock | undefined;
   /** Deadline of calls that set none, in milliseconds. */
   readonly timeoutMs?: number | undefined;
+  /** Opens the handle with a feed of changes, where the factory supports one. */
+  readonly changeFeed?: boolean | undefined;
 }
 
 /** One store of one test. */

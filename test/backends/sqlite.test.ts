@@ -19,6 +19,7 @@ function factory(options: Omit<SqliteStorageOptions, "path">): StorageFactory {
       vectors: true,
       storedBytes: true,
       replacements: true,
+      changeFeed: true,
       freedBytes: true,
       durability: options.durability ?? "crash",
     },

@@ -31,6 +31,7 @@ function around(factory: StorageFactory, kinds: readonly Kind[]): StorageFactory
     supports: {
       ...factory.supports,
       replacements: false,
+      changeFeed: false,
       // Each handle has a cache of its own.
       secondHandle: factory.supports.secondHandle && !kinds.includes("cache"),
       vectors: factory.supports.vectors === true && !hides,

@@ -7,14 +7,24 @@ import type { StorageFactory } from "../../src/testing/storage-factory.js";
 
 /** Each store lives until it is destroyed, whatever handles come and go. */
 export const memoryFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, vectors: true, replacements: true, durability: "memory" },
+  supports: {
+    reopen: true,
+    secondHandle: true,
+    clock: true,
+    vectors: true,
+    replacements: true,
+    changeFeed: true,
+    durability: "memory",
+  },
   create: async () => {
     let clock: Clock = systemClock;
-    const driver = memoryDriver({ clock: { now: () => clock.now() } });
+    const driver = memoryDriver({ clock: { now: () => clock.now() }, changeFeed: true });
     return {
       open: async (options) => {
         clock = options?.clock ?? clock;
-        return storageBackend({ ...driver, close: async () => {} }, { clock, timeoutMs: options?.timeoutMs });
+        const { changes, ...unfed } = { ...driver, close: async () => {} };
+        const isFed = options?.changeFeed === true && changes !== undefined;
+        return storageBackend(isFed ? { ...unfed, changes } : unfed, { clock, timeoutMs: options?.timeoutMs });
       },
       destroy: () => driver.close(),
     };

@@ -20,7 +20,15 @@ export function schemasIn(
   let admin: pg.Pool | undefined;
   const free: string[] = [];
   return {
-    supports: { reopen: true, secondHandle: true, clock: true, replacements: true, durability: "crash" },
+    supports: {
+      reopen: true,
+      secondHandle: true,
+      clock: true,
+      replacements: true,
+      // No pooler hands a notification on.
+      changeFeed: options.through === undefined,
+      durability: "crash",
+    },
     create: async () => {
       urls ??= database().then(async (direct) => ({ direct, used: await through(direct) }));
       const { direct, used } = await urls;

@@ -14,7 +14,14 @@ let place:
   | undefined;
 
 export const guardedPostgresFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, replacements: true, durability: "crash" },
+  supports: {
+    reopen: true,
+    secondHandle: true,
+    clock: true,
+    replacements: true,
+    changeFeed: true,
+    durability: "crash",
+  },
   create: async () => {
     place ??= makePlace();
     const { admin, url, appUrl, role } = await place;

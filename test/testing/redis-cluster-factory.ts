@@ -13,6 +13,7 @@ const supports: StorageSupport = {
   secondHandle: true,
   clock: true,
   replacements: true,
+  changeFeed: true,
   durability: "crash",
 };
 

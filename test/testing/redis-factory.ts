@@ -23,6 +23,7 @@ function factory(options: Pick<RedisStorageOptions, "shards">): StorageFactory {
     storedBytes: true,
     freedBytes: true,
     replacements: true,
+    changeFeed: true,
     durability: "crash",
     ...(options.shards === undefined ? {} : SHARDED_SUPPORT),
   };

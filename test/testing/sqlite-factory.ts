@@ -6,7 +6,15 @@ import { sqliteStorage } from "../../src/backends/sqlite/index.js";
 import type { StorageFactory } from "../../src/testing/storage-factory.js";
 
 export const sqliteFactory: StorageFactory = {
-  supports: { reopen: true, secondHandle: true, clock: true, vectors: true, replacements: true, durability: "crash" },
+  supports: {
+    reopen: true,
+    secondHandle: true,
+    clock: true,
+    vectors: true,
+    replacements: true,
+    changeFeed: true,
+    durability: "crash",
+  },
   create: async () => {
     const directory = await mkdtemp(join(tmpdir(), "waystone-programs-"));
     return {

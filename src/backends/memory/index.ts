@@ -1,6 +1,7 @@
 /** The memory backend: nothing outlives the process. It is the reference for what every other backend does. */
 import "../../require-node.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
+import { boolean } from "../../domain/arguments.js";
 import { type StorageBackendOptions, storageBackend } from "../../domain/backend/storage-backend.js";
 import { systemClock } from "../../domain/clock.js";
 import type { Call } from "../../domain/driver/call.js";
@@ -10,6 +11,7 @@ import type { StorageDriver } from "../../domain/driver/storage-driver.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { keepVersionsOption } from "../../domain/task-contexts.js";
 import { inTurn } from "./alone.js";
+import { tellingChanges } from "./changes.js";
 import { checkpointVerbs } from "./checkpoints.js";
 import { conversationVerbs } from "./conversations.js";
 import { importBatch } from "./imports.js";
@@ -26,6 +28,8 @@ import { threadVerbs } from "./threads.js";
 export interface MemoryStorageOptions extends StorageBackendOptions {
   /** How many of a task context's newest versions are kept, 1 to 10,000. Default 20 (T2). */
   readonly keepVersions?: number | undefined;
+  /** Tells who subscribes what is written, also by himself, so that caches let go of it (F8). Default `false`. */
+  readonly changeFeed?: boolean | undefined;
 }
 
 /**
@@ -44,7 +48,7 @@ export function memoryDriver(options: MemoryStorageOptions = {}): StorageDriver 
     tenants: new Map(),
     outlines: new RecentOutlines(),
   };
-  return {
+  const driver: StorageDriver = {
     kind: "memory",
     ...inTurn(store, {
       ...sessionVerbs(store),
@@ -71,4 +75,6 @@ export function memoryDriver(options: MemoryStorageOptions = {}): StorageDriver 
     // The store is plain data: nothing but our own errors comes out of it.
     mapError: (error) => error,
   };
+  const isFed = options.changeFeed !== undefined && boolean(options.changeFeed, "changeFeed");
+  return isFed ? tellingChanges(driver) : driver;
 }

@@ -3,6 +3,7 @@
  * at once. A call that cannot be done together with others is done alone: nobody fails for the sake of another.
  */
 import type { Call, CallName } from "../../domain/driver/call.js";
+import { changesOf, noteChanges } from "../../domain/driver/changes.js";
 import { isAnswer } from "./errors.js";
 
 /** Statements of one kind on the server at a time: while it works on one, this process prepares the next. */
@@ -188,6 +189,7 @@ class SharedCall implements Call {
     this.tenant = first.tenant;
     this.operation = first.operation;
     this.#calls = calls;
+    noteChanges(this, calls.flatMap(changesOf));
   }
 
   get cancelled(): boolean {

@@ -8,7 +8,9 @@ import { boolean, integer, knownFields, oneOf } from "../../domain/arguments.js"
 import { storageBackend } from "../../domain/backend/storage-backend.js";
 import { storageSchema } from "../../domain/backend/storage-schema.js";
 import type { Call } from "../../domain/driver/call.js";
+import { notingChanges } from "../../domain/driver/changes.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
+import { PostgresChanges } from "./changes.js";
 import { checkpointVerbs } from "./checkpoints.js";
 import { endPool, makePool } from "./connection/own-pool.js";
 import { conversationVerbs } from "./conversations.js";
@@ -62,8 +64,10 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
     if (opened === undefined) throw new ClosedError("the storage is not open");
     return opened;
   };
-  return {
+  const changes = resolved.changeFeed ? new PostgresChanges(resolved.schema) : undefined;
+  const driver: StorageDriver = {
     kind: "postgres",
+    ...(changes === undefined ? {} : { changes: changes.feed }),
     ...sessionVerbs(database),
     ...conversationVerbs(database),
     ...checkpointVerbs(database),
@@ -72,11 +76,12 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
     ...itemVerbs(database),
     ...leaseVerbs(database),
     async open(call) {
-      const db = await connectTo(resolved);
+      const db = await connectTo(resolved, changes);
       try {
         await prepareSchema(db, call);
         await prepareVectors(db, call);
         opened = db;
+        changes?.open(db.pool);
       } catch (error) {
         await letGo(db);
         throw error;
@@ -85,6 +90,7 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
     async close() {
       const db = opened;
       opened = undefined;
+      await changes?.close();
       if (db !== undefined) await letGo(db);
     },
     health: (call) => checkHealth(database(), call),
@@ -94,6 +100,7 @@ export function postgresDriver(options: PostgresStorageOptions): StorageDriver {
     replaceStored: (call, replacements) => replaceStored(database(), call, replacements),
     mapError: mapPostgresError,
   };
+  return changes === undefined ? driver : notingChanges(driver);
 }
 
 /** How the schema of `postgresSchema` is laid out; see `PostgresStorageOptions`. */
@@ -155,9 +162,9 @@ export function postgresStorageSchema(options: string | PostgresStorageOptions):
 }
 
 /** Opens no connection yet. */
-async function connectTo(options: ResolvedOptions): Promise<Database> {
+async function connectTo(options: ResolvedOptions, changes?: PostgresChanges | undefined): Promise<Database> {
   const { source } = options;
-  return new Database(options, source.kind === "given" ? source.pool : await makePool(source));
+  return new Database(options, source.kind === "given" ? source.pool : await makePool(source), changes);
 }
 
 /** Where the tables for vectors go. */

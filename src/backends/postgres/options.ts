@@ -59,6 +59,11 @@ export interface PostgresStorageOptions extends StorageBackendOptions {
   readonly preparedStatements?: boolean | undefined;
   /** Task context versions that are kept (T2). Default 20. */
   readonly keepVersions?: number | undefined;
+  /**
+   * Tells other storages what this one writes, and this one what they write, by LISTEN and NOTIFY (F8): a statement more for each write, and
+   * one connection of the pool. All storages that write need it. Not through a pooler in transaction mode. Default `false`.
+   */
+  readonly changeFeed?: boolean | undefined;
 }
 
 /** Options with every default filled in. */
@@ -80,6 +85,7 @@ export interface ResolvedOptions {
   readonly preparedStatements: boolean;
   readonly clock: Clock;
   readonly keepVersions: number;
+  readonly changeFeed: boolean;
 }
 
 const FIELDS = [
@@ -96,6 +102,7 @@ const FIELDS = [
   "clock",
   "timeoutMs",
   "keepVersions",
+  "changeFeed",
   "tenant",
 ] as const;
 
@@ -118,6 +125,7 @@ export function resolveOptions(options: PostgresStorageOptions): ResolvedOptions
     preparedStatements: flag(given.preparedStatements, "preparedStatements"),
     clock: (given.clock as Clock | undefined) ?? systemClock,
     keepVersions: keepVersionsOption(given.keepVersions),
+    changeFeed: given.changeFeed !== undefined && boolean(given.changeFeed, "changeFeed"),
   };
 }
 

@@ -4,6 +4,7 @@ import { ClosedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import { KnownBlocks, threadKey } from "../../domain/segments/known-blocks.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
+import type { PostgresChanges } from "./changes.js";
 import { Connection } from "./connection/connection.js";
 import type { PgClient, PgPool } from "./connection/pg-module.js";
 import type { Sql } from "./connection/sql.js";
@@ -56,9 +57,13 @@ export class Database {
   /** Why the pool last lost a connection that nobody used; for the health check. */
   lastIdleError: Error | undefined;
 
-  constructor(options: ResolvedOptions, pool: PgPool) {
+  /** Tells others what is written; `undefined` without a feed of changes. */
+  readonly changes: PostgresChanges | undefined;
+
+  constructor(options: ResolvedOptions, pool: PgPool, changes?: PostgresChanges | undefined) {
     this.options = options;
     this.pool = pool;
+    this.changes = changes;
     this.statements = new Statements(options.schema, options.preparedStatements);
     // Without a listener a server's restart would end the process.
     pool.on("error", this.#onPoolError);
@@ -83,12 +88,14 @@ export class Database {
 
   /** Runs a single statement that is a transaction of its own. */
   write<Row>(call: Call, statement: Sql): Promise<Row[]> {
+    const telling = this.changes?.statementFor(call);
     return this.#again(call, () =>
       this.#with(call, (connection) => {
         call.sent = true;
-        return this.rowSecurity.asked
-          ? this.#begun(connection, call, "write").only<Row>(statement)
-          : connection.query<Row>(statement);
+        if (!this.rowSecurity.asked && telling === undefined) return connection.query<Row>(statement);
+        const tx = this.#begun(connection, call, "write");
+        if (telling !== undefined) tx.run(telling);
+        return tx.only<Row>(statement);
       }),
     );
   }
@@ -184,6 +191,8 @@ export class Database {
     try {
       const result = await work(tx);
       if (call.cancelled) throw call.cancellation();
+      const telling = kind === "write" ? this.changes?.statementFor(call) : undefined;
+      if (telling !== undefined) tx.run(telling);
       await tx.commit(call);
       return result;
     } catch (error) {

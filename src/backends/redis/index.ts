@@ -4,7 +4,9 @@ import { ClosedError, StorageConnectionError } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { storageBackend } from "../../domain/backend/storage-backend.js";
 import type { Call } from "../../domain/driver/call.js";
+import { notingChanges } from "../../domain/driver/changes.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
+import { RedisChanges } from "./changes.js";
 import { Connection } from "./connection/connection.js";
 import { makeClient } from "./connection/make-client.js";
 import { mapRedisError } from "./errors.js";
@@ -39,16 +41,22 @@ export function redisDriver(options: RedisStorageOptions): StorageDriver {
     if (opened === undefined) throw new ClosedError("the storage is not open");
     return opened;
   };
-  return {
+  const changes = resolved.changeFeed
+    ? new RedisChanges(resolved.prefix, () => makeClient(resolved.source, resolved.connectTimeoutMs))
+    : undefined;
+  const driver: StorageDriver = {
     kind: "redis",
+    ...(changes === undefined ? {} : { changes: changes.feed }),
     ...verbsOf(() => current().verbs),
     async open(call) {
       const made = new Connection(resolved, await makeClient(resolved.source, resolved.connectTimeoutMs));
       try {
         await made.connect(call);
         await assertDurable(made, call);
+        made.telling = changes?.telling;
         const store = storeOver(made, await shardCount(made, call));
         opened = { store, verbs: verbsOver(store) };
+        changes?.open();
       } catch (error) {
         await made.close();
         throw error;
@@ -57,11 +65,13 @@ export function redisDriver(options: RedisStorageOptions): StorageDriver {
     async close() {
       const closing = opened;
       opened = undefined;
+      await changes?.close();
       await closing?.store.connection.close();
     },
     health: (call) => checkHealth(current().store.connection, call),
     mapError: mapRedisError,
   };
+  return changes === undefined ? driver : notingChanges(driver);
 }
 
 /** @throws StorageConnectionError when the server's settings are below what the options demand */

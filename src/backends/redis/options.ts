@@ -1,7 +1,7 @@
 /** Options of the Redis backend. */
 import { InvalidArgumentError } from "../../contract/errors.js";
 import type { DurabilityLevel } from "../../contract/storage-backend.js";
-import { integer, knownFields, oneOf, string } from "../../domain/arguments.js";
+import { boolean, integer, knownFields, oneOf, string } from "../../domain/arguments.js";
 import type { StorageBackendOptions } from "../../domain/backend/storage-backend.js";
 import type { Clock } from "../../domain/clock.js";
 import { keepVersionsOption } from "../../domain/task-contexts.js";
@@ -55,6 +55,11 @@ export interface RedisStorageOptions extends StorageBackendOptions {
   readonly pieceLength?: number | undefined;
   /** Task context versions that are kept (T2). Default 20. */
   readonly keepVersions?: number | undefined;
+  /**
+   * Tells other storages what this one writes, and this one what they write, by PUBLISH in the scripts of writes (F8), and a connection more.
+   * All storages that write need it. Default `false`.
+   */
+  readonly changeFeed?: boolean | undefined;
 }
 
 /** Options with every default filled in. */
@@ -69,6 +74,7 @@ export interface ResolvedOptions {
   readonly connectTimeoutMs: number;
   readonly keepVersions: number;
   readonly pieceLength: number;
+  readonly changeFeed: boolean;
   /** `null`: the server's. */
   readonly clock: Clock | null;
 }
@@ -85,6 +91,7 @@ const FIELDS = [
   "connectTimeoutMs",
   "pieceLength",
   "keepVersions",
+  "changeFeed",
   "clock",
   "timeoutMs",
   "tenant",
@@ -109,6 +116,7 @@ export function resolveOptions(options: RedisStorageOptions): ResolvedOptions {
     connectTimeoutMs: number("connectTimeoutMs", 1, 2_147_483_647) ?? 5_000,
     pieceLength: number("pieceLength", 1, MAX_PIECE_LENGTH) ?? 262_144,
     keepVersions: keepVersionsOption(given.keepVersions),
+    changeFeed: given.changeFeed !== undefined && boolean(given.changeFeed, "changeFeed"),
     clock: (given.clock as Clock | undefined) ?? null,
   };
 }

@@ -1,7 +1,9 @@
 /** The verbs of a storage, as they are once it is open. */
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
 
-export type Verbs = Required<Omit<StorageDriver, "kind" | "open" | "close" | "health" | "mapError" | "searchNearest">>;
+export type Verbs = Required<
+  Omit<StorageDriver, "changes" | "kind" | "open" | "close" | "health" | "mapError" | "searchNearest">
+>;
 
 /** Every verb by those of the storage as it is opened. */
 export function verbsOf(opened: () => Verbs): Verbs {

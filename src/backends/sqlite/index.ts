@@ -7,6 +7,7 @@ import { storageBackend } from "../../domain/backend/storage-backend.js";
 import { storageSchema } from "../../domain/backend/storage-schema.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { StorageDriver } from "../../domain/driver/storage-driver.js";
+import { changeFeed } from "./changes.js";
 import { checkpointVerbs } from "./checkpoints.js";
 import { conversationVerbs } from "./conversations.js";
 import { mapSqliteError } from "./errors.js";
@@ -48,6 +49,7 @@ export function sqliteDriver(options: SqliteStorageOptions): StorageDriver {
   };
   return {
     kind: "sqlite",
+    ...(resolved.changeFeed ? { changes: changeFeed(() => opened) } : {}),
     ...sessionVerbs(file),
     ...conversationVerbs(file),
     ...checkpointVerbs(file),

@@ -1,7 +1,7 @@
 /** Options of the SQLite backend. */
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "../../contract/errors.js";
-import { integer, knownFields, oneOf, string } from "../../domain/arguments.js";
+import { boolean, integer, knownFields, oneOf, string } from "../../domain/arguments.js";
 import type { StorageBackendOptions } from "../../domain/backend/storage-backend.js";
 import type { Clock } from "../../domain/clock.js";
 import { systemClock } from "../../domain/clock.js";
@@ -29,6 +29,8 @@ export interface SqliteStorageOptions extends StorageBackendOptions {
    * a tenant's that do not fit are read from the file by each search. Default 268,435,456 (256 MiB).
    */
   readonly vectorCacheBytes?: number | undefined;
+  /** Caches ask the file before each use whether others have written to it (F8): a few microseconds. Default `false`. */
+  readonly changeFeed?: boolean | undefined;
 }
 
 /** Options with every default filled in. */
@@ -40,6 +42,7 @@ export interface ResolvedOptions {
   readonly clock: Clock;
   readonly keepVersions: number;
   readonly vectorCacheBytes: number;
+  readonly changeFeed: boolean;
 }
 
 /** 100,000 vectors of 384 dimensions, and half as many again. */
@@ -53,12 +56,14 @@ const FIELDS = [
   "timeoutMs",
   "keepVersions",
   "vectorCacheBytes",
+  "changeFeed",
   "tenant",
 ] as const;
 
 /** @throws InvalidArgumentError */
 export function resolveOptions(options: SqliteStorageOptions): ResolvedOptions {
-  const { path, durability, journal, clock, keepVersions, vectorCacheBytes } = knownFields(options, "options", FIELDS);
+  const given = knownFields(options, "options", FIELDS);
+  const { path, durability, journal, clock, keepVersions, vectorCacheBytes } = given;
   return {
     path: resolve(filePath(path)),
     durability: durability === undefined ? "crash" : oneOf(durability, "durability", ["crash", "process"]),
@@ -67,6 +72,7 @@ export function resolveOptions(options: SqliteStorageOptions): ResolvedOptions {
     keepVersions: keepVersionsOption(keepVersions),
     vectorCacheBytes:
       vectorCacheBytes === undefined ? VECTOR_CACHE_BYTES : integer(vectorCacheBytes, "vectorCacheBytes", { min: 0 }),
+    changeFeed: given.changeFeed !== undefined && boolean(given.changeFeed, "changeFeed"),
   };
 }
 

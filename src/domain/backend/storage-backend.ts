@@ -1,11 +1,13 @@
 /**
  * `storageBackend(driver)`: the contract over a driver. Here is what every store has in common; a driver has the rest.
  */
+import type { ChangeFeed } from "../../contract/change-feed.js";
 import { InvalidArgumentError, quoteIdentifier } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { DEFAULT_TIMEOUT_MS, timeoutOption } from "../call-options.js";
 import type { Clock } from "../clock.js";
 import { systemClock } from "../clock.js";
+import { feedOfTenant } from "../driver/changes.js";
 import type { StorageDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
 import { checkpointVerbs } from "./checkpoint-verbs.js";
@@ -42,6 +44,7 @@ export function storageBackend(driver: StorageDriver, options: StorageBackendOpt
   const clock = options.clock ?? systemClock;
   const tenantName = options.tenant === undefined ? DEFAULT_TENANT : identifier(options.tenant, "tenant");
   const root: StorageBackend = view(store, clock, tenantName, {
+    changes: driver.changes,
     isClosed: () => store.closed,
     close: () => store.close(),
     tenant: (name) => (name === tenantName ? root : tenantView(store, clock, name)),
@@ -51,6 +54,7 @@ export function storageBackend(driver: StorageDriver, options: StorageBackendOpt
 
 /** What a view of the store does in its own way. */
 interface ViewScope {
+  readonly changes: ChangeFeed | undefined;
   readonly isClosed: () => boolean;
   readonly close: () => Promise<void>;
   readonly tenant: (name: string) => StorageBackend;
@@ -59,7 +63,9 @@ interface ViewScope {
 /** A tenant's view reaches nothing else: not another tenant, and not the store's end. */
 function tenantView(store: StoreLifecycle, clock: Clock, tenantName: string): StorageBackend {
   let closed = false;
+  const { changes } = store.driver;
   const self: StorageBackend = view(store, clock, tenantName, {
+    changes: changes && feedOfTenant(changes, tenantName),
     isClosed: () => closed || store.closed,
     close: async () => {
       closed = true;
@@ -89,6 +95,7 @@ function view(store: StoreLifecycle, clock: Clock, tenantName: string, scope: Vi
   };
   return {
     kind: driver.kind,
+    ...(scope.changes === undefined ? {} : { changes: scope.changes }),
     tenantName,
     timeoutMs: store.timeoutMs,
     ...withErrorFields(verbs, driver.kind),

@@ -8,6 +8,7 @@
  * else about the subject is decided but its existence: order of refusals is `SessionNotFoundError`, `FencedError`, `ConflictError`.
  */
 
+import type { ChangeFeed } from "../../contract/change-feed.js";
 import type { JsonScalar } from "../../contract/json.js";
 import type { ExportFilter, StorageRecord } from "../../contract/records.js";
 import type { SessionStatus } from "../../contract/session-storage.js";
@@ -346,6 +347,8 @@ export interface StorageDriver
    * expected; nothing else of the record, its subject or its session changes. A driver without it has no such port.
    */
   replaceStored?(call: Call, replacements: readonly ReplacementRow[]): Promise<boolean[]>;
+  /** Of a store that was opened with a feed of changes (F8): of all tenants, also before `open`. */
+  readonly changes?: ChangeFeed;
   /** All groups or none. */
   importBatch(call: Call, batch: ImportBatch): Promise<GroupVerdict[]>;
   /** The driver's own errors to ours; what is no `StorageError` after it is a defect and is wrapped as one. */

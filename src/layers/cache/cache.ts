@@ -1,11 +1,12 @@
 /** The layer `cache`: single reads that come again are answered from memory, and never with what this process knows to be old. */
+import { type ChangeFeed, changeFeed } from "../../contract/change-feed.js";
 import type { ImportOptions, StorageRecord } from "../../contract/records.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { integer, knownFields, oneOf } from "../../domain/arguments.js";
 import { identifier } from "../../domain/identifiers.js";
 import { CallsUnderWay } from "../calls-under-way.js";
-import { type Layer, type LayerReading, layer } from "../layer.js";
-import { type ChangeFeed, followFeed } from "./change-feed.js";
+import { innermostOf, type Layer, type LayerReading, layer } from "../layer.js";
+import { followFeed } from "./change-feed.js";
 import { checkpointVerbs } from "./checkpoint-verbs.js";
 import { conversationVerbs } from "./conversation-verbs.js";
 import { type CacheStats, Entries } from "./entries.js";
@@ -28,8 +29,11 @@ export interface CacheOptions {
    * process has written is seen at once: conversations by what their session says, states by their etag. Other reads go to the store.
    */
   readonly validate?: "never" | "always" | undefined;
-  /** Tells what other processes have written, so that it is seen before `ttlMs` is over. */
-  readonly feed?: ChangeFeed | undefined;
+  /**
+   * Tells what other processes have written, so that it is seen before `ttlMs` is over. Default: the feed of the storage that all layers are
+   * around, if that was opened with `changeFeed: true`; `"none"` does not follow it.
+   */
+  readonly feed?: ChangeFeed | "none" | undefined;
 }
 
 export interface CacheLayer extends Layer {
@@ -65,7 +69,8 @@ export function cache(options: CacheOptions = {}): CacheLayer {
     storages += 1;
     const storage = storages;
     const calls = new CallsUnderWay(backend.kind);
-    const unfollow = followFeed(given.feed, entries, known, (tenant) => `${storage} ${tenant}`);
+    const feed = given.feed ?? changeFeed(innermostOf(backend));
+    const unfollow = followFeed(feed === "none" ? undefined : feed, entries, known, (tenant) => `${storage} ${tenant}`);
     const around = (inner: StorageBackend): StorageBackend => {
       const name = `${storage} ${inner.tenantName}`;
       const tenant = new TenantCache(inner, { name, entries, known, validates });
@@ -128,7 +133,7 @@ function cached(
   return self;
 }
 
-function readingsOf({ hits, misses, joined, entries, bytes }: CacheStats): readonly LayerReading[] {
+function readingsOf({ hits, misses, joined, told, entries, bytes }: CacheStats): readonly LayerReading[] {
   const reading = (
     name: string,
     type: "counter" | "gauge",
@@ -146,6 +151,7 @@ function readingsOf({ hits, misses, joined, entries, bytes }: CacheStats): reado
     reading("hits", "counter", "{read}", "Reads that were answered from the cache", hits),
     reading("misses", "counter", "{read}", "Reads that the cache could not answer", misses),
     reading("joined", "counter", "{read}", "Misses that waited for the read of another caller", joined),
+    reading("told", "counter", "{change}", "Changes by others that a feed has told", told),
     reading("entries", "gauge", "{entry}", "Results that are kept", entries),
     reading("bytes", "gauge", "By", "Bytes that they take, about", bytes),
   ];

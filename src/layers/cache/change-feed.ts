@@ -1,22 +1,8 @@
 /** What other processes have written, told by someone who knows: a store's notifications, or a message bus between the processes. */
+import type { ChangeFeed } from "../../contract/change-feed.js";
 import type { Entries } from "./entries.js";
 import type { KnownLifetimes } from "./lifetimes.js";
 import { Subjects } from "./subjects.js";
-
-/** Something in a store has changed. Without `session` and `thread` anything of the tenant may have. */
-export interface StoreChange {
-  readonly tenant: string;
-  readonly session?: string | undefined;
-  readonly thread?: string | undefined;
-}
-
-/** A source of changes. */
-export interface ChangeFeed {
-  /**
-   * Begins to tell changes, soon after each; `"lost"` says that some may have been missed. What it returns ends that.
-   */
-  subscribe(listener: (change: StoreChange | "lost") => void): () => void | Promise<void>;
-}
 
 /** Lets go of what a feed says has changed. */
 export function followFeed(
@@ -26,7 +12,9 @@ export function followFeed(
   nameOf: (tenant: string) => string,
 ): () => void | Promise<void> {
   if (feed === undefined) return () => undefined;
-  return feed.subscribe((change) => {
+  const unwatch = entries.watch(feed);
+  const unsubscribe = feed.subscribe((change) => {
+    entries.told();
     // Rare beside reads: what is known of lifetimes is asked again.
     known.mortal.clear();
     known.links.clear();
@@ -44,4 +32,8 @@ export function followFeed(
     ];
     entries.freshness.changed(changed.length === 0 ? subjects.everything : changed);
   });
+  return () => {
+    unwatch();
+    return unsubscribe();
+  };
 }

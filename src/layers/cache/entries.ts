@@ -1,4 +1,5 @@
 /** What is kept, by least recent use, within bounds of entries, bytes and time; and reads that several callers wait for together. */
+import type { ChangeFeed } from "../../contract/change-feed.js";
 import { LRUCache } from "../bundled/lru-cache.js";
 import { Freshness } from "./freshness.js";
 
@@ -26,6 +27,8 @@ export interface CacheStats {
   readonly joined: number;
   /** Hits of all reads that could be hits, 0 to 1; 0 before the first. */
   readonly hitRate: number;
+  /** Changes by others that a feed has told. */
+  readonly told: number;
   readonly entries: number;
   readonly bytes: number;
 }
@@ -50,6 +53,9 @@ export class Entries {
   readonly #bounds: CacheBounds;
   readonly #kept: LRUCache<string, Entry>;
   readonly #flights = new Map<string, { readonly moment: number; readonly result: Promise<unknown> }>();
+  /** Feeds that are to be asked before what is kept is used. */
+  readonly #polls = new Set<() => void>();
+  #told = 0;
   #hits = 0;
   #misses = 0;
   #joined = 0;
@@ -71,14 +77,31 @@ export class Entries {
       hits,
       misses,
       joined: this.#joined,
+      told: this.#told,
       hitRate: hits === 0 ? 0 : hits / (hits + misses),
       entries: this.#kept.size,
       bytes: this.#kept.calculatedSize,
     };
   }
 
+  /** Asks a feed that tells nothing by itself. What it returns ends that. */
+  watch({ poll }: Pick<ChangeFeed, "poll">): () => void {
+    if (poll === undefined) return () => undefined;
+    const ask = (): void => poll();
+    this.#polls.add(ask);
+    return () => {
+      this.#polls.delete(ask);
+    };
+  }
+
+  /** Somebody has said that others have written. */
+  told(): void {
+    this.#told += 1;
+  }
+
   /** What is kept under a key and still current. */
   get<Value extends { readonly bytes: number }>(key: string): Value | undefined {
+    for (const poll of this.#polls) poll();
     const entry = this.#kept.get(key);
     if (entry === undefined) return undefined;
     if (this.freshness.isCurrent(entry.subjects, entry.moment)) return entry.value as Value;

@@ -1,6 +1,7 @@
 /** All clauses, in the order of the contract. */
 import type { ClauseGroup } from "../clause.js";
 import { absentClauses } from "./absent.js";
+import { changeFeedClauses } from "./change-feeds.js";
 import { checkpointDeletionClauses } from "./checkpoint-deletion.js";
 import { checkpointWriteClauses } from "./checkpoint-writes.js";
 import { checkpointClauses } from "./checkpoints.js";
@@ -112,4 +113,5 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   storedBytesClauses,
   largeExportClauses,
   storedReplacementClauses,
+  changeFeedClauses,
 ];

@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { memoryDriver, memoryStorage } from "../../../src/backends/memory/index.js";
+import type { StoreChange } from "../../../src/contract/change-feed.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { storageBackend } from "../../../src/domain/backend/storage-backend.js";
 import { type CacheOptions, cache } from "../../../src/layers/cache/cache.js";
-import type { StoreChange } from "../../../src/layers/cache/change-feed.js";
 
 /** A store whose calls are counted, and held back where a test says so. */
 function slowStore(): {

@@ -17,6 +17,7 @@ function cached(factory: StorageFactory, options: CacheOptions): StorageFactory 
     supports: {
       ...factory.supports,
       replacements: false,
+      changeFeed: false,
       secondHandle: options.validate === "always" && factory.supports.secondHandle,
     },
   };

@@ -20,6 +20,7 @@ function encrypted(factory: StorageFactory, options: Omit<EncryptionOptions, "ke
     supports: {
       ...factory.supports,
       replacements: false,
+      changeFeed: false,
       vectors: options.vectors === "plain",
       itemFilters: false,
       metadataFilters: options.metadata !== true,

@@ -20,6 +20,8 @@ export interface PgClient {
   query<Own extends PgSubmittable>(query: Own): Own;
   release(destroy?: boolean | Error): void;
   on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+  on(event: "notification", listener: (message: { readonly payload?: string | undefined }) => void): unknown;
   removeListener(event: "error", listener: (error: Error) => void): unknown;
 }
 

@@ -16,6 +16,7 @@ export interface RedisClient {
   call(command: string, args: RedisArgument[]): Promise<unknown>;
   callBuffer(command: string, args: RedisArgument[]): Promise<unknown>;
   on(event: ClientEvent, listener: (error: Error) => void): unknown;
+  on(event: "message", listener: (channel: string, message: string) => void): unknown;
   removeListener(event: ClientEvent, listener: (error: Error) => void): unknown;
   duplicate(...overrides: never[]): RedisClient;
   /** Only a cluster has it. */

@@ -45,6 +45,8 @@ export class Connection {
    * first any more.
    */
   readonly expiring: { sessions: boolean; items: boolean };
+  /** What a write tells others, as scripts take it; `undefined` without a feed of changes. */
+  telling: ((call: Call) => string | undefined) | undefined;
   /** Why the connection was last lost or could not be made. */
   lastError: Error | undefined;
 
@@ -88,7 +90,7 @@ export class Connection {
       1,
       this.keyOf(call.tenant),
       clock === null ? "" : clock.now(),
-      this.cluster ? "1" : "0",
+      `${this.cluster ? "1" : "0"}${script.writes ? (this.telling?.(call) ?? "") : ""}`,
       ...args,
       ...guardArguments(guards),
     ];

@@ -1,5 +1,6 @@
 /** A call on its way to one shard of its tenant: for all that is below, the shard is a tenant of its own. */
 import type { Call } from "../../../domain/driver/call.js";
+import { handChangesOn } from "../../../domain/driver/changes.js";
 
 /** A thread that a script is about, and what must be true for the shard to be the one that has it. */
 export interface Guard {
@@ -27,6 +28,7 @@ export class ShardCall implements Call {
     this.operation = call.operation;
     this.guards = guards;
     this.#call = call;
+    handChangesOn(call, this);
   }
 
   get cancelled(): boolean {

@@ -1,6 +1,7 @@
 /**
  * Lua that scripts are put together from. `KEYS[1]` is the tenant's own hash; every other key begins with its name, so that all
- * of them are in one slot. `ARGV[1]` is the time in milliseconds, empty for the server's; `ARGV[2]` is `1` in a cluster.
+ * of them are in one slot. `ARGV[1]` is the time in milliseconds, empty for the server's; `ARGV[2]` is `1` in a cluster, else `0`, and
+ * behind it a channel and what to say there, a line each, where others are told of the write.
  *
  * A script reads, then decides, then writes: from the first write on nothing may fail.
  */
@@ -8,7 +9,12 @@
 /** Time, numbers as text, and what every script begins with. */
 export const COMMON = `
 local call, T = redis.call, KEYS[1]
-local B, CLUSTER = T .. ':', ARGV[2] == '1'
+local B, CLUSTER = T .. ':', string.sub(ARGV[2], 1, 1) == '1'
+-- Others hear of it when the script is over; of one that is refused they hear for nothing.
+if #ARGV[2] > 1 then
+  local line = string.find(ARGV[2], '\\n', 1, true)
+  call('PUBLISH', string.sub(ARGV[2], 2, line - 1), string.sub(ARGV[2], line + 1))
+end
 local instant
 local function now()
   if instant then return instant end
