@@ -11,6 +11,7 @@ import { ITEM_FAULTS } from "./faults/item-faults.js";
 import { LARGE_STEP_FAULTS } from "./faults/large-step-faults.js";
 import { LARGE_VALUE_FAULTS } from "./faults/large-value-faults.js";
 import { LEASE_FAULTS } from "./faults/lease-faults.js";
+import { REFUSAL_FAULTS } from "./faults/refusal-faults.js";
 import { REPLACEMENT_FAULTS } from "./faults/replacement-faults.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
 import { PIECES_WITHOUT_FAULT, SHARED_STATE_FAULTS } from "./faults/shared-state-faults.js";
@@ -34,6 +35,7 @@ const FAULTS = [
   ...LEASE_FAULTS,
   ...STORE_FAULTS,
   ...REPLACEMENT_FAULTS,
+  ...REFUSAL_FAULTS,
 ];
 
 /** Small enough that every fault is tried in the ordinary run. */
