@@ -22,6 +22,11 @@ local function applyBatch(name, moment, ids)
     end
   end
 end
+local function idsFrom(first)
+  local ids = {}
+  for at = first, #ARGV do ids[#ids + 1] = ARGV[at] end
+  return ids
+end
 local function touchBatch(ids)
   if CLUSTER then touch(B .. 'rs', B .. 'rd') end
   for _, id in ipairs(ids) do touchSession(id) end
@@ -63,7 +68,7 @@ export const DECIDE_SESSION_BATCH: Script = new Script("write", [
   REMOVAL,
   APPLY,
   `
-local ids = { unpack(ARGV, 4) }
+local ids = idsFrom(4)
 touchBatch(ids)
 if CLUSTER then touch(B .. 'rb') end
 if call('HEXISTS', B .. 'rb', ARGV[3]) == 1 then return {} end
@@ -81,7 +86,7 @@ export const APPLY_SESSION_BATCH: Script = new Script("write", [
   REMOVAL,
   APPLY,
   `
-local ids = { unpack(ARGV, 5) }
+local ids = idsFrom(5)
 touchBatch(ids)
 applyBatch(ARGV[3], ARGV[4], ids)
 return 1

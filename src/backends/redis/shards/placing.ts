@@ -47,18 +47,28 @@ export class ShardNames {
 function shardName(tenant: string, shard: number, shards: number): string {
   const start = crc16(Buffer.from(tagOf(`${tenant}/${shard}.`)));
   for (let salt = 0; ; salt++) {
-    const slot = crc16(Buffer.from(String(salt)), start) % SLOTS;
+    const slot = crcOfDigits(salt, start) % SLOTS;
     if (Math.floor((slot * shards) / SLOTS) === shard) return `${tenant}/${shard}.${salt}`;
   }
 }
 
-/** CRC16 as a Cluster computes slots (XMODEM), of bytes that follow others. */
-function crc16(bytes: Uint8Array, before = 0): number {
-  let crc = before;
-  for (const byte of bytes) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
-    crc &= 0xffff;
-  }
-  return crc;
+/** CRC16 of a byte, as a Cluster computes slots (XMODEM). */
+const CRC_OF_BYTE: readonly number[] = Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : (crc << 1) ^ 0x1021;
+  return crc & 0xffff;
+});
+
+function crcOfNext(crc: number, byte: number): number {
+  return ((crc << 8) & 0xffff) ^ (CRC_OF_BYTE[(crc >>> 8) ^ byte] as number);
+}
+
+function crc16(bytes: Uint8Array): number {
+  return bytes.reduce(crcOfNext, 0);
+}
+
+/** Of bytes that are followed by the digits of a number: a tenant of many shards looks at very many numbers. */
+function crcOfDigits(number: number, before: number): number {
+  const crc = number < 10 ? before : crcOfDigits(Math.floor(number / 10), before);
+  return crcOfNext(crc, 48 + (number % 10));
 }

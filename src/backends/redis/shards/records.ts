@@ -18,10 +18,10 @@ import {
 } from "../records.js";
 import type { SessionRow } from "../session-rows.js";
 import type { Store } from "../store.js";
-import { type ThreadRow, walkThreads } from "../thread-rows.js";
+import type { ThreadRow } from "../thread-rows.js";
 import { mergeStreams } from "./merge.js";
 import type { Shards } from "./shards.js";
-import { hasArrived } from "./thread-move.js";
+import { walkThreadsHere } from "./thread-move.js";
 import type { ThreadPlaces } from "./thread-places.js";
 
 /** Threads that one step of a walk finds. */
@@ -63,7 +63,10 @@ async function* recordsOf(
     for await (const [source, contextId] of mergeStreams(walks, byContext)) yield* recordsOfContext(source, contextId);
   }
   if (isWanted("thread", "checkpoint", "write")) {
-    const walks = sources.map((source) => withSource(source, walkAllThreads(shards, call, source)));
+    const all = { sessionId: null, orderBy: "createdAt", direction: "asc", after: null } as const;
+    const walks = sources.map((source, shard) =>
+      withSource(source, walkThreadsHere(shards, call, shard, all, THREADS_AT_ONCE)),
+    );
     for await (const [source, thread] of mergeStreams(walks, byThread)) yield* recordsOfThread(source, thread);
   }
   if (isWanted("item")) {
@@ -79,18 +82,6 @@ type Of<T> = readonly [source: Source, each: T];
 
 async function* withSource<T>(source: Source, walk: AsyncGenerator<T, void, void>): AsyncGenerator<Of<T>, void, void> {
   for await (const each of walk) yield [source, each];
-}
-
-async function* walkAllThreads(
-  shards: Shards,
-  call: Call,
-  { store, call: one }: Source,
-): AsyncGenerator<ThreadRow, void, void> {
-  const all = { sessionId: null, orderBy: "createdAt", direction: "asc", after: null } as const;
-  for await (const thread of walkThreads(store.connection, one, all, THREADS_AT_ONCE)) {
-    const { threadId, leaves } = thread;
-    if (leaves === null || !(await hasArrived(shards, call, threadId, leaves))) yield thread;
-  }
 }
 
 function bySession([, { session: a }]: Of<SessionRow>, [, { session: b }]: Of<SessionRow>): number {

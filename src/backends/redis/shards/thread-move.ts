@@ -5,6 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Call } from "../../../domain/driver/call.js";
+import type { ThreadListing } from "../../../domain/driver/storage-driver.js";
 import {
   EXPECT_THREAD,
   FORGET_ARRIVAL,
@@ -17,6 +18,7 @@ import {
 } from "../lua/placement.js";
 import { DELETE_THREAD } from "../lua/threads.js";
 import { flatFields } from "../session-rows.js";
+import { type ThreadRow, walkThreads } from "../thread-rows.js";
 import type { Shards } from "./shards.js";
 
 export interface ThreadPlace {
@@ -93,8 +95,22 @@ export class ThreadMove {
   }
 }
 
+/** Threads of one shard that are there for readers, but for those that have left it and are still in its index. */
+export async function* walkThreadsHere(
+  shards: Shards,
+  call: Call,
+  shard: number,
+  listing: Omit<ThreadListing, "limit">,
+  first: number,
+): AsyncGenerator<ThreadRow, void, void> {
+  for await (const thread of walkThreads(shards.connection, shards.call(call, shard), listing, first)) {
+    const { threadId, leaves } = thread;
+    if (leaves === null || !(await hasArrived(shards, call, threadId, leaves))) yield thread;
+  }
+}
+
 /** Whether a thread has arrived where its row says that it leaves for. */
-export async function hasArrived(shards: Shards, call: Call, threadId: string, note: string): Promise<boolean> {
+async function hasArrived(shards: Shards, call: Call, threadId: string, note: string): Promise<boolean> {
   const [to = "", name = ""] = note.split(" ");
   const target = shards.call(call, Number(to));
   const key = `${shards.connection.keyOf(target.tenant)}:to`;

@@ -6,10 +6,9 @@ import type { Rows, StoredThread } from "../../../domain/driver/stored.js";
 import { compareCodePoints } from "../../../domain/identifiers.js";
 import { NO_PRUNE_COUNTS, sumOfPruneCounts } from "../../../domain/pruning.js";
 import { GET_THREAD } from "../lua/threads.js";
-import { walkThreads } from "../thread-rows.js";
 import { mergePages } from "./merge.js";
 import type { Shards } from "./shards.js";
-import { hasArrived } from "./thread-move.js";
+import { walkThreadsHere } from "./thread-move.js";
 import { SourceAway, type ThreadPlaces } from "./thread-places.js";
 
 /** Threads that one step of a walk finds. */
@@ -75,8 +74,8 @@ export function shardedThreadVerbs(
       if (prune.threadId !== null) return pruneOne(prune.threadId);
       const all = { sessionId: null, orderBy: "createdAt", direction: "asc", after: null } as const;
       let total = NO_PRUNE_COUNTS;
-      await shards.walk(call, async (one) => {
-        for await (const { threadId } of walkThreads(shards.connection, one, all, THREADS_AT_ONCE)) {
+      await shards.walk(call, async (_one, shard) => {
+        for await (const { threadId } of walkThreadsHere(shards, call, shard, all, THREADS_AT_ONCE)) {
           total = sumOfPruneCounts(total, await pruneOne(threadId));
         }
       });
@@ -85,7 +84,6 @@ export function shardedThreadVerbs(
   };
 }
 
-/** The threads of one shard, but for those that have left it and are still in its index. */
 async function listHere(
   shards: Shards,
   call: Call,
@@ -93,9 +91,8 @@ async function listHere(
   listing: ThreadListing,
 ): Promise<Rows<StoredThread>> {
   const rows: StoredThread[] = [];
-  const walk = walkThreads(shards.connection, shards.call(call, shard), listing, listing.limit + 1);
-  for await (const { lastSeq: _, leaves, ...thread } of walk) {
-    if (leaves !== null && (await hasArrived(shards, call, thread.threadId, leaves))) continue;
+  const walk = walkThreadsHere(shards, call, shard, listing, listing.limit + 1);
+  for await (const { lastSeq: _, leaves: _leaves, ...thread } of walk) {
     if (rows.length === listing.limit) return { rows, more: true };
     rows.push(thread);
   }
