@@ -39,6 +39,11 @@ export {
   rotateKeys,
 } from "./encryption/rotation/rotate-keys.js";
 export type { RotationPhase } from "./encryption/rotation/rotation-progress.js";
+export type { FailoverEvent, FailoverState } from "./failover/events.js";
+export { type FailoverLayer, failover } from "./failover/failover.js";
+export type { FailoverJournal, JournalChange, JournalEntry } from "./failover/journal.js";
+export type { FailoverMode, FailoverOptions } from "./failover/settings.js";
+export type { FailoverStats } from "./failover/stats.js";
 export { intercept } from "./intercept.js";
 export { type Layer, type LayerDefinition, type LayerReading, layer, layersOf, withLayers } from "./layer.js";
 export { type Interceptor, isHarmlessTwice, type LayerCall, type Next } from "./layer-call.js";

@@ -1,0 +1,610 @@
+/** The two stores and who is in charge of them: the state machine of a failover. */
+import { randomUUID } from "node:crypto";
+import { performance } from "node:perf_hooks";
+import { FencedError, isStorageError, StorageConnectionError, type StorageError } from "../../contract/errors.js";
+import type { StorageBackend } from "../../contract/storage-backend.js";
+import { Copier, type CopierHost, isAway } from "./copier.js";
+import { CopyFailure, CopyWatch } from "./copy-watch.js";
+import { assertInCharge, assertTakeable, putStamp, RESERVED_TENANT, readStamp, type Stamp } from "./epoch.js";
+import type { FailoverEvent, FailoverState } from "./events.js";
+import { Gate } from "./gate.js";
+import { IdempotencyKeys } from "./idempotency.js";
+import { JournalWriter } from "./journal.js";
+import { MARK_PREFIX, type Mark, Marks } from "./marks.js";
+import type { CopyRoute } from "./pieces.js";
+import { ThreadLinks } from "./relations.js";
+import type { Settings } from "./settings.js";
+import { type Both, otherSide, type Side } from "./side.js";
+import { type Unit, WHOLE_TENANT } from "./unit.js";
+
+const META = "meta";
+const TENANT = "tenant:";
+const VECTORS = "vectors:";
+
+/** Units that may be left for the pause in which the store in charge changes back. */
+const FEW_UNITS = 8;
+const MAX_PASSES = 5;
+const PAUSE_MS = 5_000;
+const PACE_MS = 2_000;
+
+/** A stamp that was seen so lately is taken for current. */
+const STAMP_MS = 1_000;
+
+export class Pair {
+  readonly stores: Both<StorageBackend>;
+  readonly settings: Settings;
+  readonly marks: Marks;
+  readonly keys: IdempotencyKeys;
+  readonly gate: Gate = new Gate();
+  readonly links: ThreadLinks = new ThreadLinks();
+  serving: Side = "primary";
+  state: FailoverState = "primary";
+  epoch = 0;
+  isFallbackAway = false;
+  switches = 0;
+  staleReads = 0;
+  readonly copier: Copier;
+  readonly #journal: JournalWriter;
+  readonly #tenants = new Set<string>();
+  readonly #withVectors = new Set<string>();
+  readonly #diverged = new Set<Mark>();
+  readonly #probes = new Map<Side, Promise<boolean>>();
+  #journalId = "";
+  #opened: Promise<void> | undefined;
+  #started: Promise<void> | undefined;
+  #isReady = false;
+  #lastSwitch = Number.NEGATIVE_INFINITY;
+  #lastStamp = Number.NEGATIVE_INFINITY;
+  #switching: Promise<void> | undefined;
+  #recovering: Promise<void> | undefined;
+  #copying: Promise<void> | undefined;
+  #progress = Promise.withResolvers<void>();
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  #isHandingOver = false;
+  #superseded: FencedError | undefined;
+
+  constructor(primary: StorageBackend, settings: Settings) {
+    this.stores = { primary, fallback: settings.fallback };
+    this.settings = settings;
+    // A tenant's view would be refused here: what is the failover's own has a tenant of its own.
+    primary.tenant(RESERVED_TENANT);
+    settings.fallback.tenant(RESERVED_TENANT);
+    this.#journal = new JournalWriter(settings.journal);
+    this.marks = new Marks(this.#journal);
+    this.keys = new IdempotencyKeys(settings.journal, this.#journal);
+    this.copier = new Copier(this.#copierHost(), { stepTimeoutMs: settings.copyTimeoutMs });
+  }
+
+  get isReady(): boolean {
+    return this.#isReady && this.#superseded === undefined && performance.now() - this.#lastStamp < STAMP_MS;
+  }
+
+  /** Whether the fallback holds only what began while the primary was away. */
+  get spills(): boolean {
+    return this.settings.mode === "fallback-on-failure";
+  }
+
+  /** Whether a store is in charge, and will be in the next moment. */
+  isInCharge(side: Side): boolean {
+    return this.serving === side && !this.#isHandingOver;
+  }
+
+  /** Units that cannot be brought over. */
+  get diverged(): number {
+    return this.#diverged.size;
+  }
+
+  view(tenant: string): Both<StorageBackend> {
+    return { primary: this.stores.primary.tenant(tenant), fallback: this.stores.fallback.tenant(tenant) };
+  }
+
+  /** Opens the journal and finds out who is in charge; from then on looks now and then whether that is still so. */
+  async ready(): Promise<void> {
+    if (this.#superseded !== undefined) throw this.#fenced();
+    if (!this.#isReady) {
+      this.#started ??= this.#start();
+      try {
+        await this.#started;
+      } finally {
+        this.#started = undefined;
+      }
+    }
+    if (performance.now() - this.#lastStamp >= STAMP_MS) await this.#lookAtStamp();
+  }
+
+  /** Whether a store may answer for these units: it misses no acknowledged write of theirs. */
+  mayServe(side: Side, tenant: string, units: readonly Unit[]): boolean {
+    if (!this.spills) return !this.marks.misses(side, tenant, units);
+    if (side === "primary") return this.serving === "primary" || !this.marks.misses("primary", tenant, units);
+    return this.serving === "fallback" && units.every((unit) => this.isHeld(tenant, unit));
+  }
+
+  /** Whether a unit began at the fallback while the primary was away. */
+  isHeld(tenant: string, unit: Unit): boolean {
+    const of = unit.kind === "context" ? ({ kind: "session", id: unit.sessionId } as const) : unit;
+    const mark = this.marks.find(tenant, of);
+    return mark !== undefined && mark.behind === "primary" && (mark.dirty || mark.running > 0);
+  }
+
+  /** Marks a tenant that this journal has not seen: nobody knows whether both stores have the same of it. */
+  meet(tenant: string): void {
+    if (this.#tenants.has(tenant)) return;
+    this.#tenants.add(tenant);
+    this.#journal.putLater(TENANT + tenant, "1");
+    if (this.spills) return;
+    const mark = this.marks.at(tenant, WHOLE_TENANT, "fallback");
+    mark.begin();
+    mark.end(true);
+    mark.acknowledged = true;
+    this.marks.keep(mark, true)?.catch(() => undefined);
+  }
+
+  /** From now on items of a tenant may have vectors. */
+  async noteVectors(tenant: string): Promise<void> {
+    if (this.#withVectors.has(tenant)) return;
+    await this.#journal.put(VECTORS + tenant, "1");
+    this.#withVectors.add(tenant);
+  }
+
+  /** Brings what the fallback misses to it, in the background. */
+  kick(): void {
+    if (this.spills || !this.isInCharge("primary") || this.isFallbackAway || this.#isClosed) return;
+    this.#copying ??= this.#copyToFallback();
+  }
+
+  /** Waits until the fallback misses nothing that can be brought to it now. */
+  async caughtUp(): Promise<void> {
+    const isBehind = (): boolean =>
+      this.marks.behind("fallback").some((mark) => !mark.isRefused && (mark.isOpen || mark.running > 0));
+    while (this.serving === "primary" && !this.isFallbackAway && !this.#isClosed && !this.spills && isBehind()) {
+      const { progress } = this;
+      this.kick();
+      await progress;
+    }
+  }
+
+  /** Makes a write as slow as the copies are that bring the primary up to date: they would never be done otherwise. */
+  async pace(atMostMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.max(0, Math.min(atMostMs, PACE_MS)));
+    });
+    await Promise.race([this.progress, late]);
+    clearTimeout(timer);
+  }
+
+  /** Settles with the next pass, or change of state. */
+  get progress(): Promise<void> {
+    return this.#progress.promise;
+  }
+
+  /** Finds out whether a store that has failed a call is away, and changes the store in charge if it must. */
+  async failed(side: Side): Promise<void> {
+    if (await this.probe(side)) return;
+    if (side === "fallback") this.#setFallbackAway(true);
+    else await this.#switchToFallback();
+  }
+
+  /** Asks a store how it is. */
+  probe(side: Side): Promise<boolean> {
+    const running = this.#probes.get(side);
+    if (running !== undefined) return running;
+    const probe = this.#ask(side).finally(() => this.#probes.delete(side));
+    this.#probes.set(side, probe);
+    return probe;
+  }
+
+  /** Looks after what is to be done: the change back to the primary, and what the fallback misses. */
+  async check(): Promise<FailoverState> {
+    await this.ready();
+    if (this.serving === "fallback") {
+      this.#recovering ??= this.#recover().finally(() => {
+        this.#recovering = undefined;
+      });
+      await this.#recovering;
+    } else {
+      for (const mark of this.marks.behind("fallback")) mark.isRefused = false;
+      if (this.isFallbackAway && (await this.probe("fallback"))) this.#setFallbackAway(false);
+      this.kick();
+      await this.#copying;
+    }
+    return this.state;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#advance();
+    await this.copier.stop();
+    await Promise.allSettled([this.#copying, this.#recovering, this.#switching, ...this.#probes.values()]);
+    if (this.#opened === undefined) return;
+    this.marks.sweep();
+    try {
+      await this.#journal.flush();
+    } finally {
+      await this.settings.journal.close();
+    }
+  }
+
+  tell(event: FailoverEvent): void {
+    const { onEvent } = this.settings;
+    // What the caller's function throws is its own, and stops nothing here.
+    if (onEvent !== undefined) queueMicrotask(() => onEvent(event));
+  }
+
+  async #start(): Promise<void> {
+    const { journal } = this.settings;
+    this.#opened ??= Promise.resolve(journal.open());
+    try {
+      await this.#opened;
+    } catch (error) {
+      this.#opened = undefined;
+      throw error;
+    }
+    const meta = await journal.get(META);
+    const stamps = await Promise.all([this.#stampOf("primary"), this.#stampOf("fallback")]);
+    if (meta === undefined) await this.#begin(stamps);
+    else await this.#goOn(JSON.parse(meta) as Stamp, stamps);
+    for (const [name] of await journal.list(TENANT)) this.#tenants.add(name.slice(TENANT.length));
+    for (const [name] of await journal.list(VECTORS)) this.#withVectors.add(name.slice(VECTORS.length));
+    this.#lastStamp = performance.now();
+    this.#isReady = true;
+    this.#schedule();
+    this.kick();
+  }
+
+  /** The first use of a journal. */
+  async #begin(stamps: readonly StampFound[]): Promise<void> {
+    const [ofPrimary] = stamps;
+    // What the fallback has is not known, so that there is nothing to fall back to.
+    if (ofPrimary?.error !== undefined) throw ofPrimary.error;
+    const found = stamps.flatMap(({ stamp }) => (stamp === undefined ? [] : [stamp]));
+    for (const stamp of found) assertTakeable(stamp);
+    this.epoch = Math.max(0, ...found.map(({ epoch }) => epoch)) + 1;
+    this.#journalId = randomUUID();
+    await this.#journal.put(META, JSON.stringify(this.#stamp));
+    await putStamp(this.stores.primary, this.#stamp, this.settings.attemptTimeoutMs);
+    await this.#tryStamp("fallback");
+  }
+
+  async #goOn(meta: Stamp, stamps: readonly StampFound[]): Promise<void> {
+    this.#journalId = meta.journal;
+    this.epoch = meta.epoch;
+    this.serving = meta.serving;
+    this.state = meta.serving === "primary" ? "primary" : "degraded";
+    for (const { stamp } of stamps) this.#assertInCharge(stamp);
+    this.marks.load(await this.settings.journal.list(MARK_PREFIX), meta.serving);
+    await this.keys.load();
+  }
+
+  get #stamp(): Stamp {
+    return { epoch: this.epoch, journal: this.#journalId, serving: this.serving };
+  }
+
+  async #stampOf(side: Side): Promise<StampFound> {
+    try {
+      const stamp = await readStamp(this.stores[side], this.settings.attemptTimeoutMs);
+      return stamp === undefined ? {} : { stamp };
+    } catch (error) {
+      if (isStorageError(error)) return { error };
+      throw error;
+    }
+  }
+
+  async #lookAtStamp(): Promise<void> {
+    const { stamp } = await this.#stampOf(this.serving);
+    this.#assertInCharge(stamp);
+    this.#lastStamp = performance.now();
+  }
+
+  #assertInCharge(stamp: Stamp | undefined): void {
+    try {
+      assertInCharge(stamp, this.#stamp);
+    } catch (error) {
+      if (!(error instanceof FencedError)) throw error;
+      this.#superseded = error;
+      this.tell({ type: "superseded" });
+      throw this.#fenced();
+    }
+  }
+
+  /** Each call has an error of its own. */
+  #fenced(): FencedError {
+    return new FencedError(this.#superseded?.message ?? "another failover is in charge");
+  }
+
+  /** Writes the stamp where that is possible now. @throws FencedError */
+  async #tryStamp(side: Side): Promise<void> {
+    try {
+      await putStamp(this.stores[side], this.#stamp, this.settings.attemptTimeoutMs);
+    } catch (error) {
+      if (error instanceof FencedError) this.#superseded = error;
+      if (!isStorageError(error) || !isAway(error)) throw error;
+    }
+  }
+
+  async #ask(side: Side): Promise<boolean> {
+    const { probeTimeoutMs } = this.settings;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), probeTimeoutMs + 100);
+    });
+    const report = await Promise.race([this.stores[side].healthCheck({ timeoutMs: probeTimeoutMs }), late]);
+    clearTimeout(timer);
+    return report !== undefined && report.status !== "unhealthy";
+  }
+
+  async #switchToFallback(): Promise<void> {
+    this.#switching ??= this.#takeOver().finally(() => {
+      this.#switching = undefined;
+    });
+    await this.#switching;
+  }
+
+  /** The fallback takes charge of all that it misses no acknowledged write of. */
+  async #takeOver(): Promise<void> {
+    if (this.serving !== "primary" || !this.#isReady || this.#isClosed) return;
+    if (performance.now() - this.#lastSwitch < this.settings.cooldownMs) return;
+    if (!(await this.probe("fallback"))) {
+      this.#setFallbackAway(true);
+      return;
+    }
+    this.#isHandingOver = true;
+    const open = this.gate.close();
+    try {
+      await this.copier.stop();
+      const undecided = [...this.marks.all()].filter(
+        (mark) => mark.behind === "fallback" && !mark.acknowledged && (mark.dirty || mark.running > 0),
+      );
+      for (const mark of undecided) {
+        // What is copied together with something that the fallback misses stays with the primary.
+        if (this.#isBoundToPrimary(mark)) mark.acknowledged = true;
+        else handOver(mark);
+      }
+      try {
+        const timeoutMs = this.settings.attemptTimeoutMs;
+        await this.keys.decide((tenant, id) => this.view(tenant).fallback.getSession(id, { timeoutMs }));
+        await this.#change("fallback", "degraded");
+      } catch (error) {
+        if (this.serving === "primary") for (const mark of undecided) mark.behind = "fallback";
+        throw error;
+      }
+    } finally {
+      this.#isHandingOver = false;
+      open();
+    }
+    this.#schedule();
+  }
+
+  #isBoundToPrimary({ tenant, unit }: Mark): boolean {
+    const related: Unit[] = [unit];
+    if (unit.kind === "thread") {
+      const link = this.links.known(tenant, unit.id);
+      if (link === undefined) return true;
+      if (link !== null) related.push({ kind: "session", id: link });
+    }
+    if (related.some(({ kind }) => kind === "session") && this.marks.missesContexts("fallback", tenant)) return true;
+    return this.marks.misses("fallback", tenant, related);
+  }
+
+  /** Makes a store the one in charge, in the journal first. */
+  async #change(serving: Side, state: FailoverState): Promise<void> {
+    this.marks.putAll();
+    const stamp: Stamp = { epoch: this.epoch + 1, journal: this.#journalId, serving };
+    await this.#journal.put(META, JSON.stringify(stamp));
+    this.serving = serving;
+    this.epoch = stamp.epoch;
+    this.switches += 1;
+    this.#lastSwitch = performance.now();
+    this.#setState(state);
+    await this.#tryStamp(serving);
+    this.#advance();
+  }
+
+  async #recover(): Promise<void> {
+    if (this.serving !== "fallback" || this.#isClosed) return;
+    if (performance.now() - this.#lastSwitch < this.settings.cooldownMs) return;
+    if (!(await this.probe("primary"))) {
+      this.#setState("degraded");
+      return;
+    }
+    this.#setState("recovering");
+    try {
+      // First the epoch, so that a failover which still takes the primary for the one in charge finds out.
+      await putStamp(this.stores.primary, this.#stamp, this.settings.attemptTimeoutMs);
+      for (const mark of this.marks.behind("primary")) mark.isRefused = this.spills && this.#diverged.has(mark);
+      for (let pass = 0; pass < MAX_PASSES; pass += 1) {
+        const open = this.marks.behind("primary").filter((mark) => mark.isOpen);
+        if (open.length <= FEW_UNITS) break;
+        await this.copier.copy(open, "fallback", true);
+        this.#advance();
+      }
+      await this.#changeBack();
+    } catch (error) {
+      const cause = error instanceof CopyFailure ? error.cause : error;
+      if (!isStorageError(cause)) throw error;
+      if (cause instanceof FencedError) this.#superseded = cause;
+      if (isAway(cause)) this.#setState("degraded");
+    }
+  }
+
+  /** Holds writes back for a moment, copies what is left, and puts the primary in charge if both stores are the same. */
+  async #changeBack(): Promise<void> {
+    const held = this.spills ? this.marks.behind("primary") : [];
+    const open = this.gate.close();
+    try {
+      if (!(await this.gate.idle(PAUSE_MS))) return;
+      await this.copier.copy(
+        this.marks.behind("primary").filter((mark) => !mark.isRefused),
+        "fallback",
+        true,
+      );
+      const left = this.marks.behind("primary").filter((mark) => !(this.spills && this.#diverged.has(mark)));
+      if (left.length > 0) return;
+      const timeoutMs = this.settings.attemptTimeoutMs;
+      await this.keys.decide((tenant, id) => this.view(tenant).primary.getSession(id, { timeoutMs }));
+      await this.#change("primary", "primary");
+    } finally {
+      open();
+    }
+    await this.#tryStamp("fallback");
+    if (this.spills) await this.#clearFallback(held.filter((mark) => !mark.dirty));
+    this.kick();
+  }
+
+  /** What the primary has now need not stay at the fallback. */
+  async #clearFallback(marks: readonly Mark[]): Promise<void> {
+    const options = { timeoutMs: this.settings.attemptTimeoutMs };
+    for (const { tenant, unit } of marks) {
+      const { fallback } = this.view(tenant);
+      if (unit.kind === "session") await fallback.deleteSession(unit.id, options);
+      if (unit.kind === "thread") await fallback.deleteThread(unit.id, options);
+      if (unit.kind === "item") await fallback.deleteItem(unit.namespace, unit.key, options);
+    }
+  }
+
+  async #copyToFallback(): Promise<void> {
+    try {
+      // What is written at the same moment goes together.
+      await new Promise((resolve) => setImmediate(resolve));
+      while (this.isInCharge("primary") && !this.#isClosed) {
+        const open = this.marks.behind("fallback").filter((mark) => mark.isOpen);
+        if (open.length === 0) break;
+        await this.copier.copy(open, "primary", false);
+        if (this.settings.mode !== "sync-both") await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    } catch (error) {
+      if (!(error instanceof CopyFailure)) throw error;
+      if (this.isInCharge("primary") && !this.#isClosed) {
+        if (error.side === "fallback") this.#setFallbackAway(true);
+        else setImmediate(() => void this.failed("primary").catch(() => undefined));
+      }
+    } finally {
+      this.#copying = undefined;
+      this.#advance();
+      this.#schedule();
+    }
+  }
+
+  #copierHost(): CopierHost {
+    return {
+      route: (tenant, from): CopyRoute => {
+        const views = this.view(tenant);
+        return {
+          from,
+          source: views[from],
+          target: views[otherSide(from)],
+          hasVectors: this.#withVectors.has(tenant),
+          hold: (sessionId) => this.keys.hold(tenant, sessionId, views[from]),
+        };
+      },
+      beforeParts: async (marks) => {
+        for (const mark of marks) {
+          mark.acknowledged = true;
+          await this.marks.keep(mark, true);
+        }
+      },
+      mayTake: (mark, route) => this.#mayTake(mark, route),
+      settled: (marks) => {
+        for (const mark of marks) {
+          this.marks.settle(mark);
+          this.#diverged.delete(mark);
+        }
+        this.#advance();
+        this.keys.sweep().catch(() => undefined);
+      },
+      refused: (mark, error) => this.#refuse(mark, isStorageError(error) ? error : undefined),
+    };
+  }
+
+  /** The primary keeps what it has under a name that began at the fallback too: which of them is meant, nobody knows. */
+  async #mayTake(mark: Mark, route: CopyRoute): Promise<boolean> {
+    if (!this.spills || route.from === "primary" || mark.isBegun) return true;
+    const { unit } = mark;
+    const watch = new CopyWatch(this.settings.copyTimeoutMs, { add: () => undefined }, new AbortController().signal);
+    const isThere = await watch.at("primary", async () => {
+      if (unit.kind === "session") return (await route.target.getSession(unit.id, watch.options)) !== undefined;
+      if (unit.kind === "item") {
+        return (await route.target.getItem(unit.namespace, unit.key, watch.options)) !== undefined;
+      }
+      if (unit.kind !== "thread") return false;
+      for await (const _record of route.target.exportRecords({ threadId: unit.id, kinds: ["thread"] })) return true;
+      return false;
+    });
+    if (isThere) {
+      this.#refuse(mark, undefined);
+      return false;
+    }
+    mark.isBegun = true;
+    await this.marks.keep(mark, true);
+    return true;
+  }
+
+  #refuse(mark: Mark, error: StorageError | undefined): void {
+    mark.isRefused = true;
+    if (!this.#diverged.has(mark)) {
+      this.#diverged.add(mark);
+      this.tell({ type: "diverged", tenant: mark.tenant, unit: mark.name, ...(error === undefined ? {} : { error }) });
+    }
+    this.#advance();
+  }
+
+  #setState(state: FailoverState): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.tell({ type: "state", state, epoch: this.epoch });
+  }
+
+  #setFallbackAway(isAway: boolean): void {
+    if (this.isFallbackAway !== isAway) this.tell({ type: "fallback", isAway });
+    this.isFallbackAway = isAway;
+    this.#advance();
+    this.#schedule();
+  }
+
+  /** Lets those go on who wait for a pass. */
+  #advance(): void {
+    this.#progress.resolve();
+    this.#progress = Promise.withResolvers<void>();
+  }
+
+  /** Looks again after a while, as long as something is left to do. */
+  #schedule(): void {
+    if (this.#timer !== undefined || this.#isClosed) return;
+    const isDone = this.serving === "primary" && !this.isFallbackAway && this.marks.behind("fallback").length === 0;
+    if (isDone) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.check()
+        // What is wrong with a store is in the state and the health check.
+        .catch((error: unknown) => {
+          if (!isStorageError(error)) throw error;
+        })
+        .finally(() => this.#schedule());
+    }, this.settings.probeIntervalMs);
+    this.#timer.unref();
+  }
+}
+
+/** What became of these writes nobody was told: the fallback has them if they were copied, else they are gone. */
+function handOver(mark: Mark): void {
+  mark.behind = "primary";
+  mark.begin();
+  mark.end(true);
+  mark.acknowledged = true;
+}
+
+interface StampFound {
+  readonly stamp?: Stamp;
+  readonly error?: StorageError;
+}
+
+/** What a call hears when no store may answer it. */
+export function nobodyServes(side: Side): StorageConnectionError {
+  return new StorageConnectionError(`the ${otherSide(side)} is away, and the ${side} may miss what was written there`);
+}
