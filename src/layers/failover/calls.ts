@@ -88,6 +88,8 @@ export class Calls {
 
   async #read(call: InterceptedCall, units: readonly Unit[], patience: Patience): Promise<unknown> {
     const pair = this.#pair;
+    const breath = pair.breath();
+    if (breath !== undefined) await breath;
     const sides = [pair.serving, otherSide(pair.serving)];
     const able = sides.filter((side) => this.#mayRead(side, call, units));
     let failure: StorageError = nobodyServes(pair.serving);

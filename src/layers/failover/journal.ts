@@ -100,6 +100,11 @@ export class JournalWriter {
     this.#journal = journal;
   }
 
+  /** Whether somebody waits for a write. */
+  get isBusy(): boolean {
+    return this.#next !== undefined;
+  }
+
   /** Settles when the entry is kept. @throws StorageConnectionError */
   put(name: string, value: string | null): Promise<void> {
     this.#waiting.set(name, value);

@@ -26,6 +26,7 @@ const FEW_UNITS = 8;
 const MAX_PASSES = 5;
 const PAUSE_MS = 5_000;
 const PACE_MS = 2_000;
+const BREATH_MS = 0.5;
 
 /** A stamp that was seen so lately is taken for current. */
 const STAMP_MS = 1_000;
@@ -54,6 +55,7 @@ export class Pair {
   #started: Promise<void> | undefined;
   #isReady = false;
   #lastSwitch = Number.NEGATIVE_INFINITY;
+  #lastBreath = 0;
   #lastStamp = Number.NEGATIVE_INFINITY;
   #switching: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
@@ -162,6 +164,15 @@ export class Pair {
       this.kick();
       await progress;
     }
+  }
+
+  /** Lets what waits go on, now and then: reads of a store in memory, one after the other, would never. */
+  breath(): Promise<void> | undefined {
+    if (this.#copying === undefined && !this.#journal.isBusy) return undefined;
+    const now = performance.now();
+    if (now - this.#lastBreath < BREATH_MS) return undefined;
+    this.#lastBreath = now;
+    return new Promise((resolve) => setImmediate(resolve));
   }
 
   /** Makes a write as slow as the copies are that bring the primary up to date: they would never be done otherwise. */

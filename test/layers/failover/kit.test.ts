@@ -1,23 +1,38 @@
 // The conformance kit and the random programs through the failover, in each of its modes.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type FailoverMode, failover } from "../../../src/layers/index.js";
+import { type FailoverJournal, type FailoverMode, failover } from "../../../src/layers/index.js";
 import { describeStorage, runPrograms, type StorageFactory, vitestRunner } from "../../../src/testing/index.js";
 import { memoryFactory } from "../../testing/memory-factory.js";
 import { sqliteFactory } from "../../testing/sqlite-factory.js";
 
 const runner = vitestRunner({ describe, it });
 
-/** Pairs of stores; each handle begins with a journal of its own, as one that takes over does. */
+/** A journal that lives as long as its stores. */
+function keptJournal(): FailoverJournal {
+  const entries = new Map<string, string>();
+  return {
+    open: () => undefined,
+    list: (prefix) => [...entries].filter(([name]) => name.startsWith(prefix)),
+    get: (name) => entries.get(name),
+    write: (changes) => {
+      for (const [name, value] of changes) value === null ? entries.delete(name) : entries.set(name, value);
+    },
+    close: () => undefined,
+  };
+}
+
+/** Pairs of stores with their journal. */
 function paired(primary: StorageFactory, fallback: StorageFactory, mode: FailoverMode): StorageFactory {
   return {
     // One failover at a time has a pair of stores.
     supports: { ...primary.supports, secondHandle: false },
     create: async () => {
       const [first, second] = await Promise.all([primary.create(), fallback.create()]);
+      const journal = keptJournal();
       return {
         open: async (options) => {
-          const layer = failover({ fallback: await second.open(options), mode, journal: ":memory:" });
+          const layer = failover({ fallback: await second.open(options), mode, journal });
           return layer(await first.open(options));
         },
         destroy: async () => {
