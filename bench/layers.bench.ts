@@ -8,6 +8,7 @@ import type { StorageBackend } from "#dist/contract/storage-backend.js";
 import {
   circuitBreaker,
   concurrencyLimit,
+  failover,
   intercept,
   type Layer,
   layer,
@@ -54,6 +55,14 @@ const STACKS: readonly (readonly [name: string, layers: () => Layer[]])[] = [
   ["concurrencyLimit", () => [concurrencyLimit()]],
   ["timeout", () => [timeout()]],
   ["all seven", wholeStack],
+  [
+    "failover to memory, primary-then-fallback",
+    () => [failover({ fallback: memoryStorage(), mode: "primary-then-fallback", journal: ":memory:" })],
+  ],
+  [
+    "failover to memory, sync-both",
+    () => [failover({ fallback: memoryStorage(), mode: "sync-both", journal: ":memory:" })],
+  ],
 ];
 
 type Work = readonly [name: string, run: (storage: StorageBackend, n: number) => Promise<unknown>];

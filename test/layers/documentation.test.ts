@@ -8,6 +8,7 @@ import type {
   CircuitBreakerOptions,
   ConcurrencyLimitOptions,
   EncryptionOptions,
+  FailoverOptions,
   LoggingOptions,
   MonitorOptions,
   RetryOptions,
@@ -71,6 +72,19 @@ const encryption: Named<EncryptionOptions> = {
   compress: true,
 };
 
+const failover: Named<FailoverOptions> = {
+  fallback: true,
+  mode: true,
+  journal: true,
+  staleReads: true,
+  cooldownMs: true,
+  probeIntervalMs: true,
+  probeTimeoutMs: true,
+  attemptTimeoutMs: true,
+  copyTimeoutMs: true,
+  onEvent: true,
+};
+
 const page = readFileSync(join(repositoryRoot, "docs", "layers.md"), "utf8");
 
 /** Names in the first column of the option table below a heading. */
@@ -85,6 +99,7 @@ describe("docs/layers.md", () => {
     ["Batch", batch],
     ["Cache", cache],
     ["Encryption", encryption],
+    ["Failover", failover],
     ["Retry", retry],
     ["Timeout", timeout],
     ["Circuit breaker", circuitBreaker],

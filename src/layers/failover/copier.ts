@@ -1,8 +1,8 @@
 /** Makes one store the same as the other, unit by unit: one pass at a time, so that nothing older overtakes what is newer. */
-import { isStorageError, StorageTimeoutError } from "../../contract/errors.js";
+import { StorageTimeoutError } from "../../contract/errors.js";
 import type { StorageRecord } from "../../contract/records.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
-import { Abandoned, CopyFailure, CopyWatch } from "./copy-watch.js";
+import { Abandoned, CopyFailure, CopyWatch, isAway } from "./copy-watch.js";
 import { digestOf } from "./digest.js";
 import type { Mark } from "./marks.js";
 import { type CopyRoute, ITEMS_AT_ONCE, type ItemPlace, itemPieces, type Piece, piecesOf } from "./pieces.js";
@@ -130,11 +130,6 @@ export class Copier {
     this.copiedUnits += taken.length;
     this.#host.settled(settled);
   }
-}
-
-/** Whether a store is away, as opposed to refusing. */
-export function isAway(error: unknown): boolean {
-  return isStorageError(error) && (error.code === "CONNECTION" || error.code === "TIMEOUT" || error.code === "ABORTED");
 }
 
 function byTenant(marks: readonly Mark[]): Mark[][] {

@@ -1,5 +1,5 @@
 /** The time that copying may take, and which of the two stores was at fault when it failed. */
-import { StorageTimeoutError } from "../../contract/errors.js";
+import { isStorageError, StorageTimeoutError } from "../../contract/errors.js";
 import type { Side } from "./side.js";
 
 /** A copy that a store has failed. */
@@ -103,4 +103,9 @@ export class CopyWatch {
       if (!isOver) await records.return?.();
     }
   }
+}
+
+/** Whether a store is away, as opposed to refusing. */
+export function isAway(error: unknown): boolean {
+  return isStorageError(error) && (error.code === "CONNECTION" || error.code === "TIMEOUT" || error.code === "ABORTED");
 }

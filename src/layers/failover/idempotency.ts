@@ -6,7 +6,7 @@ import { ConflictError, isStorageError } from "../../contract/errors.js";
 import type { Session, SessionUpdate } from "../../contract/session-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { decodeValue, encodeValue } from "../../domain/codec/codec.js";
-import { isAway } from "./copier.js";
+import { isAway } from "./copy-watch.js";
 import { canonicalText } from "./digest.js";
 import type { FailoverJournal, JournalWriter } from "./journal.js";
 
