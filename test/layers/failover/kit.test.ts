@@ -26,7 +26,7 @@ function keptJournal(): FailoverJournal {
 function paired(primary: StorageFactory, fallback: StorageFactory, mode: FailoverMode): StorageFactory {
   return {
     // One failover at a time has a pair of stores.
-    supports: { ...primary.supports, secondHandle: false },
+    supports: { ...primary.supports, replacements: false, secondHandle: false },
     create: async () => {
       const [first, second] = await Promise.all([primary.create(), fallback.create()]);
       const journal = keptJournal();
