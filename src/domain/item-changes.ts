@@ -3,10 +3,13 @@ import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../contrac
 import type { ItemChange } from "../contract/item-storage.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
 import { array, finiteNumber, knownFields, plainObject, storableText, string } from "./arguments.js";
+import type { Json } from "./codec/format.js";
+import { textInSteps } from "./codec/text-in-steps.js";
 import type { ItemStep } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
-import { assertItemVersion, encodeItemValue, isItemExpired, putStored } from "./items.js";
-import { decodeMetadata } from "./metadata.js";
+import { assertItemVersion, encodeItemValue, isItemExpired, MAX_ITEM_BYTES, putStored } from "./items.js";
+import { decodeMetadata, decodeMetadataInSteps, isLongMetadata, metadataTooLong } from "./metadata.js";
+import { runAtOnce } from "./slices.js";
 
 export const CHANGE_FIELDS = ["merge", "unset", "increment"] as const;
 
@@ -61,40 +64,62 @@ export function copyOfChange(change: ItemChange): CopiedChange {
 }
 
 /**
- * The item after an update (M6). One that is not there, or has expired, begins as `{}` unless the step wants it to be there.
+ * The item after an update (M6), in steps where its value is long. One that is not there, or has expired, begins as `{}` unless the step
+ * wants it to be there.
  * @throws ConflictError when `expectedVersion` is not the stored one, the item is missing, or its value does not allow the change
  */
-export function updateStored(existing: StoredItem | undefined, step: UpdateStep, now: number): StoredItem {
+export function* updatingStored(
+  existing: StoredItem | undefined,
+  step: UpdateStep,
+  now: number,
+): Generator<void, StoredItem, void> {
   const before = existing !== undefined && !isItemExpired(existing, now) ? existing : undefined;
   if (before === undefined && step.ifPresent) throw new ConflictError("the item is not there");
   const { namespace, key, expectedVersion } = step;
   const ttlMs = step.ttlMs ?? before?.ttlMs ?? null;
   assertItemVersion(before, expectedVersion);
-  const value = changeValue(before?.value ?? "{}", step);
+  const text = before?.value ?? "{}";
+  const value = isLongMetadata(text) ? yield* changingValue(text, step) : changeValue(text, step);
   const item = putStored(before, { kind: "put", namespace, key, value, ttlMs, expectedVersion: null }, now);
   return step.ttlMs === null && before !== undefined ? { ...item, expiresAt: before.expiresAt } : item;
 }
+
+/** As `updatingStored`, without a pause. */
+export function updateStored(existing: StoredItem | undefined, step: UpdateStep, now: number): StoredItem {
+  return runAtOnce(updatingStored(existing, step, now));
+}
+
+type Change = Pick<UpdateStep, "merge" | "unset" | "increment">;
 
 /**
  * The value after a change, as it is stored.
  * @throws ConflictError when what is to be incremented is no number, or leaves the finite ones; InvalidArgumentError when the
  *   value becomes too large
  */
-function changeValue(
-  value: string,
-  { merge, unset, increment }: Pick<UpdateStep, "merge" | "unset" | "increment">,
-): string {
-  const changed = new Map<string, JsonValue>(Object.entries(decodeMetadata(value) as JsonObject));
-  for (const [key, each] of Object.entries(merge)) changed.set(key, each);
-  for (const key of unset) changed.delete(key);
+function changeValue(value: string, change: Change): string {
+  return encodeItemValue(changed(decodeMetadata(value) as JsonObject, change));
+}
+
+/** As `changeValue`, in steps. What is changed is plain JSON already, and nobody else has it. */
+function* changingValue(value: string, change: Change): Generator<void, string, void> {
+  const after = changed((yield* decodeMetadataInSteps(value)) as JsonObject, change);
+  const text = yield* textInSteps(after as Json, { before: "", behind: "", inDocument: false });
+  if (text.bytes > MAX_ITEM_BYTES) throw metadataTooLong("value", MAX_ITEM_BYTES);
+  return String(text);
+}
+
+function changed(before: JsonObject, { merge, unset, increment }: Change): JsonObject {
+  const after = new Map<string, JsonValue>(Object.entries(before));
+  for (const [key, each] of Object.entries(merge)) after.set(key, each);
+  for (const key of unset) after.delete(key);
   for (const [key, by] of increment) {
-    const before = changed.get(key) ?? (changed.has(key) ? null : 0);
-    if (typeof before !== "number") {
+    const number = after.get(key) ?? (after.has(key) ? null : 0);
+    if (typeof number !== "number") {
       throw new ConflictError(`the item's ${quoteIdentifier(key)} is no number that could be incremented`);
     }
-    const after = before + by;
-    if (!Number.isFinite(after)) throw new ConflictError(`the item's ${quoteIdentifier(key)} would not be finite`);
-    changed.set(key, after === 0 ? 0 : after);
+    const sum = number + by;
+    if (!Number.isFinite(sum)) throw new ConflictError(`the item's ${quoteIdentifier(key)} would not be finite`);
+    after.set(key, sum === 0 ? 0 : sum);
   }
-  return encodeItemValue(Object.fromEntries(changed));
+  return Object.fromEntries(after);
 }

@@ -3,7 +3,7 @@ import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
 import { array, boolean, plainObject, storableText } from "./arguments.js";
 import { compareCodePoints, kindOf } from "./identifiers.js";
-import { decodeMetadata, encodeMetadata } from "./metadata.js";
+import { decodeMetadata, decodeMetadataInSteps, encodeMetadata, isLongMetadata } from "./metadata.js";
 import { jsonScalar } from "./metadata-filter.js";
 
 /** One comparison of one top-level key, in plain data for stores that filter themselves. */
@@ -21,6 +21,8 @@ export interface CompiledItemFilter {
   matches(value: JsonObject): boolean;
   /** As `matches`, for a value as it is stored: most texts that do not match are told apart without being parsed. */
   matchesText(text: string): boolean;
+  /** As `matchesText`: at once, or in steps for a text that is long. */
+  matching(text: string): boolean | Generator<void, boolean, void>;
 }
 
 /**
@@ -35,12 +37,21 @@ export function compileItemFilter(filter: unknown, name = "filter"): CompiledIte
     .flatMap(([key, comparison]) => conditionsOf(key, comparison, name))
     .sort((a, b) => compareCodePoints(a.key, b.key));
   const parts = conditions.flatMap(partsOf);
+  const mayMatch = (text: string): boolean => parts.every((part) => text.includes(part));
   const matches = (value: JsonObject): boolean => conditions.every((condition) => meets(value, condition));
   return {
     conditions,
     matches,
-    matchesText: (text) => parts.every((part) => text.includes(part)) && matches(JSON.parse(text) as JsonObject),
+    matchesText: (text) => mayMatch(text) && matches(JSON.parse(text) as JsonObject),
+    matching(text) {
+      if (!mayMatch(text)) return false;
+      return isLongMetadata(text) ? matchingInSteps(text, matches) : matches(JSON.parse(text) as JsonObject);
+    },
   };
+}
+
+function* matchingInSteps(text: string, matches: (value: JsonObject) => boolean): Generator<void, boolean, void> {
+  return matches((yield* decodeMetadataInSteps(text)) as JsonObject);
 }
 
 /** What stands in every stored text that meets a condition: equal scalars have one text, as all texts come from `JSON.stringify`. */

@@ -6,7 +6,7 @@ import type { StoredItem } from "./driver/stored.js";
 import type { ParsedStep } from "./item-arguments.js";
 import { MAX_ITEM_BYTES, toItem, toItemWith } from "./items.js";
 import { decodeRow, type RowDecoder } from "./large-values.js";
-import { decodeMetadataInSteps, MetadataSnapshot, takeMetadata } from "./metadata.js";
+import { decodeMetadataInSteps, isLongMetadata, MetadataSnapshot, takeMetadata } from "./metadata.js";
 import { EACH_STEP, Slices } from "./slices.js";
 
 /** The value of an item as it is at this moment. @throws InvalidArgumentError */
@@ -45,11 +45,8 @@ async function encodeAll(call: Call, steps: readonly TakenStep[]): Promise<Parse
   return all;
 }
 
-/** Characters of an item's text that are decoded at once. */
-const DECODED_AT_ONCE = 1024 * 1024;
-
 const ITEMS: RowDecoder<StoredItem, Item> = {
-  isLong: ({ value }) => value.length > DECODED_AT_ONCE,
+  isLong: ({ value }) => isLongMetadata(value),
   decode: toItem,
   *inSteps(stored) {
     return toItemWith(stored, yield* decodeMetadataInSteps(stored.value));

@@ -33,7 +33,7 @@ export const MAX_METADATA_BYTES: number = 1024 * 1024;
 export function encodeMetadata(value: unknown, root = "metadata", maxBytes: number = MAX_METADATA_BYTES): string {
   assertEncodable(value, root);
   const text = JSON.stringify(new MetadataReader(root, maxBytes).object(value, 1));
-  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw tooLong(root, maxBytes);
+  if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw metadataTooLong(root, maxBytes);
   return text;
 }
 
@@ -82,7 +82,7 @@ export class MetadataSnapshot {
     }
     yield* checkTexts(tree, this.#root, []);
     const text = yield* textInSteps(tree, { before: "", behind: "", inDocument: false });
-    if (text.bytes > this.#maxBytes) throw tooLong(this.#root, this.#maxBytes);
+    if (text.bytes > this.#maxBytes) throw metadataTooLong(this.#root, this.#maxBytes);
     return text;
   }
 }
@@ -130,7 +130,7 @@ function refusal(root: string, path: readonly PathStep[], what: string): Invalid
   return new InvalidArgumentError(`${renderPath(path, root)}: ${what} cannot be stored in plain JSON`);
 }
 
-function tooLong(root: string, maxBytes: number): InvalidArgumentError {
+export function metadataTooLong(root: string, maxBytes: number): InvalidArgumentError {
   return new InvalidArgumentError(`${root}: must have at most ${maxBytes} bytes of JSON text`);
 }
 
@@ -154,6 +154,14 @@ export function decodeMetadata(text: string): Metadata {
     throw new CorruptionError("the stored metadata is not JSON");
   }
   return metadataIn(value);
+}
+
+/** Characters of text that are decoded at once. */
+const DECODED_AT_ONCE = 1024 * 1024;
+
+/** Whether a text is so long that it is decoded in steps. */
+export function isLongMetadata(text: string): boolean {
+  return text.length > DECODED_AT_ONCE;
 }
 
 /** As `decodeMetadata`, in steps. @throws CorruptionError */
@@ -266,7 +274,7 @@ class MetadataReader {
   #grow(size: number): void {
     this.#size += size;
     if (this.#size + 16 * this.#containers > this.#mostAtOnce) throw LARGE;
-    if (this.#size > this.#maxBytes) throw tooLong(this.#root, this.#maxBytes);
+    if (this.#size > this.#maxBytes) throw metadataTooLong(this.#root, this.#maxBytes);
   }
 
   #refuse(what: string): never {

@@ -57,17 +57,18 @@ export class Slices {
 }
 
 /**
- * Hands on each row until `take` wants no more. Rows that change meanwhile are the iterable's to care for.
+ * Hands on each row until `take` wants no more; one may take several steps. Rows that change meanwhile are the iterable's to care for.
  * @param slices those of the work that this is a part of
  */
 export async function inSlices<Row>(
   call: Call,
   rows: Iterable<Row>,
-  take: (row: Row) => boolean,
+  take: (row: Row) => boolean | Generator<void, boolean, void>,
   slices: Slices = new Slices(call),
 ): Promise<void> {
   for (const row of rows) {
-    if (!take(row)) return;
+    const taken = take(row);
+    if (!(typeof taken === "boolean" ? taken : await slices.run(taken))) return;
     if (slices.over()) await slices.next();
   }
 }

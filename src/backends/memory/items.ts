@@ -1,13 +1,15 @@
 /** Items of the memory backend (M1-M3). */
+
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemCount, ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredItem, StoredVectors } from "../../domain/driver/stored.js";
-import { updateStored } from "../../domain/item-changes.js";
+import { updatingStored } from "../../domain/item-changes.js";
 import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
+import { isLongMetadata } from "../../domain/metadata.js";
 import { compareNamespaces, endsWithLabels, rootOf, startsWithLabels } from "../../domain/namespaces.js";
 import { type ComparableVectors, comparableVectors } from "../../domain/nearest.js";
-import { inSlices, Slices } from "../../domain/slices.js";
+import { inSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import { assertDimensions } from "../../domain/vectors.js";
 import { alone } from "./alone.js";
 import { type ItemKey, type KeptItem, type NewItem, startOf } from "./kept-items.js";
@@ -21,7 +23,9 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
     async runItemSteps(call, steps) {
       const { tenant, now } = enter(store, call);
       const [only] = steps;
-      if (steps.length === 1 && only !== undefined && !isSearch(only)) return [runStep(tenant, only, now, [])];
+      if (steps.length === 1 && only !== undefined && !isSearch(only) && !isLongUpdate(tenant, only)) {
+        return [runAtOnce(runStep(tenant, only, now, []))];
+      }
       return alone(tenant, () => runSteps(call, tenant, steps, now));
     },
 
@@ -95,7 +99,9 @@ async function runSteps(
     const results: ItemStepResult[] = [];
     for (const step of steps) {
       results.push(
-        isSearch(step) ? await runSearch(call, tenant, step, now, slices) : runStep(tenant, step, now, undo),
+        isSearch(step)
+          ? await runSearch(call, tenant, step, now, slices)
+          : await slices.run(runStep(tenant, step, now, undo)),
       );
       if (slices.over()) await slices.next();
     }
@@ -110,13 +116,18 @@ async function runSteps(
   }
 }
 
-/** One step of a batch; how to take it back is added to `undo`. */
-function runStep(
+/** Whether a step changes a value that is long. */
+function isLongUpdate(tenant: Tenant, step: ItemStep): boolean {
+  return step.kind === "update" && isLongMetadata(tenant.items.get(step)?.value ?? "");
+}
+
+/** One step of a batch; how to take it back is added to `undo`. It pauses before it changes anything, and for a long value alone. */
+function* runStep(
   tenant: Tenant,
   step: Exclude<ItemStep, SearchStep>,
   now: number,
   undo: (() => void)[],
-): ItemStepResult {
+): Generator<void, ItemStepResult, void> {
   switch (step.kind) {
     case "put": {
       const stored = tenant.items.get(step);
@@ -132,7 +143,7 @@ function runStep(
       assertFit(tenant, step, vectors);
       const before = stored === undefined || isItemExpired(stored, now) ? null : stored.vectors;
       const item = {
-        ...updateStored(stored, step, now),
+        ...(yield* updatingStored(stored, step, now)),
         vectors: step.vectors === "keep" ? before : keptVectors(vectors),
       };
       setItem(tenant, step, stored, item, undo);
@@ -189,7 +200,7 @@ function changeItem(tenant: Tenant, place: ItemKey, to: NewItem | undefined): vo
 /** Rows are taken, one after the other, until `take` wants no more; then `page` is what the search gives. */
 interface Search<Page> {
   readonly rows: Iterable<StoredItem>;
-  take(item: StoredItem): boolean;
+  take(item: StoredItem): boolean | Generator<void, boolean, void>;
   page(): Page;
 }
 
@@ -223,11 +234,13 @@ function itemSearch(tenant: Tenant, listing: ItemListing, now: number): Search<R
   const page = inOrder
     ? new FirstRows<StoredItem>(offset + limit)
     : new LeastRows<StoredItem>(offset + limit, itemOrder(listing));
-  const isListed = (item: StoredItem): boolean =>
-    !isItemExpired(item, now) && isAfter(item, listing) && matches(listing, item);
   return {
     rows: tenant.items.scan("asc", inOrder && after !== null ? after : startOf(prefix)),
-    take: (item) => startsWithLabels(item.namespace, prefix) && (!isListed(item) || page.add(item)),
+    take: (item) => {
+      if (!startsWithLabels(item.namespace, prefix)) return false;
+      if (isItemExpired(item, now) || !isAfter(item, listing)) return true;
+      return ifMatching(listing, item, () => page.add(item));
+    },
     page: () => {
       const { rows, more } = page.page();
       return { rows: rows.slice(offset), more };
@@ -241,15 +254,27 @@ function itemCount(tenant: Tenant, count: ItemCount, now: number): Search<number
     rows: tenant.items.scan("asc", startOf(count.prefix)),
     take: (item) => {
       if (!startsWithLabels(item.namespace, count.prefix)) return false;
-      if (!isItemExpired(item, now) && matches(count, item)) found += 1;
-      return true;
+      if (isItemExpired(item, now)) return true;
+      return ifMatching(count, item, () => {
+        found += 1;
+        return true;
+      });
     },
     page: () => found,
   };
 }
 
-function matches({ filter }: Pick<ItemCount, "filter">, item: StoredItem): boolean {
-  return filter === null || filter.matchesText(item.value);
+/** Adds an item that matches, and goes on after one that does not. */
+function ifMatching(
+  { filter }: Pick<ItemCount, "filter">,
+  item: StoredItem,
+  add: () => boolean,
+): boolean | Generator<void, boolean, void> {
+  const matching = filter === null || filter.matching(item.value);
+  if (typeof matching === "boolean") return matching ? add() : true;
+  return (function* () {
+    return (yield* matching) ? add() : true;
+  })();
 }
 
 /** Namespaces come in their order, cut ones too, so that equal ones follow each other. */

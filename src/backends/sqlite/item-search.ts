@@ -51,15 +51,16 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
   let next = offset;
 
   /** `false` when the page wants no more. */
-  const take = (db: Connection, row: ScannedRow): boolean => {
+  const take = (db: Connection, row: ScannedRow): Taking => {
     if (isItemExpired(row, now)) return true;
     const place = { ...row, namespace: row.item?.namespace ?? namespaceLabels(row.namespace) };
     const worst = best[wanted];
     if (!isAfter(place, listing) || (worst !== undefined && order(place, worst) > 0)) return true;
-    if (!matches(db, listing, row)) return true;
-    insertInOrder(best, place, order);
-    if (best.length > wanted + 1) best.pop();
-    return !byKey || best.length <= wanted;
+    return ifMatching(db, listing, row, () => {
+      insertInOrder(best, place, order);
+      if (best.length > wanted + 1) best.pop();
+      return !byKey || best.length <= wanted;
+    });
   };
 
   return {
@@ -82,9 +83,12 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
 export function itemCount(tenant: number, count: ItemCount, now: number): Search<number> {
   const places = placeScan(tenant, count, "asc", null, scanOf(count));
   let found = 0;
-  const take = (db: Connection, row: ScannedRow): boolean => {
-    if (!isItemExpired(row, now) && matches(db, count, row)) found += 1;
-    return true;
+  const take = (db: Connection, row: ScannedRow): Taking => {
+    if (isItemExpired(row, now)) return true;
+    return ifMatching(db, count, row, () => {
+      found += 1;
+      return true;
+    });
   };
   return { step: (db) => places.step(db, performance.now() + STEP_MS, take), page: () => found };
 }
@@ -103,7 +107,7 @@ export function placeScan(
   direction: ItemListing["direction"],
   after: { readonly namespace: readonly string[]; readonly key: string } | null,
   of: ScanOf = "places",
-): { step(db: Connection, end: number, take: (db: Connection, row: ScannedRow) => boolean): boolean } {
+): { step(db: Connection, end: number, take: (db: Connection, row: ScannedRow) => Taking): boolean } {
   const forward = direction === "asc";
   const first = namespaceBytes(prefix);
   const beyond = bytesBeyond(prefix);
@@ -112,15 +116,30 @@ export function placeScan(
     after === null
       ? { namespace: forward ? first : beyond, key: "" }
       : { namespace: namespaceBytes(after.namespace), key: after.key };
+  /** What is left to do for the row at `position`. */
+  let taking: Taking = true;
+  /** Goes on with it; `undefined` when the time is over. */
+  const taken = (end: number): boolean | undefined => {
+    while (typeof taking !== "boolean") {
+      const { done, value } = taking.next();
+      if (done) taking = value;
+      else if (performance.now() >= end) return undefined;
+    }
+    return taking;
+  };
   return {
     step(db, end, take) {
+      const before = taken(end);
+      if (before !== true) return before === false;
       while (performance.now() < end) {
         const rows = forward
           ? placesAfter(db, tenant, position, beyond, PLACES_AT_ONCE, of)
           : placesBefore(db, tenant, position, first, PLACES_AT_ONCE, of);
         for (const row of rows) {
           position = row;
-          if (!take(db, row)) return true;
+          taking = take(db, row);
+          const goesOn = taken(end);
+          if (goesOn !== true) return goesOn === false;
           if (performance.now() >= end) break;
         }
         if (rows.length === 0) return true;
@@ -130,10 +149,23 @@ export function placeScan(
   };
 }
 
-function matches(db: Connection, { filter }: Pick<ItemListing, "filter">, row: ScannedRow): boolean {
-  if (filter === null) return true;
+/** Whether a scan goes on after a row; a long value takes several steps. */
+type Taking = boolean | Generator<void, boolean, void>;
+
+/** Adds an item that matches, and goes on after one that does not. */
+function ifMatching(
+  db: Connection,
+  { filter }: Pick<ItemListing, "filter">,
+  row: ScannedRow,
+  add: () => boolean,
+): Taking {
+  if (filter === null) return add();
   const { id, item = itemAt(db, id) } = row;
-  return item !== undefined && filter.matchesText(item.value);
+  const matching = item !== undefined && filter.matching(item.value);
+  if (typeof matching === "boolean") return matching ? add() : true;
+  return (function* () {
+    return (yield* matching) ? add() : true;
+  })();
 }
 
 /** Jumps from namespace to namespace: the time depends on how many there are, not on their items. */

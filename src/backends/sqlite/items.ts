@@ -1,9 +1,11 @@
 /** Items of the SQLite backend (M1-M6). */
+
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult, NearestListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
-import { updateStored } from "../../domain/item-changes.js";
+import { updatingStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, putStored, refreshStored } from "../../domain/items.js";
+import { isLongMetadata } from "../../domain/metadata.js";
 import type { Connection } from "./connection/connection.js";
 import { deleteItem, deleteSome, findItem, putItem, sweepExpiredItems } from "./item-rows.js";
 import { itemCount, itemSearch, namespaceSearch, type Search, STEP_MS } from "./item-search.js";
@@ -30,15 +32,22 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
       const rows = searches ? Number.POSITIVE_INFINITY : steps.length;
       // What an update writes depends on the item, and is not known before it is read.
       const characters = steps.reduce((sum, step) => sum + (step.kind === "put" ? step.value.length : 0), 0);
-      return file().writeSized(call, { rows, characters }, function* (tx, tenant) {
-        const now = file().now();
-        const results: ItemStepResult[] = [];
-        for (const step of steps) {
-          results.push(yield* runStep(tx, tenant, step, now, view));
-          if (results.length % STEPS_AT_ONCE === 0) yield;
-        }
-        return results;
-      });
+      const work = (pauses: boolean) =>
+        function* (tx: Connection, tenant: number): Generator<void, ItemStepResult[], void> {
+          const now = file().now();
+          const results: ItemStepResult[] = [];
+          for (const step of steps) {
+            results.push(yield* runStep(tx, tenant, step, now, view, pauses));
+            if (results.length % STEPS_AT_ONCE === 0) yield;
+          }
+          return results;
+        };
+      try {
+        return await file().writeSized(call, { rows, characters }, work(false));
+      } catch (error) {
+        if (error !== LONG_UPDATE) throw error;
+        return file().writeInSlices(call, work(true));
+      }
     },
 
     searchItems: (call, listing) => readSearch(file(), call, (tenant) => itemSearch(tenant, listing, file().now())),
@@ -73,6 +82,9 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
   };
 }
 
+/** Thrown where an update is about a value that is too long for a transaction without a pause. */
+const LONG_UPDATE: unique symbol = Symbol("long update");
+
 const SEARCHES: ReadonlySet<ItemStep["kind"]> = new Set(["search", "nearest", "count", "namespaces"]);
 
 function isRead(step: ItemStep): boolean {
@@ -98,6 +110,7 @@ function* runStep(
   step: ItemStep,
   now: number,
   view: ViewOf,
+  pauses = true,
 ): Generator<void, ItemStepResult, void> {
   switch (step.kind) {
     case "put": {
@@ -113,7 +126,8 @@ function* runStep(
       const { vectors } = step;
       if (vectors !== null && vectors !== "keep") assertDimensionsFit(tx, tenant, step, vectors.dimensions);
       const stored = findItem(tx, tenant, step.namespace, step.key);
-      const item = updateStored(stored, step, now);
+      if (!pauses && isLongMetadata(stored?.value ?? "")) throw LONG_UPDATE;
+      const item = yield* updatingStored(stored, step, now);
       // An expired item leaves nothing to the one that begins in its place.
       const isGone = stored !== undefined && isItemExpired(stored, now);
       putItem(tx, tenant, stored, item, vectors === "keep" && isGone ? null : vectors);

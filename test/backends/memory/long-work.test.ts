@@ -122,7 +122,7 @@ describe("long work lets others run", () => {
       } as const;
       await items.runItemSteps(call, [put]);
     }
-    const filter = { conditions: [], matches: () => false, matchesText: () => false };
+    const filter = { conditions: [], matches: () => false, matchesText: () => false, matching: () => false };
     const search = {
       prefix: [],
       filter,

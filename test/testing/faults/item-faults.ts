@@ -136,5 +136,10 @@ function withNulls(filter: ItemListing["filter"]): ItemListing["filter"] {
   if (filter === null) return null;
   const asked = Object.fromEntries(filter.conditions.map(({ key }) => [key, null]));
   const matches = (value: JsonObject): boolean => filter.matches({ ...asked, ...value });
-  return { ...filter, matches, matchesText: (text) => matches(JSON.parse(text) as JsonObject) };
+  return {
+    ...filter,
+    matches,
+    matchesText: (text) => matches(JSON.parse(text) as JsonObject),
+    matching: (text) => matches(JSON.parse(text) as JsonObject),
+  };
 }
