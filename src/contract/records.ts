@@ -119,15 +119,23 @@ export interface ExportFilter {
   readonly threadId?: string | undefined;
   /** Only these kinds. A message, checkpoint or write without the record that its subject begins with cannot be imported. */
   readonly kinds?: readonly RecordKind[] | undefined;
+  /**
+   * Only what came later: the session of `sessionId` and its messages, or the thread of `threadId` and its checkpoints with their writes,
+   * whose `seq` is larger. Only together with one of these two.
+   */
+  readonly after?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface ImportOptions {
   /**
    * What happens to a subject (session, task context, thread, item) that the store already has: reject with `ConflictError`
-   * (default), leave the stored one as it is, or replace it whole.
+   * (default), leave the stored one as it is, replace it whole, or extend it: a session, thread or task context takes over the row of the
+   * whole and gets what follows, which has to come after all that it has ever had, and an item is replaced. A session or thread that is not
+   * the same one (made at another time, by another user, linked to another session) or that has gone on by itself is rejected with
+   * `ConflictError`.
    */
-  readonly onConflict?: "error" | "skip" | "replace" | undefined;
+  readonly onConflict?: "error" | "skip" | "replace" | "extend" | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -54,6 +54,14 @@ describe("export", () => {
     expect((await only("--session", "visit")).filter((kind) => kind === "session")).toHaveLength(1);
     expect(new Set(await only("--thread", "work"))).toEqual(new Set(["thread", "checkpoint", "write"]));
     expect((await runCommand(["export", "-u", store.url, "--thread", "a", "--session", "b"])).code).toBe(2);
+    expect(await only("--session", "visit", "--after", "1000")).toEqual(["session"]);
+    for (const wrong of [
+      ["--after", "1"],
+      ["--session", "visit", "--after", "-1"],
+      ["--thread", "work", "--after", "x"],
+    ]) {
+      expect((await runCommand(["export", "-u", store.url, ...wrong])).code).toBe(2);
+    }
   });
 
   it("writes files whole, also compressed ones", async () => {

@@ -119,7 +119,7 @@ test("a field that no verb knows does not compile", () => {
 
 test("closed lists of words are closed", () => {
   expectTypeOf<CreateSessionOptions["ifExists"]>().toEqualTypeOf<"error" | "return" | undefined>();
-  expectTypeOf<ImportOptions["onConflict"]>().toEqualTypeOf<"error" | "skip" | "replace" | undefined>();
+  expectTypeOf<ImportOptions["onConflict"]>().toEqualTypeOf<"error" | "skip" | "replace" | "extend" | undefined>();
   expectTypeOf<StoreCheckpointOptions["expectedHead"]>().toEqualTypeOf<string | null | undefined>();
   expectTypeOf<Parameters<StorageBackend["endSession"]>[1]>().toEqualTypeOf<
     "completed" | "failed" | "expired" | undefined

@@ -6,6 +6,7 @@ import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject }
 import { isItemExpired } from "../../domain/items.js";
 import { rootOf } from "../../domain/namespaces.js";
 import { comparableVectors } from "../../domain/nearest.js";
+import { assertExtendsContext, assertExtendsSession, assertExtendsThread } from "../../domain/records/extension.js";
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { Slices } from "../../domain/slices.js";
 import { assertDimensions } from "../../domain/vectors.js";
@@ -32,7 +33,7 @@ export async function importBatch(store: MemoryStore, call: Call, batch: ImportB
     const verdicts: GroupVerdict[] = [];
     for (const group of batch.groups) {
       const verdict = group.continued ?? verdictOn(tenant, group.subject, batch.onConflict, now);
-      if (verdict !== "skipped") await slices.finish(importGroup(tenant, group, now));
+      if (verdict !== "skipped") await slices.finish(importGroup(tenant, group, verdict, now));
       verdicts.push(verdict);
       if (slices.over()) await slices.pause();
     }
@@ -45,7 +46,8 @@ function refuseConflicts(tenant: Tenant, { onConflict, groups }: ImportBatch, no
   const begun = new Set<string>();
   const dimensions = new Map<string, number>();
   for (const group of groups) {
-    refuseDoubles(tenant, group);
+    if (onConflict === "extend" && group.continued === null) refuseOther(tenant, group, now);
+    refuseDoubles(tenant, group, onConflict === "extend" && isStored(tenant, group.subject, now));
     if (onConflict !== "skip" || !isStored(tenant, group.subject, now)) refuseDimensions(tenant, group, dimensions);
     if (onConflict !== "error" || group.continued !== null) continue;
     const key = JSON.stringify(group.subject);
@@ -53,6 +55,28 @@ function refuseConflicts(tenant: Tenant, { onConflict, groups }: ImportBatch, no
       throw new ConflictError(`${subjectName(group.subject)} is already stored`);
     }
     begun.add(key);
+  }
+}
+
+/** What is stored has to be what the rows go on from. @throws ConflictError */
+function refuseOther(tenant: Tenant, group: ImportGroup, now: number): void {
+  const { subject } = group;
+  switch (subject.kind) {
+    case "session": {
+      const stored = liveSession(tenant, subject.id, now);
+      const contextId = stored?.context?.contextId ?? null;
+      if (stored !== undefined) assertExtendsSession({ ...stored.row, contextId }, group);
+      return;
+    }
+    case "thread": {
+      const stored = liveThread(tenant, subject.id, now);
+      if (stored !== undefined) assertExtendsThread({ ...stored.row, lastSeq: stored.lastSeq }, group);
+      return;
+    }
+    case "task_context":
+      assertExtendsContext(liveContext(tenant, subject.id, now)?.versions.at(-1)?.version ?? 0, group);
+      return;
+    case "item":
   }
 }
 
@@ -69,10 +93,17 @@ function refuseDimensions(tenant: Tenant, { rows }: ImportGroup, ofBatch: Map<st
 function* importGroup(
   tenant: Tenant,
   { subject, continued, rows }: ImportGroup,
+  verdict: GroupVerdict,
   now: number,
 ): Generator<void, void, void> {
-  if (continued === null) clearPlace(tenant, subject, now);
-  yield* storeRows(tenant, subject, rows, now);
+  if (continued === null && verdict !== "extended") clearPlace(tenant, subject, now);
+  for (const row of rows) {
+    const thread = subject.kind === "thread" ? tenant.threads.get(subject.id) : undefined;
+    if (row.kind === "checkpoint" && thread !== undefined) yield* storeCheckpoint(thread, row);
+    else storeRow(tenant, subject, row, verdict, now);
+    yield;
+  }
+  countRows(tenant, subject);
 }
 
 function verdictOn(
@@ -83,6 +114,7 @@ function verdictOn(
 ): GroupVerdict {
   if (subject.kind === "task_context" && liveContext(tenant, subject.id, now) === undefined) return "skipped";
   if (!isStored(tenant, subject, now)) return "imported";
+  if (onConflict === "extend") return subject.kind === "item" ? "replaced" : "extended";
   return onConflict === "replace" ? "replaced" : "skipped";
 }
 
@@ -125,19 +157,8 @@ function clearPlace(tenant: Tenant, subject: ImportSubject, now: number): void {
   }
 }
 
-function* storeRows(
-  tenant: Tenant,
-  subject: ImportSubject,
-  rows: readonly ImportRow[],
-  now: number,
-): Generator<void, void, void> {
-  for (const row of rows) {
-    const thread = subject.kind === "thread" ? tenant.threads.get(subject.id) : undefined;
-    if (row.kind === "checkpoint" && thread !== undefined) yield* storeCheckpoint(thread, row);
-    else storeRow(tenant, subject, row, now);
-    yield;
-  }
-  // What rows of their own count is said by the row of the whole.
+/** What rows of their own count is said by the row of the whole. */
+function countRows(tenant: Tenant, subject: ImportSubject): void {
   const session = subject.kind === "session" ? tenant.sessions.get(subject.id) : undefined;
   if (session !== undefined) {
     setSession(tenant, session, { ...session.row, messageCount: session.conversation?.messages.length ?? 0 });
@@ -149,10 +170,10 @@ function* storeRows(
 }
 
 /** A row whose subject was deleted between two batches goes with it. */
-function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, now: number): void {
+function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, verdict: GroupVerdict, now: number): void {
   if (row.kind === "item") storeItem(tenant, row);
   if (subject.kind === "session") storeSessionRow(tenant, subject.id, row, now);
-  if (subject.kind === "thread") storeThreadRow(tenant, subject.id, row);
+  if (subject.kind === "thread") storeThreadRow(tenant, subject.id, row, verdict);
   const context = subject.kind === "task_context" ? tenant.contexts.get({ contextId: subject.id }) : undefined;
   if (context !== undefined && row.kind === "task_context") {
     const { kind: _kind, ...version } = row;
@@ -166,7 +187,10 @@ function storeItem(tenant: Tenant, { item, vectors }: Extract<ImportRow, { reado
 }
 
 function storeSessionRow(tenant: Tenant, sessionId: string, row: ImportRow, now: number): void {
-  if (row.kind === "session") {
+  const stored = tenant.sessions.get(sessionId);
+  if (row.kind === "session" && stored !== undefined) {
+    setSession(tenant, stored, { ...row.session, messageCount: stored.row.messageCount });
+  } else if (row.kind === "session") {
     const session = insertSession(tenant, { ...row.session, messageCount: 0 });
     if (row.contextId !== null) joinContext(tenant, session, contextNamed(tenant, row.contextId, now));
   }
@@ -186,15 +210,19 @@ function contextNamed(tenant: Tenant, contextId: string, now: number): ContextEn
   return context;
 }
 
-function storeThreadRow(tenant: Tenant, threadId: string, row: ImportRow): void {
-  if (row.kind === "thread") {
+function storeThreadRow(tenant: Tenant, threadId: string, row: ImportRow, verdict: GroupVerdict): void {
+  const stored = tenant.threads.get(threadId);
+  if (row.kind === "thread" && stored !== undefined) {
+    setThread(tenant, stored, { ...stored.row, updatedAt: row.updatedAt });
+    stored.lastSeq = row.lastSeq;
+  } else if (row.kind === "thread") {
     const { createdAt, updatedAt, lastSeq } = row;
     const sessionId = row.sessionId !== null && tenant.sessions.has(row.sessionId) ? row.sessionId : null;
     insertThread(tenant, { threadId, sessionId, checkpointCount: 0, createdAt, updatedAt }).lastSeq = lastSeq;
   }
   const thread = tenant.threads.get(threadId);
   if (thread === undefined) return;
-  if (row.kind === "write") keepWrite(thread, row.namespace, row.checkpointId, row.write, false);
+  if (row.kind === "write") keepWrite(thread, row.namespace, row.checkpointId, row.write, verdict === "extended");
 }
 
 function* storeCheckpoint(
@@ -207,13 +235,14 @@ function* storeCheckpoint(
 }
 
 /** Ids that must be distinct within a subject. @throws InvalidArgumentError */
-function refuseDoubles(tenant: Tenant, group: ImportGroup): void {
+function refuseDoubles(tenant: Tenant, group: ImportGroup, isExtended: boolean): void {
   const { subject, continued, rows } = group;
   const seen = new Set<string>();
   for (const [position, row] of rows.entries()) {
     const key = keyWithin(row);
     if (key === null) continue;
-    if (seen.has(key) || (continued !== null && continued !== "skipped" && isKept(tenant, subject, row))) {
+    const goesOn = isExtended || (continued !== null && continued !== "skipped");
+    if (seen.has(key) || (goesOn && isKept(tenant, subject, row))) {
       throw doubledId(group, position);
     }
     seen.add(key);

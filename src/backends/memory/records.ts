@@ -35,14 +35,14 @@ const PAGE_LENGTH = 256;
 export async function* exportRecords(
   store: MemoryStore,
   call: Call,
-  { sessionId, threadId, kinds }: ExportFilter,
+  { sessionId, threadId, kinds, after = 0 }: ExportFilter,
 ): AsyncGenerator<StorageRecord> {
   for (let taken = takenBy(store, call); taken !== null; taken = takenBy(store, call)) await taken;
   const { tenant, now } = enter(store, call);
   const isWanted = (kind: RecordKind): boolean => kinds === undefined || kinds.includes(kind);
   const chosen = chooseRecords(tenant, { sessionId, threadId }, now);
   const slices = new Slices(call);
-  for (const record of recordsOf(tenant, chosen, isWanted, now)) {
+  for (const record of recordsOf(tenant, chosen, { isWanted, after }, now)) {
     if (record !== null) yield isLongRecord(record) ? await new Slices(call, EACH_STEP).run(record) : record;
     if (slices.over()) await slices.next();
   }
@@ -76,16 +76,23 @@ function chooseRecords(
   };
 }
 
+/** Kinds of records, and the `seq` after which messages and checkpoints begin. */
+interface Wanted {
+  readonly isWanted: (kind: RecordKind) => boolean;
+  readonly after: number;
+}
+
 /** The records in the order of the stream. `null` is a step without one, at which an export may pause. */
 function* recordsOf(
   tenant: Tenant,
   chosen: Choice,
-  isWanted: (kind: RecordKind) => boolean,
+  wanted: Wanted,
   now: number,
 ): Generator<StorageRecord | LongRecord | null> {
+  const { isWanted } = wanted;
   for (const { sessionId } of chosen.sessions) {
     const session = liveSession(tenant, sessionId, now);
-    if (session !== undefined) yield* recordsOfSession(session, isWanted);
+    if (session !== undefined) yield* recordsOfSession(session, wanted);
     yield null;
   }
   for (const context of chosen.contexts) {
@@ -96,7 +103,7 @@ function* recordsOf(
   }
   for (const { threadId } of chosen.threads) {
     const thread = liveThread(tenant, threadId, now);
-    if (thread !== undefined) yield* recordsOfThread(thread, isWanted);
+    if (thread !== undefined) yield* recordsOfThread(thread, wanted);
     yield null;
   }
   for (const item of chosen.items)
@@ -105,11 +112,11 @@ function* recordsOf(
 
 function* recordsOfSession(
   { row, context, conversation }: SessionEntry,
-  isWanted: (kind: RecordKind) => boolean,
+  { isWanted, after }: Wanted,
 ): Generator<StorageRecord | LongRecord> {
   if (isWanted("session")) yield sessionRecord(row, context?.contextId ?? null);
   if (conversation === null || !isWanted("message")) return;
-  for (const message of rowsUpTo(conversation.messages, row.lastSeq)) {
+  for (const message of rowsBetween(conversation.messages, after, row.lastSeq)) {
     yield recordOf(message.content, (content) => messageRecord(row.sessionId, message, content));
   }
 }
@@ -122,13 +129,13 @@ function* recordsOfContext({ contextId, versions }: ContextEntry): Generator<Sto
 
 function* recordsOfThread(
   thread: ThreadEntry,
-  isWanted: (kind: RecordKind) => boolean,
+  { isWanted, after }: Wanted,
 ): Generator<StorageRecord | LongRecord | null> {
   const { row, lastSeq, checkpoints } = thread;
   const { threadId } = row;
   if (isWanted("thread")) yield threadRecord({ ...row, lastSeq });
   if (isWanted("checkpoint")) {
-    for (const { seq } of rowsUpTo(checkpoints, lastSeq)) {
+    for (const { seq } of rowsBetween(checkpoints, after, lastSeq)) {
       // It may be gone since its page was looked up, and its state with it.
       const checkpoint = checkpoints.get(seq);
       yield checkpoint === undefined
@@ -139,10 +146,11 @@ function* recordsOfThread(
     }
   }
   if (!isWanted("write")) return;
-  for (const { seq, namespace, checkpointId } of rowsUpTo(checkpoints, lastSeq)) {
+  for (const { seq, namespace, checkpointId } of rowsBetween(checkpoints, after, lastSeq)) {
     yield null;
     if (checkpoints.get(seq) !== undefined) yield* recordsOfWrites(thread, namespace, checkpointId);
   }
+  if (after > 0) return;
   for (const [namespace, checkpointId] of placesWithoutCheckpoint(thread)) {
     yield* recordsOfWrites(thread, namespace, checkpointId);
   }
@@ -178,8 +186,12 @@ function placesWithoutCheckpoint({ namespaces }: ThreadEntry): [namespace: strin
 }
 
 /** Page by page, so that rows may come and go meanwhile; those that come have a larger `seq`. */
-function* rowsUpTo<Row extends { readonly seq: number }>(list: SeqList<Row>, lastSeq: number): Generator<Row> {
-  let after = 0;
+function* rowsBetween<Row extends { readonly seq: number }>(
+  list: SeqList<Row>,
+  first: number,
+  lastSeq: number,
+): Generator<Row> {
+  let after = first;
   while (after < lastSeq) {
     const page = list.oldestOf({ after, before: lastSeq + 1 }, PAGE_LENGTH);
     yield* page;

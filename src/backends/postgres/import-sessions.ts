@@ -1,6 +1,7 @@
 /** Sessions with their messages on their way into the PostgreSQL backend: those of a batch together (P1). */
 import type { GroupVerdict, ImportGroup, ImportSubject } from "../../domain/driver/imports.js";
-import type { StoredMessage } from "../../domain/driver/stored.js";
+import type { StoredMessage, StoredSession } from "../../domain/driver/stored.js";
+import { assertExtendsSession, type ExtendedSession } from "../../domain/records/extension.js";
 import { doubledId } from "../../domain/records/import-refusals.js";
 import { isExpired } from "../../domain/sessions.js";
 import { sql } from "./connection/sql.js";
@@ -8,6 +9,7 @@ import type { Transaction } from "./connection/transaction.js";
 import { type Import, ofKind, verdictOn, writtenMeanwhile } from "./import-target.js";
 import { insertMessagesOf, selectByIds } from "./message-rows.js";
 import { removeSessions } from "./removal.js";
+import { changeSession } from "./session-rows.js";
 import { insertSessions } from "./sessions.js";
 
 /** A group whose rows are stored. */
@@ -24,8 +26,9 @@ interface Stored {
 export async function importSessions(target: Import, groups: readonly ImportGroup[]): Promise<GroupVerdict[]> {
   const { tx, tenant, now, onConflict } = target;
   const ids = groups.map(({ subject }) => sessionIdOf(subject));
-  const heads = await tx.query<{ sessionId: string; updatedAt: number; ttlMs: number | null }>(
-    sql`SELECT session_id AS "sessionId", updated_at AS "updatedAt", ttl_ms AS "ttlMs" FROM @sessions
+  const heads = await tx.query<ExtendedSession & { readonly sessionId: string; readonly updatedAt: number }>(
+    sql`SELECT session_id AS "sessionId", user_id AS "userId", created_at AS "createdAt", updated_at AS "updatedAt",
+        ttl_ms AS "ttlMs", context_id AS "contextId", last_seq AS "lastSeq" FROM @sessions
       WHERE tenant = ${tenant} AND session_id = ANY(${ids}::text[]) ORDER BY session_id FOR NO KEY UPDATE`,
   );
   const there = new Map(heads.map((head) => [head.sessionId, head]));
@@ -33,6 +36,7 @@ export async function importSessions(target: Import, groups: readonly ImportGrou
   const removed: string[] = [];
   const beginning: Stored[] = [];
   const continuing: Stored[] = [];
+  const extended: StoredSession[] = [];
   for (const [i, group] of groups.entries()) {
     const sessionId = ids[i] ?? "";
     const head = there.get(sessionId);
@@ -41,7 +45,13 @@ export async function importSessions(target: Import, groups: readonly ImportGrou
     verdicts.push(verdict);
     if (verdict === "skipped") continue;
     const stored = { sessionId, group, messages: ofKind(group.rows, "message").map(({ message }) => message) };
-    if (group.continued === null) {
+    if (verdict === "extended" && head !== undefined) {
+      continuing.push(stored);
+      if (group.continued !== null) continue;
+      assertExtendsSession(head, group);
+      // How many messages it has is counted as they come.
+      for (const { session } of ofKind(group.rows, "session")) extended.push({ ...session, messageCount: 0 });
+    } else if (group.continued === null) {
       beginning.push(stored);
       if (head !== undefined) removed.push(sessionId);
     } else if (head !== undefined) {
@@ -51,6 +61,12 @@ export async function importSessions(target: Import, groups: readonly ImportGrou
   }
   if (removed.length > 0) await removeSessions(tx, tenant, removed);
   for (const each of [...beginning, ...continuing]) refuseDoublesWithin(each);
+  for (const session of extended) {
+    changeSession(tx, tenant, session);
+    tx.run(
+      sql`UPDATE @sessions SET last_seq = ${session.lastSeq} WHERE tenant = ${tenant} AND session_id = ${session.sessionId}`,
+    );
+  }
   await storeRows(target, beginning, continuing);
   for (const { sessionId, group } of beginning) {
     const [session] = ofKind(group.rows, "session");

@@ -29,6 +29,7 @@ export function verdictOn(place: Place, subject: ImportSubject, onConflict: Impo
   if (place === "unnamed") return "skipped";
   if (place !== "taken") return "imported";
   if (onConflict === "error") throw new ConflictError(`${subjectName(subject)} is already stored`);
+  if (onConflict === "extend") return subject.kind === "item" ? "replaced" : "extended";
   return onConflict === "replace" ? "replaced" : "skipped";
 }
 

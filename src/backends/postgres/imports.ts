@@ -4,6 +4,7 @@ import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject }
 import type { StoredWrite } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
 import { rootOf } from "../../domain/namespaces.js";
+import { assertExtendsContext, assertExtendsThread } from "../../domain/records/extension.js";
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { splitState } from "../../domain/segments/split.js";
 import { putBlocks, selectNames } from "./blocks.js";
@@ -79,18 +80,31 @@ async function importGroup(target: Import, group: OtherGroup, place: Place): Pro
   const { subject, continued, rows } = group;
   const verdict = continued ?? verdictOn(place, subject, target.onConflict);
   if (verdict === "skipped") return verdict;
-  if (place === "taken" || place === "left") await clearPlace(target, subject);
+  const isExtended = verdict === "extended";
+  if (isExtended && continued === null) await assertExtends(target, group);
+  else if (place === "taken" || place === "left") await clearPlace(target, subject);
   switch (subject.kind) {
     case "task_context":
       await storeVersions(target, subject.id, rows);
       break;
     case "thread":
-      await storeThread(target, subject.id, group);
+      await storeThread(target, subject.id, group, isExtended);
       break;
     case "item":
       for (const row of rows) if (row.kind === "item") await storeItem(target, row);
   }
   return verdict;
+}
+
+/** @throws ConflictError */
+async function assertExtends(target: Import, group: OtherGroup): Promise<void> {
+  const { subject } = group;
+  if (subject.kind === "task_context") {
+    assertExtendsContext((await newestOf(target, subject.id)) ?? 0, group);
+  } else if (subject.kind === "thread") {
+    const stored = await lockThread(target.tx, target.tenant, subject.id);
+    if (stored !== undefined) assertExtendsThread(stored, group);
+  }
 }
 
 /** What is asked of several subjects at once travels together. */
@@ -150,12 +164,16 @@ async function storeVersions(target: Import, contextId: string, rows: readonly I
   tx.run(sql`UPDATE @contexts SET newest_version = ${last} WHERE tenant = ${tenant} AND context_id = ${contextId}`);
 }
 
-async function storeThread(target: Import, threadId: string, group: ImportGroup): Promise<void> {
+async function storeThread(target: Import, threadId: string, group: ImportGroup, isExtended: boolean): Promise<void> {
   const { rows } = group;
   const { tx, tenant } = target;
   const [thread] = ofKind(rows, "thread");
   const checkpoints = ofKind(rows, "checkpoint");
-  if (thread !== undefined) {
+  const isNew = thread !== undefined && !isExtended;
+  if (thread !== undefined && isExtended) {
+    tx.run(sql`UPDATE @threads SET updated_at = ${thread.updatedAt}, last_seq = ${thread.lastSeq}
+      WHERE tenant = ${tenant} AND thread_id = ${threadId}`);
+  } else if (thread !== undefined) {
     const { sessionId } = thread;
     const session = sessionId === null ? undefined : await tx.get<SessionHead>(selectSession(tenant, sessionId));
     insertThread(tx, tenant, {
@@ -169,7 +187,7 @@ async function storeThread(target: Import, threadId: string, group: ImportGroup)
   }
   for (const [i, row] of rows.entries())
     if (row.kind === "checkpoint") await storeCheckpoint(target, threadId, group, row, i);
-  if (thread === undefined && checkpoints.length > 0) {
+  if (!isNew && checkpoints.length > 0) {
     tx.run(sql`UPDATE @threads SET checkpoint_count = checkpoint_count + ${checkpoints.length}
       WHERE tenant = ${tenant} AND thread_id = ${threadId}`);
   }
@@ -177,7 +195,7 @@ async function storeThread(target: Import, threadId: string, group: ImportGroup)
   for (const some of writes.values()) {
     const { namespace, checkpointId } = some[0] as RowOf<"write">;
     const values: StoredWrite[] = some.map(({ write }) => write);
-    tx.run(insertWrites(tenant, threadId, { namespace, checkpointId, overwrite: false }, values));
+    tx.run(insertWrites(tenant, threadId, { namespace, checkpointId, overwrite: isExtended }, values));
   }
 }
 

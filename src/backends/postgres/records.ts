@@ -1,7 +1,7 @@
 /** Export from the PostgreSQL backend (P1): page by page in constant memory, all of it of one moment of the store. */
 import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
 import type { Call } from "../../domain/driver/call.js";
-import type { StoredContext, StoredMessage, StoredWrite } from "../../domain/driver/stored.js";
+import type { StoredCheckpoint, StoredContext, StoredMessage, StoredWrite } from "../../domain/driver/stored.js";
 import {
   checkpointRecord,
   itemRecord,
@@ -10,8 +10,9 @@ import {
   taskContextRecord,
   threadRecord,
   writeRecord,
+  writeRecords,
 } from "../../domain/records/to-records.js";
-import { assemble, type PartRow, selectWithParts } from "./checkpoint-rows.js";
+import { assemble, type PartRow, type Parts, selectWithParts } from "./checkpoint-rows.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { ITEM_COLUMNS, type ItemRow, isItemLive, placeBytes, toItem } from "./item-rows.js";
@@ -29,13 +30,13 @@ const LARGE_ROWS = 8;
 export async function* exportRecords(
   db: Database,
   call: Call,
-  { sessionId, threadId, kinds }: ExportFilter,
+  { sessionId, threadId, kinds, after = 0 }: ExportFilter,
 ): AsyncGenerator<StorageRecord> {
   const now = db.now();
   const keepsVectors = db.vectors.kind === "ready" || (await lookForVectors(db, call));
   const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
   yield* db.stream(call, async function* (tx) {
-    const source: Source = { tx, tenant: call.tenant, now, keepsVectors, isWanted };
+    const source: Source = { tx, tenant: call.tenant, now, keepsVectors, isWanted, after };
     if (threadId !== undefined) {
       yield* recordsOfThreads(source, sql`AND t.thread_id = ${threadId}`);
     } else if (sessionId !== undefined) {
@@ -53,6 +54,8 @@ interface Source {
   readonly now: number;
   readonly keepsVectors: boolean;
   readonly isWanted: (...kinds: RecordKind[]) => boolean;
+  /** Where messages and checkpoints begin. */
+  readonly after: number;
 }
 
 async function* recordsOfTenant(source: Source): AsyncGenerator<StorageRecord> {
@@ -96,12 +99,15 @@ async function* recordsAroundSession(source: Source, sessionId: string): AsyncGe
   }
 }
 
-async function* recordsOfSession({ tx, tenant, isWanted }: Source, session: SessionRow): AsyncGenerator<StorageRecord> {
+async function* recordsOfSession(
+  { tx, tenant, isWanted, after: first }: Source,
+  session: SessionRow,
+): AsyncGenerator<StorageRecord> {
   const { sessionId } = session;
   if (isWanted("session")) yield sessionRecord(session, session.contextId);
   if (!isWanted("message") || session.messageCount === 0) return;
   const messages = pages(
-    0,
+    first,
     (after: number) => sql`SELECT ${MESSAGE_COLUMNS} FROM @messages
       WHERE tenant = ${tenant} AND session_id = ${sessionId} AND seq > ${after} ORDER BY seq LIMIT ${PAGE_ROWS}`,
     PAGE_ROWS,
@@ -140,23 +146,21 @@ async function* recordsOfThreads(source: Source, which: Sql): AsyncGenerator<Sto
 
 type NamedWrite = StoredWrite & { readonly namespace: string; readonly checkpointId: string };
 
-async function* recordsOfThread({ tx, tenant, isWanted }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+  const { tx, tenant, isWanted, after: first } = source;
   const { threadId } = thread;
   if (isWanted("thread")) yield threadRecord(thread);
   if (isWanted("checkpoint")) {
-    for (let after = 0; ; ) {
-      const parts = { data: true, blocks: true, writes: false };
-      const chosen = sql`FROM @checkpoints k WHERE k.tenant = ${tenant} AND k.thread_id = ${threadId} AND k.seq > ${after}
-        ORDER BY k.seq LIMIT ${LARGE_ROWS}`;
-      const rows = await tx.query<PartRow>(selectWithParts(tenant, threadId, chosen, parts));
-      const checkpoints = assemble(rows, parts).reverse();
-      for (const checkpoint of checkpoints) yield checkpointRecord(threadId, checkpoint);
-      const last = checkpoints.at(-1);
-      if (last === undefined || checkpoints.length < LARGE_ROWS) break;
-      after = last.seq;
-    }
+    const checkpoints = checkpointsAfter(source, threadId, { data: true, blocks: true, writes: false });
+    for await (const checkpoint of checkpoints) yield checkpointRecord(threadId, checkpoint);
   }
   if (!isWanted("write")) return;
+  // Those of earlier checkpoints are not looked at.
+  if (first > 0) {
+    const checkpoints = checkpointsAfter(source, threadId, { data: false, blocks: false, writes: true });
+    for await (const checkpoint of checkpoints) yield* writeRecords(threadId, checkpoint);
+    return;
+  }
   const start = { namespace: "", checkpointId: "", taskId: "", index: Number.MIN_SAFE_INTEGER };
   const writes = pages(
     start,
@@ -169,6 +173,23 @@ async function* recordsOfThread({ tx, tenant, isWanted }: Source, thread: Thread
     { tx, place: (row: NamedWrite) => row },
   );
   for await (const write of writes) yield writeRecord(threadId, write.namespace, write.checkpointId, write);
+}
+
+async function* checkpointsAfter(
+  { tx, tenant, after: first }: Source,
+  threadId: string,
+  parts: Parts,
+): AsyncGenerator<StoredCheckpoint> {
+  for (let after = first; ; ) {
+    const chosen = sql`FROM @checkpoints k WHERE k.tenant = ${tenant} AND k.thread_id = ${threadId} AND k.seq > ${after}
+      ORDER BY k.seq LIMIT ${LARGE_ROWS}`;
+    const rows = await tx.query<PartRow>(selectWithParts(tenant, threadId, chosen, parts));
+    const checkpoints = assemble(rows, parts).reverse();
+    yield* checkpoints;
+    const last = checkpoints.at(-1);
+    if (last === undefined || checkpoints.length < LARGE_ROWS) return;
+    after = last.seq;
+  }
 }
 
 type ItemWithVectors = ItemRow & { readonly vectors: Buffer | null };

@@ -2,6 +2,7 @@
 import { ConflictError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow } from "../../domain/driver/imports.js";
+import { cannotExtend } from "../../domain/records/extension.js";
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { splitState } from "../../domain/segments/split.js";
 import { packBlock, packWrite, placeOf, rowParts } from "./checkpoint-rows.js";
@@ -35,6 +36,7 @@ async function runImport(
   if (verdict === "O") return rest as GroupVerdict[];
   const group = batch.groups[rest[0] as number] as ImportGroup;
   if (verdict === "C") throw new ConflictError(`${subjectName(group.subject)} is already stored`);
+  if (rest[1] === "another" || rest[1] === "further") throw cannotExtend(group.subject, rest[1]);
   if (rest[1] === "M") throw new ConflictError(`${subjectName(group.subject)} was written to while it was imported`);
   throw doubledId(group, rest[1] as number);
 }

@@ -4,7 +4,7 @@
  */
 import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
 import type { Call } from "../../domain/driver/call.js";
-import type { StoredItem, StoredMessage } from "../../domain/driver/stored.js";
+import type { StoredCheckpoint, StoredItem, StoredMessage } from "../../domain/driver/stored.js";
 import {
   checkpointRecord,
   itemRecord,
@@ -13,6 +13,7 @@ import {
   taskContextRecord,
   threadRecord,
   writeRecord,
+  writeRecords,
 } from "../../domain/records/to-records.js";
 import { parsePlace, parseWrite } from "./checkpoint-rows.js";
 import { type CheckpointPage, type FoundCheckpoint, pageOfCheckpoints, writeTexts } from "./checkpoints.js";
@@ -39,6 +40,8 @@ export interface Source {
   readonly isWanted: (...kinds: RecordKind[]) => boolean;
   /** Runs one step about a thread where the thread is. */
   readonly ofThread: <T>(threadId: string, run: (call: Call) => Promise<T>) => Promise<T>;
+  /** Where messages and checkpoints begin. */
+  readonly after: number;
 }
 
 export function isWantedOf({ kinds }: ExportFilter): Source["isWanted"] {
@@ -46,7 +49,13 @@ export function isWantedOf({ kinds }: ExportFilter): Source["isWanted"] {
 }
 
 export async function* exportRecords(store: Store, call: Call, filter: ExportFilter): AsyncGenerator<StorageRecord> {
-  const source: Source = { store, call, isWanted: isWantedOf(filter), ofThread: (_threadId, run) => run(call) };
+  const source: Source = {
+    store,
+    call,
+    isWanted: isWantedOf(filter),
+    ofThread: (_threadId, run) => run(call),
+    after: filter.after ?? 0,
+  };
   const records = recordsOf(source, filter.sessionId, filter.threadId);
   for await (const record of records) {
     yield record;
@@ -124,13 +133,13 @@ export async function* walkSessions({
 }
 
 export async function* recordsOfSession(
-  { store, call, isWanted }: Source,
+  { store, call, isWanted, after: first }: Source,
   { session, contextId }: SessionRow,
 ): AsyncGenerator<StorageRecord> {
   const { sessionId, lastSeq } = session;
   if (isWanted("session")) yield sessionRecord(session, contextId);
   if (!isWanted("message")) return;
-  for (let after = 0; after < lastSeq; ) {
+  for (let after = first; after < lastSeq; ) {
     const args = [sessionId, PAGE_ROWS, after + 1, lastSeq, "1"];
     const messages = await whole(async () => {
       const entries = await store.connection.run<Entry[]>(call, GET_HISTORY, args);
@@ -181,34 +190,21 @@ async function* recordsOfThreads(source: Source, sessionId: string | null): Asyn
   }
 }
 
-export async function* recordsOfThread(
-  { store, isWanted, ofThread }: Source,
-  thread: ThreadRow,
-): AsyncGenerator<StorageRecord> {
+export async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+  const { store, isWanted, ofThread, after: first } = source;
   const { threadId } = thread;
   if (isWanted("thread")) yield threadRecord(thread);
   if (isWanted("checkpoint")) {
-    for (let bound: number | null = null; ; ) {
-      const page: CheckpointPage = {
-        namespace: null,
-        limit: LARGE_ROWS,
-        bound,
-        direction: "asc",
-        data: true,
-        writes: false,
-      };
-      const found: FoundCheckpoint[] = await ofThread(threadId, (call) =>
-        pageOfCheckpoints(store, call, threadId, page),
-      );
-      // Those that have come since the thread's record was made are left out.
-      const known = found.filter(({ row }) => row.seq <= thread.lastSeq);
-      for (const { checkpoint } of known) yield checkpointRecord(threadId, checkpoint());
-      const last = known.at(-1);
-      if (last === undefined || known.length < LARGE_ROWS) break;
-      bound = last.row.seq;
-    }
+    const checkpoints = checkpointsAfter(source, thread, { data: true, writes: false });
+    for await (const checkpoint of checkpoints) yield checkpointRecord(threadId, checkpoint);
   }
   if (!isWanted("write")) return;
+  // Those of earlier checkpoints are not looked at.
+  if (first > 0) {
+    const checkpoints = checkpointsAfter(source, thread, { data: false, writes: true });
+    for await (const checkpoint of checkpoints) yield* writeRecords(threadId, checkpoint);
+    return;
+  }
   for (let after = ""; ; ) {
     const args = [threadId, after, LARGE_ROWS];
     const flat = await ofThread(threadId, (call) =>
@@ -224,5 +220,22 @@ export async function* recordsOfThread(
       yield writeRecord(threadId, namespace, checkpointId, parseWrite(name, flat[i + 1] ?? null));
     }
     if (flat.length < 2 * LARGE_ROWS) return;
+  }
+}
+
+async function* checkpointsAfter(
+  { store, ofThread, after }: Source,
+  { threadId, lastSeq }: ThreadRow,
+  parts: Pick<CheckpointPage, "data" | "writes">,
+): AsyncGenerator<StoredCheckpoint> {
+  for (let bound = after > 0 ? after : null; ; ) {
+    const page: CheckpointPage = { namespace: null, limit: LARGE_ROWS, bound, direction: "asc", ...parts };
+    const found: FoundCheckpoint[] = await ofThread(threadId, (call) => pageOfCheckpoints(store, call, threadId, page));
+    // Those that have come since the thread's record was made are left out.
+    const known = found.filter(({ row }) => row.seq <= lastSeq);
+    for (const { checkpoint } of known) yield checkpoint();
+    const last = known.at(-1);
+    if (last === undefined || known.length < LARGE_ROWS) return;
+    bound = last.row.seq;
   }
 }

@@ -4,6 +4,7 @@ import { EncodedText } from "../../domain/codec/encoded-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
+import { assertExtendsContext, assertExtendsSession, assertExtendsThread } from "../../domain/records/extension.js";
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { splitInSteps } from "../../domain/segments/split.js";
 import { isExpired } from "../../domain/sessions.js";
@@ -11,7 +12,7 @@ import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
 import { putState } from "./checkpoint-states.js";
 import { compactWrite, putWrite } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
-import { findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
+import { contextName, findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
 import { isDuplicate } from "./errors.js";
 import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
 import { deleteItem, findItem, putItem } from "./item-rows.js";
@@ -19,7 +20,14 @@ import { assertDimensionsFit } from "./item-vectors.js";
 import { isLocated } from "./message-ids.js";
 import { rememberRole } from "./message-roles.js";
 import { findMessage, insertMessage } from "./message-rows.js";
-import { insertSession, liveHead, sessionHead, sessionsOfContext } from "./session-rows.js";
+import {
+  changeSession,
+  existingSession,
+  insertSession,
+  liveHead,
+  sessionHead,
+  sessionsOfContext,
+} from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 import { findThread, insertThread, liveThread } from "./thread-rows.js";
 
@@ -54,10 +62,13 @@ function* importGroup(
   const { subject, continued, rows } = group;
   const verdict = continued ?? verdictOn(target, subject, onConflict);
   if (verdict === "skipped") return verdict;
-  if (continued === null) clearPlace(target, subject);
+  if (continued === null) {
+    if (verdict === "extended") assertExtends(target, group);
+    else clearPlace(target, subject);
+  }
   try {
     for (const [i, row] of rows.entries()) {
-      yield* storeRow(target, subject, row, () => doubledId(group, i));
+      yield* storeRow(target, group, row, verdict, () => doubledId(group, i));
       if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) yield;
     }
   } catch (error) {
@@ -73,7 +84,31 @@ function verdictOn(target: Import, subject: ImportSubject, onConflict: ImportBat
   if (subject.kind === "task_context" && findContext(tx, tenant, subject.id) === undefined) return "skipped";
   if (!isStored(target, subject)) return "imported";
   if (onConflict === "error") throw new ConflictError(`${subjectName(subject)} is already stored`);
+  if (onConflict === "extend") return subject.kind === "item" ? "replaced" : "extended";
   return onConflict === "replace" ? "replaced" : "skipped";
+}
+
+/** @throws ConflictError */
+function assertExtends({ tx, tenant, now }: Import, group: ImportGroup): void {
+  const { subject } = group;
+  switch (subject.kind) {
+    case "session": {
+      const { context, ...stored } = existingSession(tx, tenant, subject.id, now);
+      assertExtendsSession({ ...stored, contextId: context === null ? null : contextName(tx, context) }, group);
+      return;
+    }
+    case "thread": {
+      const stored = liveThread(tx, tenant, subject.id, now);
+      if (stored !== undefined) assertExtendsThread(stored, group);
+      return;
+    }
+    case "task_context": {
+      const context = findContext(tx, tenant, subject.id);
+      if (context !== undefined) assertExtendsContext(newestVersion(tx, context), group);
+      return;
+    }
+    case "item":
+  }
 }
 
 function isStored({ tx, tenant, now }: Import, subject: ImportSubject): boolean {
@@ -121,13 +156,21 @@ function clearPlace({ tx, tenant, batch }: Import, subject: ImportSubject): void
 /** A row whose subject was deleted between two batches goes with it. */
 function* storeRow(
   target: Import,
-  subject: ImportSubject,
+  { subject }: ImportGroup,
   row: ImportRow,
+  verdict: GroupVerdict,
   doubled: () => InvalidArgumentError,
 ): Generator<void, void, void> {
   const { tx, tenant } = target;
   switch (row.kind) {
     case "session": {
+      const stored = sessionHead(tx, tenant, row.session.sessionId);
+      if (stored !== undefined) {
+        const { messageCount } = stored;
+        changeSession(tx, stored.id, { ...row.session, messageCount });
+        tx.run("UPDATE sessions SET last_seq = ? WHERE id = ?", row.session.lastSeq, stored.id);
+        return;
+      }
       const context = row.contextId === null ? null : contextNamed(target, row.contextId);
       insertSession(tx, tenant, { ...row.session, messageCount: 0 }, context);
       return;
@@ -138,6 +181,12 @@ function* storeRow(
       return;
     }
     case "thread": {
+      const stored = findThread(tx, tenant, idOf(subject));
+      if (stored !== undefined) {
+        const change = "UPDATE threads SET updated_at = ?, last_seq = ? WHERE id = ?";
+        tx.run(change, row.updatedAt, row.lastSeq, stored.id);
+        return;
+      }
       const session = row.sessionId === null ? null : (sessionHead(tx, tenant, row.sessionId)?.id ?? null);
       insertThread(tx, tenant, { ...row, threadId: idOf(subject), session, checkpointCount: 0 });
       return;
@@ -164,7 +213,8 @@ function* storeRow(
     }
     case "write": {
       const thread = findThread(tx, tenant, idOf(subject));
-      if (thread !== undefined) putWrite(tx, thread.id, { ...row, overwrite: false }, compactWrite(row.write));
+      if (thread !== undefined)
+        putWrite(tx, thread.id, { ...row, overwrite: verdict === "extended" }, compactWrite(row.write));
       // A long value takes its time.
       yield;
     }

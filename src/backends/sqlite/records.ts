@@ -19,6 +19,7 @@ import {
   taskContextRecord,
   threadRecord,
   writeRecord,
+  writeRecords,
 } from "../../domain/records/to-records.js";
 import { isExpired } from "../../domain/sessions.js";
 import { EACH_STEP, Slices } from "../../domain/slices.js";
@@ -44,12 +45,12 @@ const STATE = { data: true, writes: false } as const;
 export function exportRecords(
   file: OpenFile,
   call: Call,
-  { sessionId, threadId, kinds }: ExportFilter,
+  { sessionId, threadId, kinds, after = 0 }: ExportFilter,
 ): AsyncGenerator<StorageRecord> {
   const now = file.now();
   const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
   return file.stream(call, async function* (read, tenant) {
-    const source: Source = { read, call, seesOneMoment: file.journal === "wal", tenant, now, isWanted };
+    const source: Source = { read, call, seesOneMoment: file.journal === "wal", tenant, now, isWanted, after };
     if (threadId !== undefined) {
       const thread = await read((db) => liveThread(db, tenant, threadId, now));
       if (thread !== undefined) yield* recordsOfThread(source, thread);
@@ -70,6 +71,8 @@ interface Source {
   readonly tenant: number;
   readonly now: number;
   readonly isWanted: (...kinds: RecordKind[]) => boolean;
+  /** Where messages and checkpoints begin. */
+  readonly after: number;
 }
 
 async function* recordsOfTenant(source: Source): AsyncGenerator<StorageRecord> {
@@ -134,7 +137,10 @@ async function* recordsAroundSession(source: Source, session: SessionRow): Async
   for await (const thread of threads) yield* recordsOfThread(source, thread);
 }
 
-async function* recordsOfSession({ read, call, isWanted }: Source, session: SessionRow): AsyncGenerator<StorageRecord> {
+async function* recordsOfSession(
+  { read, call, isWanted, after: first }: Source,
+  session: SessionRow,
+): AsyncGenerator<StorageRecord> {
   if (isWanted("session")) {
     const { context } = session;
     yield sessionRecord(session, context === null ? null : await read((db) => contextName(db, context)));
@@ -142,7 +148,7 @@ async function* recordsOfSession({ read, call, isWanted }: Source, session: Sess
   if (!isWanted("message") || session.messageCount === 0) return;
   const messages = pages(
     read,
-    0,
+    first,
     // Without one moment for all pages: what came since the session's record would be beyond its last_seq.
     (db, after: number) => selectWindow(db, session, { after, before: session.lastSeq + 1, limit: PAGE_ROWS }),
     (row) => row.seq,
@@ -172,16 +178,14 @@ async function* recordsOfContext(
   }
 }
 
-async function* recordsOfThread(
-  { read, call, seesOneMoment, isWanted }: Source,
-  thread: ThreadRow,
-): AsyncGenerator<StorageRecord> {
+async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+  const { read, call, seesOneMoment, isWanted, after: first } = source;
   const { id, threadId } = thread;
   if (isWanted("thread")) yield threadRecord(thread);
   if (isWanted("checkpoint")) {
     const checkpoints = pages(
       read,
-      0,
+      first,
       (db, after: number) =>
         oldestCheckpoints(db, id, after, LARGE_ROWS)
           .filter((row) => row.seq <= thread.lastSeq)
@@ -206,6 +210,10 @@ async function* recordsOfThread(
     }
   }
   if (!isWanted("write")) return;
+  if (first > 0) {
+    yield* laterWrites(source, thread);
+    return;
+  }
   const writes = pages(
     read,
     FIRST_PLACE,
@@ -219,6 +227,21 @@ async function* recordsOfThread(
       recordOf(write.value, (value) => writeRecord(threadId, namespace, checkpointId, write, value)),
     );
   }
+}
+
+/** Writes of the later checkpoints alone: those of all others are not looked at. */
+async function* laterWrites({ read, after: first }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+  const { id, threadId } = thread;
+  const checkpoints = pages(
+    read,
+    first,
+    (db, after: number) =>
+      oldestCheckpoints(db, id, after, LARGE_ROWS)
+        .filter((row) => row.seq <= thread.lastSeq)
+        .map((row) => withParts(db, id, row, { data: false, writes: true })),
+    (row) => row.seq,
+  );
+  for await (const checkpoint of checkpoints) yield* writeRecords(threadId, checkpoint);
 }
 
 async function* recordsOfItems({ read, call, tenant, now }: Source): AsyncGenerator<StorageRecord> {

@@ -18,6 +18,7 @@ import { withStore } from "../store.js";
 export interface ExportCommandOptions {
   readonly session?: string;
   readonly thread?: string;
+  readonly after?: number;
   readonly kind?: readonly RecordKind[];
   readonly output?: string;
 }
@@ -28,13 +29,14 @@ const CHUNK = 64 * 1024;
 export async function exportRecords(
   invocation: Invocation,
   _args: readonly [],
-  { session, thread, kind, output }: ExportCommandOptions,
+  { session, thread, after, kind, output }: ExportCommandOptions,
 ): Promise<void> {
   const { signal } = invocation;
   if (output !== undefined && existsSync(output)) await confirmOverwriting(invocation, output);
   await withStore(invocation, async (storage) => {
     const found = session === undefined ? undefined : await findSession(storage, session, signal);
-    const records = storage.exportRecords({ sessionId: found?.sessionId, threadId: thread, kinds: kind, signal });
+    const filter = { sessionId: found?.sessionId, threadId: thread, after, kinds: kind, signal };
+    const records = storage.exportRecords(filter);
     const progress = await startProgress(invocation);
     const written = { records: 0, bytes: 0 };
     try {

@@ -66,6 +66,11 @@ export function addRecords(program: Command, start: Start): void {
     .addOption(new Option("--session <id>", "only this session and what belongs to it").conflicts("thread"))
     .option("--thread <id>", "only this thread")
     .addOption(
+      new Option("--after <seq>", "only later messages of the session, or checkpoints of the thread").argParser(
+        wholeNumber(0),
+      ),
+    )
+    .addOption(
       new Option("--kind <kind>", "only records of this kind (repeatable)").choices(KINDS).argParser(severalOf(KINDS)),
     )
     .option("-o, --output <file>", "into this file instead of stdout; compressed if its name ends in .gz")
@@ -76,7 +81,7 @@ export function addRecords(program: Command, start: Start): void {
     .argument("[file]", "as `export` writes it, compressed if its name ends in .gz; stdin without one, or with -")
     .addOption(
       new Option("--on-conflict <rule>", "what to do with a session, thread or item that is stored already")
-        .choices(["error", "skip", "replace"])
+        .choices(["error", "skip", "replace", "extend"])
         .default("error", "error"),
     )
     .action(start(async () => (await import("../commands/import.js")).importRecords));

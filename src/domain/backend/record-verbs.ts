@@ -1,7 +1,7 @@
 /** Export and import of records, in constant memory (P1). */
 import { InvalidArgumentError, UnsupportedError } from "../../contract/errors.js";
 import type { ExportFilter, ImportOptions, ImportReport, RecordKind, StorageRecord } from "../../contract/records.js";
-import { array, knownFields, oneOf } from "../arguments.js";
+import { array, integer, knownFields, oneOf } from "../arguments.js";
 import { signalOption } from "../call-options.js";
 import type { GroupVerdict, ImportBatch } from "../driver/imports.js";
 import type { StorageDriver } from "../driver/storage-driver.js";
@@ -36,7 +36,7 @@ export function recordVerbs(
     ): Promise<ImportReport> => {
       const source = iterable(records);
       const { onConflict = "error", ...rest } = knownFields(options ?? {}, "options", ["onConflict", "signal"]);
-      const rule = oneOf(onConflict, "onConflict", ["error", "skip", "replace"]);
+      const rule = oneOf(onConflict, "onConflict", ["error", "skip", "replace", "extend"]);
       const signal = signalOption(rest.signal);
       const tally = new Tally();
       // Opens the store before the first record is read, so that a store that cannot be reached costs no record.
@@ -95,20 +95,29 @@ async function* exported(
 
 /** @throws InvalidArgumentError */
 function parseExportFilter(filter: ExportFilter | undefined): ExportFilter {
-  const known = knownFields(filter ?? {}, "filter", ["sessionId", "threadId", "kinds", "signal"]);
+  const known = knownFields(filter ?? {}, "filter", ["sessionId", "threadId", "kinds", "after", "signal"]);
   if (known.sessionId !== undefined && known.threadId !== undefined) {
     throw new InvalidArgumentError("filter must have at most one of sessionId and threadId");
   }
+  if (known.after !== undefined && known.sessionId === undefined && known.threadId === undefined) {
+    throw new InvalidArgumentError("filter.after needs a sessionId or threadId");
+  }
+  const kinds =
+    known.kinds === undefined
+      ? undefined
+      : [...new Set(array(known.kinds, "filter.kinds").map((kind) => oneOf(kind, "filter.kinds", RECORD_KINDS)))];
+  const isTailOfSession = known.after !== undefined && known.sessionId !== undefined;
   return {
+    after: known.after === undefined ? undefined : integer(known.after, "filter.after", { min: 0 }),
     sessionId: known.sessionId === undefined ? undefined : identifier(known.sessionId, "filter.sessionId"),
     threadId: known.threadId === undefined ? undefined : identifier(known.threadId, "filter.threadId"),
-    kinds:
-      known.kinds === undefined
-        ? undefined
-        : [...new Set(array(known.kinds, "filter.kinds").map((kind) => oneOf(kind, "filter.kinds", RECORD_KINDS)))],
+    kinds: isTailOfSession ? CONVERSATION_KINDS.filter((kind) => kinds?.includes(kind) ?? true) : kinds,
     signal: signalOption(known.signal),
   };
 }
+
+/** What an export of later messages has. */
+const CONVERSATION_KINDS = ["session", "message"] as const satisfies readonly RecordKind[];
 
 function iterable(records: unknown): AsyncIterable<unknown> | Iterable<unknown> {
   if (typeof records === "object" && records !== null) {

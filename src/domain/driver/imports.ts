@@ -45,8 +45,8 @@ export type ImportRow =
   | { readonly kind: "write"; readonly namespace: string; readonly checkpointId: string; readonly write: StoredWrite }
   | { readonly kind: "item"; readonly item: StoredItem; readonly vectors: StoredVectors | null };
 
-/** What became of a subject: stored, left as it was, or removed whole and stored anew. */
-export type GroupVerdict = "imported" | "skipped" | "replaced";
+/** What became of a subject: stored, left as it was, removed whole and stored anew, or gone on with. */
+export type GroupVerdict = "imported" | "skipped" | "replaced" | "extended";
 
 export interface ImportGroup {
   readonly subject: ImportSubject;
@@ -63,9 +63,11 @@ export interface ImportGroup {
  * whole batch is undone. A message or checkpoint whose id its
  * subject has already is refused (`doubledId` in `domain/records/import-refusals.ts`), and the batch with it. A task context that no stored session names is `skipped`. A session row that names a context id links
  * to it, whether its versions have come or not. A thread linked to a session that is not stored keeps the link out (`null`).
+ * `extend` asks `domain/records/extension.ts` whether the rows go on from what is stored, puts the row of the whole in the place of the
+ * stored one, and adds the others; a write takes the place of one that is there.
  * Vectors that do not fit those below their first label refuse the batch (`assertDimensions`).
  */
 export interface ImportBatch {
-  readonly onConflict: "error" | "skip" | "replace";
+  readonly onConflict: "error" | "skip" | "replace" | "extend";
   readonly groups: readonly ImportGroup[];
 }

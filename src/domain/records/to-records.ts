@@ -134,6 +134,14 @@ export function writeRecord(
   };
 }
 
+/** The writes that were read with a checkpoint. */
+export function* writeRecords(
+  threadId: string,
+  { namespace, checkpointId, writes }: Pick<StoredCheckpoint, "namespace" | "checkpointId" | "writes">,
+): Generator<WriteRecord> {
+  for (const write of writes ?? []) yield writeRecord(threadId, namespace, checkpointId, write);
+}
+
 export function itemRecord(
   stored: StoredItem,
   vectors: StoredVectors | null,

@@ -41,6 +41,7 @@ import { pruningClauses } from "./pruning.js";
 import { recordConflictClauses } from "./record-conflicts.js";
 import { recordFilterClauses } from "./record-filters.js";
 import { recordStreamClauses } from "./record-streams.js";
+import { recordTailClauses } from "./record-tails.js";
 import { recordClauses } from "./records.js";
 import { replacedCheckpointClauses } from "./replaced-checkpoints.js";
 import { sessionBatchClauses } from "./session-batches.js";
@@ -103,6 +104,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   recordFilterClauses,
   recordConflictClauses,
   recordStreamClauses,
+  recordTailClauses,
   importEdgeClauses,
   malformedRecordClauses,
   clockClauses,

@@ -154,6 +154,18 @@ export const STORE_FAULTS: readonly Fault[] = [
     importBatch: (call, batch) => driver.importBatch(call, { ...batch, onConflict: "replace" }),
   })),
 
+  driverFault("an import that extends replaces what is there", ["P1"], (driver) => ({
+    importBatch: (call, batch) =>
+      driver.importBatch(call, { ...batch, onConflict: batch.onConflict === "extend" ? "replace" : batch.onConflict }),
+  })),
+
+  driverFault("an export of what came later begins one too early", ["P1"], (driver) => ({
+    exportRecords: (call, filter) => {
+      const { after } = filter;
+      return driver.exportRecords(call, after === undefined ? filter : { ...filter, after: Math.max(0, after - 1) });
+    },
+  })),
+
   driverFault("an export has the records of every tenant", ["P1", "I2"], (driver, _clock, tenants) => ({
     exportRecords: async function* (call, filter) {
       for (const tenant of tenants) yield* driver.exportRecords(callOf(call, tenant), filter);

@@ -1,5 +1,5 @@
 /** The script of imports (P1): a batch is read whole, then asked about, then stored, so that nothing has to be taken back. */
-import { BLOCKS, COMMON, REMOVAL, SESSION, THREAD } from "./parts.js";
+import { BLOCKS, COMMON, REMOVAL, SESSION, THREAD, WRITES } from "./parts.js";
 import { Script } from "./script.js";
 
 /** Groups as `imports.ts` writes them into `ARGV`. */
@@ -62,9 +62,30 @@ local function isStored(group)
   local expires = row and string.match(row, '^%S+ %S+ %S+ %S+ (%S+) ')
   return row and (expires == '-' or now() < tonumber(expires))
 end
+-- Why rows do not go on from what is stored under their id.
+local function notExtending(group)
+  if group.kind == 'session' then
+    local row = {}
+    for i = 1, #group.fields, 2 do row[group.fields[i]] = group.fields[i + 1] end
+    local h = call('HMGET', B .. 's:' .. group.id, 'u', 'c', 't', 'x', 'l')
+    if h[1] ~= row.u or tonumber(h[2]) ~= tonumber(row.c) or tonumber(h[3] or -1) ~= tonumber(row.t or -1)
+      or (h[4] or '') ~= group.context then return 'another' end
+    local last, first = tonumber(h[5] or 0), group.messages[1]
+    if tonumber(row.l or 0) < last or (first and tonumber(first[2]) <= last) then return 'further' end
+  elseif group.kind == 'thread' then
+    local h = call('HMGET', B .. 't:' .. group.id, 's', 'c', 'l')
+    if (h[1] or '') ~= group.row[1] or tonumber(h[2]) ~= tonumber(group.row[2]) then return 'another' end
+    local last, first = tonumber(h[3]), group.checkpoints[1]
+    if tonumber(group.row[4]) < last or (first and tonumber(first[3]) <= last) then return 'further' end
+  elseif group.kind == 'task_context' then
+    local newest = call('HGET', B .. 'x:' .. group.id, 'n')
+    if newest and tonumber(group.versions[1][1]) <= tonumber(newest) then return 'further' end
+  end
+  return nil
+end
 -- The position of a row whose id its subject has already; 'M' for a place that somebody else has taken.
 local function refusal(group)
-  local goesOn = group.continued ~= '' and group.continued ~= 'skipped'
+  local goesOn = (group.continued ~= '' and group.continued ~= 'skipped') or group.extends
   local seen = {}
   if group.kind == 'session' then
     local newest = goesOn and call('XREVRANGE', B .. 'm:' .. group.id, '+', '-', 'COUNT', 1)[1]
@@ -91,6 +112,11 @@ end
 local begun = {}
 for g, group in ipairs(groups) do
   if CLUSTER then touch(B .. 't:' .. group.id) end
+  if conflict == 'extend' and group.continued == '' and group.kind ~= 'item' and isStored(group) then
+    group.extends = true
+    local why = notExtending(group)
+    if why then return { 'R', g - 1, why } end
+  end
   local found = refusal(group)
   if found then return { 'R', g - 1, found } end
   if conflict == 'error' and group.continued == '' then
@@ -106,6 +132,7 @@ if CLUSTER then
       if group.context ~= '' then touch(B .. 'x:' .. group.context, B .. 'xs:' .. group.context) end
     elseif group.kind == 'thread' then
       touchKeys(threadKeys, group.id)
+      touchLongs(B .. 'wv:' .. group.id)
     elseif group.kind == 'task_context' then
       if CLUSTER then touch(B .. 'x:' .. group.id, B .. 'xs:' .. group.id, B .. 'xv:' .. group.id) end
     else
@@ -116,10 +143,31 @@ end
 `;
 
 const APPLY = `
+-- The row of the whole takes the place of the stored one, but for how many messages there are.
+local function extendSession(id, fields)
+  local key, row = B .. 's:' .. id, {}
+  local old = call('HMGET', key, 'u', 's', 'q', 'e')
+  for i = 1, #fields, 2 do row[fields[i]] = fields[i + 1] end
+  for _, field in ipairs(call('HKEYS', key)) do
+    if not row[field] and (string.sub(field, 1, 2) == 'm:' or field == 'q' or field == 'p' or field == 'e') then
+      call('HDEL', key, field)
+    end
+  end
+  many('HSET', key, fields, 1, #fields)
+  call('ZADD', B .. 'su', row.a, id)
+  call('ZADD', B .. 'uu:' .. old[1], row.a, id)
+  if row.t then call('ZADD', B .. 'sx', int(tonumber(row.a) + tonumber(row.t)), id) end
+  local active = (row.s == 'active' and 1 or 0) - (old[2] == 'active' and 1 or 0)
+  if active ~= 0 then call('HINCRBY', T, 'active', active) end
+  call('HINCRBY', T, 'requests', int(tonumber(row.q or 0) - tonumber(old[3] or 0)))
+  call('HINCRBY', T, 'errors', int(tonumber(row.e or 0) - tonumber(old[4] or 0)))
+end
 local function storeSession(group)
   local id = group.id
-  if group.continued == '' and call('EXISTS', B .. 's:' .. id) == 1 then removeSession(id) end
-  if #group.fields > 0 then
+  if group.continued == '' and not group.extends and call('EXISTS', B .. 's:' .. id) == 1 then removeSession(id) end
+  if group.extends then
+    extendSession(id, group.fields)
+  elseif #group.fields > 0 then
     insertSession(id, group.fields)
     if group.context ~= '' then
       for _, other in ipairs(call('SMEMBERS', B .. 'xs:' .. group.context)) do
@@ -143,7 +191,7 @@ local function storeSession(group)
 end
 local function storeContext(group)
   local id = group.id
-  if group.continued == '' then
+  if group.continued == '' and not group.extends then
     dropLongs(B .. 'xl:' .. id)
     call('UNLINK', B .. 'x:' .. id, B .. 'xv:' .. id)
   end
@@ -155,8 +203,13 @@ local function storeContext(group)
 end
 local function storeThread(group)
   local id = group.id
-  if group.continued == '' and call('EXISTS', B .. 't:' .. id) == 1 then removeThread(id) end
-  if #group.row > 0 then
+  if group.continued == '' and not group.extends and call('EXISTS', B .. 't:' .. id) == 1 then removeThread(id) end
+  if group.extends then
+    local session, _, updatedAt, lastSeq = unpack(group.row)
+    call('HSET', B .. 't:' .. id, 'a', updatedAt, 'l', lastSeq)
+    call('ZADD', B .. 'tu', updatedAt, id)
+    if session ~= '' then call('ZADD', B .. 'lu:' .. session, updatedAt, id) end
+  elseif #group.row > 0 then
     local session, createdAt, updatedAt, lastSeq = unpack(group.row)
     if session ~= '' and call('EXISTS', B .. 's:' .. session) == 0 then session = '' end
     call('HSET', B .. 't:' .. id, 'c', createdAt, 'a', updatedAt, 'l', lastSeq, 'k', '0')
@@ -184,7 +237,12 @@ local function storeThread(group)
     call('HINCRBY', T, 'checkpoints', #group.checkpoints)
   end
   for _, w in ipairs(group.writes) do
-    if call('HSETNX', B .. 'w:' .. id, w[1], w[2]) == 1 then call('ZADD', B .. 'wx:' .. id, 0, w[1]) end
+    local extends = group.extends or group.continued == 'extended'
+    local before = extends and call('HGET', B .. 'w:' .. id, w[1])
+    if before then dropLong(B .. 'wv:' .. id, textOf(before)) end
+    if call(extends and 'HSET' or 'HSETNX', B .. 'w:' .. id, w[1], w[2]) == 1 then
+      call('ZADD', B .. 'wx:' .. id, 0, w[1])
+    end
   end
   call('HINCRBY', B .. 't:' .. id, 'g', 1)
 end
@@ -209,6 +267,8 @@ for _, group in ipairs(groups) do
       verdict = 'skipped'
     elseif not isStored(group) then
       verdict = 'imported'
+    elseif conflict == 'extend' then
+      verdict = group.extends and 'extended' or group.kind == 'item' and 'replaced' or 'imported'
     else
       verdict = conflict == 'replace' and 'replaced' or 'skipped'
     end
@@ -233,7 +293,17 @@ return verdicts
  * `ARGV`: what to do about what is there, how many groups, then the groups. Gives a verdict for each; `R` with the group and the place of
  * the row that is refused, `C` with the group that is there already.
  */
-export const IMPORT_BATCH: Script = new Script("write", [COMMON, SESSION, THREAD, BLOCKS, REMOVAL, PARSE, ASK, APPLY]);
+export const IMPORT_BATCH: Script = new Script("write", [
+  COMMON,
+  SESSION,
+  THREAD,
+  BLOCKS,
+  WRITES,
+  REMOVAL,
+  PARSE,
+  ASK,
+  APPLY,
+]);
 
 /** The same questions, and nothing else. */
 export const CHECK_IMPORT: Script = new Script("read", [

@@ -36,7 +36,8 @@ export async function* exportFromShards(
 ): AsyncGenerator<StorageRecord> {
   const isWanted = isWantedOf(filter);
   const ofThread: Source["ofThread"] = (threadId, run) => places.at(call, threadId, run);
-  const sourceOf = (shard: number): Source => ({ store, call: shards.call(call, shard), isWanted, ofThread });
+  const after = filter.after ?? 0;
+  const sourceOf = (shard: number): Source => ({ store, call: shards.call(call, shard), isWanted, ofThread, after });
   for await (const record of recordsOf(shards, call, sourceOf, filter)) {
     yield record;
     if (call.cancelled) throw call.cancellation();
