@@ -17,8 +17,13 @@ export interface Parts {
   /** Also the blocks of states, where a state has any. */
   readonly blocks: boolean;
   readonly writes: boolean;
+}
+
+/** The state comes with it. */
+interface PartsOfOne {
+  readonly writes: boolean;
   /** A state of this etag is left out. */
-  readonly ifNoneMatch?: string | null;
+  readonly ifNoneMatch: string | null;
 }
 
 /** Anything else is no etag of ours, and hides nothing. */
@@ -38,23 +43,50 @@ export type PartRow =
  * @param chosen rows of `@checkpoints k`, from `FROM` on
  */
 export function selectWithParts(tenant: string, threadId: string, chosen: Sql, parts: Parts): Sql {
-  const { ifNoneMatch } = parts;
-  const known = ifNoneMatch != null && ETAG.test(ifNoneMatch) ? Buffer.from(ifNoneMatch, "hex") : null;
-  const manifest =
-    known === null ? sql`k.manifest` : sql`CASE WHEN k.root IS DISTINCT FROM ${known} THEN k.manifest END`;
   return sql`WITH RECURSIVE chosen AS MATERIALIZED (SELECT k.* ${chosen})
-    ${parts.blocks ? sql`, ${blockTree(tenant, threadId, known)}` : NOTHING}
-    SELECT 'k' AS part, ${HEAD}::text AS head, k.metadata::text AS text, ${parts.data ? manifest : sql`NULL::text`} AS body,
+    ${parts.blocks ? sql`, ${blockTree(tenant, threadId)}` : NOTHING}
+    SELECT 'k' AS part, ${HEAD}::text AS head, k.metadata::text AS text, ${parts.data ? sql`k.manifest` : sql`NULL::text`} AS body,
       NULL::bytea AS name, NULL::bytea AS bytes
     FROM chosen k
     ${parts.blocks ? sql`UNION ALL ${selectBlocks(tenant, threadId)}` : NOTHING}
     ${parts.writes ? sql`UNION ALL ${selectChosenWrites(tenant, threadId)}` : NOTHING}`;
 }
 
+/**
+ * One checkpoint with its parts, of one moment of the store, in one round trip whatever its state is made of (K5).
+ * @param chosen a row of `@checkpoints k`, from `FROM` on
+ */
+export function selectOne(tenant: string, threadId: string, chosen: Sql, parts: PartsOfOne): Sql {
+  const known = knownRoot(parts.ifNoneMatch);
+  const [manifest, root] =
+    known === null
+      ? [sql`k.manifest`, sql`k.root`]
+      : [sql`CASE WHEN ${isOther(known)} THEN k.manifest END`, sql`CASE WHEN ${isOther(known)} THEN k.root END`];
+  // The blocks come in some values: what else is long stands beside the first.
+  const first = (column: Sql): Sql => sql`CASE WHEN b.n > 1 THEN NULL ELSE ${column} END`;
+  const row = (from: Sql): Sql => sql`SELECT CASE WHEN b.n > 1 THEN 'b' ELSE 'k' END AS part, k.namespace,
+      k.checkpoint_id AS "checkpointId", k.parent_id AS "parentId", k.session_id AS "sessionId", k.seq,
+      k.created_at AS "createdAt", k.needs_parent AS "needsParent", k.size_bytes AS "sizeBytes", encode(k.root, 'hex') AS etag,
+      ${first(sql`k.metadata::text`)} AS metadata, ${first(manifest)} AS manifest, b.bytes
+    FROM ${from} k LEFT JOIN LATERAL @blocks_of_state(${tenant}, ${threadId}, ${root}) WITH ORDINALITY AS b (bytes, n) ON true`;
+  if (!parts.writes) return row(sql`(SELECT k.* ${chosen})`);
+  return sql`WITH chosen AS MATERIALIZED (SELECT k.* ${chosen})
+    ${row(sql`chosen`)}
+    UNION ALL SELECT 'w', NULL, w.task_id, w.task_path, w.channel, w.idx, NULL, NULL, NULL, NULL, w.value, NULL, NULL
+    FROM chosen k JOIN @checkpoint_writes w ON w.tenant = ${tenant} AND w.thread_id = ${threadId}
+      AND w.namespace = k.namespace AND w.checkpoint_id = k.checkpoint_id`;
+}
+
+const isOther = (known: Uint8Array): Sql => sql`k.root IS DISTINCT FROM ${known}::bytea`;
+
+function knownRoot(ifNoneMatch: string | null): Uint8Array | null {
+  return ifNoneMatch !== null && ETAG.test(ifNoneMatch) ? Buffer.from(ifNoneMatch, "hex") : null;
+}
+
 /** From the roots down, each block once. The lateral part keeps the server on the key: one look-up a name. */
-function blockTree(tenant: string, threadId: string, known: Uint8Array | null): Sql {
+function blockTree(tenant: string, threadId: string): Sql {
   return sql`tree (name) AS (
-      SELECT root FROM chosen WHERE root IS NOT NULL ${known === null ? NOTHING : sql`AND root <> ${known}`}
+      SELECT root FROM chosen WHERE root IS NOT NULL
       UNION
       SELECT child FROM tree, LATERAL (SELECT children FROM @checkpoint_blocks WHERE tenant = ${tenant}
           AND thread_id = ${threadId} AND name = tree.name AND children IS NOT NULL OFFSET 0) b,
@@ -73,6 +105,53 @@ function selectChosenWrites(tenant: string, threadId: string): Sql {
     FROM chosen k JOIN @checkpoint_writes w ON w.tenant = ${tenant} AND w.thread_id = ${threadId}
       AND w.namespace = k.namespace AND w.checkpoint_id = k.checkpoint_id`;
 }
+
+/** A row of `selectOne`. A write has its task, path, channel, index and value where a checkpoint has other columns of the same type. */
+export type PartOfOneRow = CheckpointRow & {
+  readonly part: "k" | "b" | "w";
+  readonly manifest: string | null;
+  readonly bytes: Buffer | null;
+};
+
+/** The rows of `selectOne` as the checkpoint that they are of, and the names of its blocks, the root last. @throws CorruptionError (K5) */
+export function assembleOne(
+  rows: readonly PartOfOneRow[],
+  withWrites: boolean,
+): { readonly checkpoint: StoredCheckpoint | undefined; readonly names: readonly string[] } {
+  const blocks = new Map<string, Uint8Array>();
+  const writes: StoredWrite[] = [];
+  let head: PartOfOneRow | undefined;
+  for (const row of rows) {
+    if (row.part === "w") writes.push(toWrite(row));
+    else if (row.part === "k") head = row;
+    if (row.bytes !== null) takeBlocks(row.bytes, blocks);
+  }
+  if (head === undefined) return { checkpoint: undefined, names: [] };
+  const { part: _, manifest, bytes: __, ...row } = head;
+  const checkpoint = {
+    ...row,
+    data: manifest === null ? null : restoreState(manifest, (names) => names.map((name) => blocks.get(name))),
+    writes: withWrites ? writes.sort(compareWrites) : null,
+  };
+  return { checkpoint, names: [...blocks.keys()].reverse() };
+}
+
+function toWrite({ checkpointId, parentId, sessionId, seq, metadata }: PartOfOneRow): StoredWrite {
+  return { taskId: checkpointId, taskPath: parentId ?? "", index: seq, channel: sessionId ?? "", value: metadata };
+}
+
+/** As `blocks_of_state` joins them: the name, the length, the block. */
+function takeBlocks(all: Buffer, blocks: Map<string, Uint8Array>): void {
+  for (let at = 0; at < all.length; ) {
+    const start = at + NAME_BYTES + LENGTH_BYTES;
+    const end = start + all.readInt32BE(at + NAME_BYTES);
+    blocks.set(all.toString("hex", at, at + NAME_BYTES), all.subarray(start, end));
+    at = end;
+  }
+}
+
+const NAME_BYTES = 16;
+const LENGTH_BYTES = 4;
 
 /** The rows of `selectWithParts` as checkpoints, newest first. @throws CorruptionError (K5) */
 export function assemble(rows: readonly PartRow[], parts: Pick<Parts, "data" | "writes">): StoredCheckpoint[] {
@@ -99,17 +178,6 @@ export function assemble(rows: readonly PartRow[], parts: Pick<Parts, "data" | "
       data: parts.data && manifest !== null ? restoreState(manifest, read) : null,
       writes: parts.writes ? (writes.get(place(row.namespace, row.checkpointId)) ?? []).sort(compareWrites) : null,
     }));
-}
-
-/** Whether a state that was read has blocks, and none came with it. */
-export function lacksBlocks(rows: readonly PartRow[]): boolean {
-  if (rows.some(({ part }) => part === "b")) return false;
-  return rows.some((row) => row.part === "k" && row.body !== null && toCheckpointRow(row.head, row.text).etag !== null);
-}
-
-/** The blocks that came with some checkpoints, the roots last. */
-export function blockNames(rows: readonly PartRow[]): string[] {
-  return rows.flatMap((row) => (row.part === "b" ? [row.name.toString("hex")] : [])).reverse();
 }
 
 type CheckpointHead = readonly [

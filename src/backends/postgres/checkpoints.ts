@@ -8,10 +8,11 @@ import { type NewBlock, type SplitState, splitState } from "../../domain/segment
 import { insertBlocks, putBlocks, selectNames, sweepLoose } from "./blocks.js";
 import {
   assemble,
-  blockNames,
+  assembleOne,
   type CheckpointRow,
-  lacksBlocks,
+  type PartOfOneRow,
   type PartRow,
+  selectOne,
   selectWithParts,
   selectWrites,
 } from "./checkpoint-rows.js";
@@ -35,17 +36,12 @@ export function checkpointVerbs(database: () => Database): CheckpointVerbs {
 
     async getCheckpoint(call, threadId, { namespace, checkpointId, writes, ifNoneMatch }) {
       const db = database();
-      const parts = { data: true, writes, ifNoneMatch };
       const chosen = sql`${fromLive(call.tenant, threadId, db.now())} AND k.namespace = ${namespace}
         ${checkpointId === null ? sql`ORDER BY k.seq DESC LIMIT 1` : sql`AND k.checkpoint_id = ${checkpointId}`}`;
-      const read = (blocks: boolean): Promise<PartRow[]> =>
-        db.read<PartRow>(call, selectWithParts(call.tenant, threadId, chosen, { ...parts, blocks }));
-      let rows = await read(!db.smallThreads.has(call.tenant, threadId));
-      if (lacksBlocks(rows)) rows = await read(true);
-      const [found] = assemble(rows, parts);
-      if (found !== undefined) db.smallThreads.mark(call.tenant, threadId, found.etag === null);
-      db.blocks.remember(call.tenant, threadId, blockNames(rows));
-      return found;
+      const statement = selectOne(call.tenant, threadId, chosen, { writes, ifNoneMatch });
+      const { checkpoint, names } = assembleOne(await db.read<PartOfOneRow>(call, statement), writes);
+      if (names.length > 0) db.blocks.remember(call.tenant, threadId, names);
+      return checkpoint;
     },
 
     async listCheckpoints(call, threadId, listing) {
@@ -201,7 +197,6 @@ async function storeCheckpoint(
   const known = db.blocks.of(tenant, threadId);
   let sending = sendingOf(state, known);
   const stored = fence === null ? await storeAtOnce(db, call, threadId, checkpoint, state, sending) : undefined;
-  db.smallThreads.mark(tenant, threadId, state.root === null);
   const result =
     stored ??
     (await db.transact(call, (tx) => {

@@ -1,4 +1,4 @@
-/** Pruning threads (K6): the domain plans, one transaction a thread carries it out. */
+/** Pruning threads (K6): the domain plans; one transaction carries it out for some short threads, or for a long one. */
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver } from "../../domain/driver/storage-driver.js";
 import {
@@ -21,14 +21,28 @@ type Prune = Parameters<CheckpointDriver["pruneCheckpoints"]>[1];
 /** Threads found in one step. */
 const THREADS_AT_ONCE = 200;
 
+/** Threads that go together, and the checkpoints that they may have in all: for as long as it takes their writers wait. */
+const THREADS_TOGETHER = 50;
+const CHECKPOINTS_TOGETHER = 1_000;
+
 export async function pruneCheckpoints(db: Database, call: Call, prune: Prune): Promise<PruneCounts> {
   const now = db.now();
   let total = NO_PRUNE_COUNTS;
   for (let after = ""; ; ) {
     const threads = await db.read<ThreadRow>(call, selectThreads(call.tenant, prune.threadId, after, now));
+    after = threads.at(-1)?.threadId ?? after;
+    const many: ThreadRow[] = [];
     for (const thread of threads) {
-      total = sumOfPruneCounts(total, await pruneThread(db, call, thread, prune, now));
-      after = thread.threadId;
+      // Fewer than are kept anyway: nothing to look at.
+      if (prune.keepLast === null || thread.checkpointCount > prune.keepLast) many.push(thread);
+      else total = sumOfPruneCounts(total, { ...NO_PRUNE_COUNTS, threads: 1, keptCheckpoints: thread.checkpointCount });
+    }
+    for (const some of groupsOf(many)) {
+      for (const threadId of await pruneTogether(db, call, some, prune, now, (counts) => {
+        total = sumOfPruneCounts(total, counts);
+      })) {
+        total = sumOfPruneCounts(total, await pruneThread(db, call, threadId, prune, now));
+      }
     }
     if (threads.length < THREADS_AT_ONCE || prune.threadId !== null) return total;
   }
@@ -39,42 +53,143 @@ function selectThreads(tenant: string, threadId: string | null, after: string, n
     ${threadId === null ? NOTHING : sql`AND t.thread_id = ${threadId}`} ORDER BY t.thread_id LIMIT ${THREADS_AT_ONCE}`;
 }
 
-function pruneThread(db: Database, call: Call, thread: ThreadRow, rule: Prune, now: number): Promise<PruneCounts> {
-  // Fewer than are kept anyway: nothing to look at.
-  if (rule.keepLast !== null && thread.checkpointCount <= rule.keepLast) {
-    return Promise.resolve({ ...NO_PRUNE_COUNTS, threads: 1, keptCheckpoints: thread.checkpointCount });
+/** Neighbours, as many as may go together; a long thread goes alone. */
+function* groupsOf(threads: readonly ThreadRow[]): Generator<readonly string[], void, void> {
+  let some: string[] = [];
+  let checkpoints = 0;
+  for (const { threadId, checkpointCount } of threads) {
+    if (some.length === THREADS_TOGETHER || (some.length > 0 && checkpoints + checkpointCount > CHECKPOINTS_TOGETHER)) {
+      yield some;
+      some = [];
+      checkpoints = 0;
+    }
+    some.push(threadId);
+    checkpoints += checkpointCount;
   }
+  if (some.length > 0) yield some;
+}
+
+/**
+ * Prunes threads in one transaction: those that nobody else is writing to. It waits for nobody's lock.
+ * @returns the threads that are left, to be pruned one by one
+ */
+async function pruneTogether(
+  db: Database,
+  call: Call,
+  threadIds: readonly string[],
+  rule: Prune,
+  now: number,
+  count: (counts: PruneCounts) => void,
+): Promise<readonly string[]> {
+  if (threadIds.length < 2) return threadIds;
   const { tenant } = call;
-  const { threadId } = thread;
-  const plan = async (tx: Transaction): Promise<{ readonly all: number; readonly removed: Candidate[] }> => {
-    const candidates = await tx.query<Candidate>(selectCandidates(tenant, threadId));
-    const removed = await new Slices(call).run(planPruneInSteps(candidates, rule, now));
-    return { all: candidates.length, removed };
+  if (rule.dryRun) {
+    const plans = await db.snapshot(call, (tx) => planAll(tx, call, threadIds, rule, now));
+    for (const { all, removed } of plans) count(countsOf(all, removed));
+    return [];
+  }
+  const pruned = await db.transact(call, async (tx) => {
+    const locked = (await lockFree(tx, tenant, threadIds)).filter(
+      // Gone, or linked to a session just now.
+      (thread) => thread.sessionId === null || (thread.sessionUpdatedAt !== null && !isThreadGone(thread, now)),
+    );
+    const ids = locked.map(({ threadId }) => threadId);
+    if (ids.length === 0) return { ids, plans: [] };
+    const plans = await planAll(tx, call, ids, rule, now);
+    removeAll(
+      tx,
+      tenant,
+      plans.flatMap(({ removed }, i) => (removed.length > 0 ? [{ thread: locked[i] as ThreadRow, removed }] : [])),
+    );
+    return { ids, plans };
+  });
+  for (const { all, removed } of pruned.plans) count(countsOf(all, removed));
+  const done = new Set(pruned.ids);
+  return threadIds.filter((id) => !done.has(id));
+}
+
+/** Locks those of the threads that nobody else has locked. */
+function lockFree(tx: Transaction, tenant: string, threadIds: readonly string[]): Promise<ThreadRow[]> {
+  return tx.query<ThreadRow>(sql`${SELECT_THREADS} WHERE t.tenant = ${tenant} AND t.thread_id = ANY(${threadIds}::text[])
+    FOR NO KEY UPDATE OF t SKIP LOCKED`);
+}
+
+interface Plan {
+  readonly all: number;
+  readonly removed: readonly Candidate[];
+}
+
+/** What goes of each thread, in their order. */
+async function planAll(
+  tx: Transaction,
+  call: Call,
+  threadIds: readonly string[],
+  rule: Prune,
+  now: number,
+): Promise<Plan[]> {
+  const rows = await tx.query<Candidate & { readonly n: number }>(
+    sql`SELECT wanted.n, c.* FROM unnest(${threadIds}::text[]) WITH ORDINALITY AS wanted (id, n),
+      LATERAL (${selectCandidates(call.tenant, sql`wanted.id`)} OFFSET 0) c`,
+  );
+  const candidates = threadIds.map((): Candidate[] => []);
+  for (const row of rows) candidates[row.n - 1]?.push(row);
+  const slices = new Slices(call);
+  const plans: Plan[] = [];
+  for (const some of candidates) {
+    const removed = await slices.run(planPruneInSteps(some, rule, now));
+    plans.push({ all: some.length, removed });
+  }
+  return plans;
+}
+
+/** Sends the deletions; they are waited for with the end of the transaction. */
+function removeAll(
+  tx: Transaction,
+  tenant: string,
+  gone: readonly { readonly thread: ThreadRow; readonly removed: readonly Candidate[] }[],
+): void {
+  if (gone.length === 0) return;
+  const ids = gone.flatMap(({ thread, removed }) => removed.map(() => thread.threadId));
+  const all = gone.flatMap(({ removed }) => removed);
+  const withWrites = gone.flatMap(({ thread, removed }) =>
+    removed.filter(({ hasWrites }) => hasWrites).map((each) => ({ ...each, threadId: thread.threadId })),
+  );
+  if (withWrites.length > 0) {
+    tx.run(sql`DELETE FROM @checkpoint_writes w
+      USING unnest(${withWrites.map(({ threadId }) => threadId)}::text[], ${withWrites.map(({ namespace }) => namespace)}::text[],
+        ${withWrites.map(({ checkpointId }) => checkpointId)}::text[]) AS gone (thread_id, namespace, checkpoint_id)
+      WHERE w.tenant = ${tenant} AND w.thread_id = gone.thread_id AND w.namespace = gone.namespace
+        AND w.checkpoint_id = gone.checkpoint_id`);
+  }
+  tx.run(sql`DELETE FROM @checkpoints k USING unnest(${ids}::text[], ${all.map(({ seq }) => seq)}::bigint[]) AS gone (thread_id, seq)
+    WHERE k.tenant = ${tenant} AND k.thread_id = gone.thread_id AND k.seq = gone.seq`);
+  tx.run(sql`UPDATE @threads t SET checkpoint_count = checkpoint_count - gone.count
+    FROM unnest(${gone.map(({ thread }) => thread.threadId)}::text[], ${gone.map(({ removed }) => removed.length)}::bigint[])
+      AS gone (thread_id, count)
+    WHERE t.tenant = ${tenant} AND t.thread_id = gone.thread_id`);
+  for (const { thread, removed } of gone) {
+    const left = removed.reduce((sum, { blocks }) => sum + blocks, 0);
+    const looseBlocks = thread.looseBlocks + left;
+    if (looseBlocks > 0) sweepLoose(tx, tenant, { ...thread, looseBlocks }, "all");
+  }
+}
+
+async function pruneThread(db: Database, call: Call, threadId: string, rule: Prune, now: number): Promise<PruneCounts> {
+  const { tenant } = call;
+  const planned = async (tx: Transaction): Promise<Plan> => {
+    const [plan] = await planAll(tx, call, [threadId], rule, now);
+    return plan as Plan;
   };
   if (rule.dryRun) {
-    return db.snapshot(call, async (tx) => {
-      const { all, removed } = await plan(tx);
-      return countsOf(all, removed);
-    });
+    const { all, removed } = await db.snapshot(call, planned);
+    return countsOf(all, removed);
   }
   return db.transact(call, async (tx) => {
-    const stored = await lockThread(tx, tenant, threadId);
+    const thread = await lockThread(tx, tenant, threadId);
     // Deleted since it was found.
-    if (stored === undefined || isThreadGone(stored, now)) return NO_PRUNE_COUNTS;
-    const { all, removed } = await plan(tx);
-    if (removed.length === 0) return countsOf(all, removed);
-    const seqs = removed.map(({ seq }) => seq);
-    tx.run(sql`DELETE FROM @checkpoint_writes w USING @checkpoints k
-      WHERE k.tenant = ${tenant} AND k.thread_id = ${threadId} AND k.seq = ANY(${seqs}::bigint[])
-        AND w.tenant = ${tenant} AND w.thread_id = ${threadId} AND w.namespace = k.namespace
-        AND w.checkpoint_id = k.checkpoint_id`);
-    tx.run(
-      sql`DELETE FROM @checkpoints WHERE tenant = ${tenant} AND thread_id = ${threadId} AND seq = ANY(${seqs}::bigint[])`,
-    );
-    tx.run(sql`UPDATE @threads SET checkpoint_count = checkpoint_count - ${removed.length}
-      WHERE tenant = ${tenant} AND thread_id = ${threadId}`);
-    const left = removed.reduce((sum, { blocks }) => sum + blocks, 0);
-    sweepLoose(tx, tenant, { ...stored, looseBlocks: stored.looseBlocks + left }, "all");
+    if (thread === undefined || isThreadGone(thread, now)) return NO_PRUNE_COUNTS;
+    const { all, removed } = await planned(tx);
+    if (removed.length > 0) removeAll(tx, tenant, [{ thread, removed }]);
     return countsOf(all, removed);
   });
 }
@@ -86,7 +201,8 @@ type Candidate = PrunableCheckpoint & {
   readonly writeBytes: number;
 };
 
-function selectCandidates(tenant: string, threadId: string): Sql {
+/** @param threadId a column of the statement around it */
+function selectCandidates(tenant: string, threadId: Sql): Sql {
   return sql`SELECT k.namespace, k.checkpoint_id AS "checkpointId", k.parent_id AS "parentId",
       k.needs_parent AS "needsParent", k.seq, k.created_at AS "createdAt", k.size_bytes AS "sizeBytes", k.blocks,
       coalesce(w.count, 0) AS "writeCount", coalesce(w.bytes, 0) AS "writeBytes", w.count IS NOT NULL AS "hasWrites"

@@ -35,9 +35,8 @@ export class Database {
   readonly pool: PgPool;
   readonly statements: Statements;
   readonly blocks: KnownBlocks = new KnownBlocks();
-  /** Threads that are linked to a session, and those whose newest state has no blocks. */
+  /** Threads that are linked to a session. */
   readonly linkedThreads: MarkedThreads = new MarkedThreads();
-  readonly smallThreads: MarkedThreads = new MarkedThreads();
   /** Of states that were stored by this storage: a hint, as other processes write too. By `threadKey`. */
   readonly outlines: RecentOutlines<string> = new RecentOutlines();
   /** As of the last look. */

@@ -1,4 +1,5 @@
 /** The versions of the schema, and what leads from each to the next. */
+import { FUNCTIONS } from "./functions.js";
 import { tables } from "./tables.js";
 import { VIEWS } from "./views.js";
 
@@ -16,7 +17,10 @@ export interface Migration {
 
 /** The first one begins with an empty schema. What was released never changes. */
 export const MIGRATIONS: readonly Migration[] = [
-  { name: "tables, indexes and views", script: ({ partitions }) => tables(partitions) + VIEWS },
+  {
+    name: "tables, indexes, functions and views",
+    script: ({ partitions }) => tables(partitions) + FUNCTIONS + VIEWS,
+  },
 ];
 
 /** The version that this code reads and writes. */
