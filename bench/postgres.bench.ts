@@ -1,5 +1,6 @@
 // What does the PostgreSQL backend cost beside the same statements through bare `pg`, and what does a LangGraph step cost beside the
 // official PostgresSaver? All that is compared runs in one process on one server, in turns of a fraction of a second.
+import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
 import { HumanMessage } from "@langchain/core/messages";
 import { emptyCheckpoint } from "@langchain/langgraph-checkpoint";
@@ -60,19 +61,23 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
         text: `WITH owner AS (UPDATE bare.sessions SET last_seq = last_seq + 1, message_count = message_count + 1,
             updated_at = $3 WHERE tenant = 'default' AND session_id = $1 RETURNING last_seq)
           INSERT INTO bare.messages SELECT 'default', $1, last_seq, $2, 'user', $3, '{}', $4 FROM owner RETURNING seq`,
-        values: [`s${i}`, `bare-${ids++}`, Date.now(), content],
+        values: [`s${i}`, randomUUID(), Date.now(), JSON.stringify(content)],
       }),
   },
   {
     name: "the newest 50 messages",
     ours: (i) => storage.getConversationHistory(`s${i}`, { limit: 50 }),
-    bare: (i) =>
-      pool.query({
+    bare: async (i) => {
+      const { rows } = await pool.query({
         name: "history",
         text: `SELECT seq, message_id, role, timestamp, metadata, content FROM bare.messages
-          WHERE tenant = 'default' AND session_id = $1 ORDER BY seq DESC LIMIT 50`,
-        values: [`s${i}`],
-      }),
+          WHERE tenant = 'default' AND session_id = $1 AND EXISTS (SELECT 1 FROM bare.sessions s
+            WHERE s.tenant = 'default' AND s.session_id = $1 AND (s.ttl_ms IS NULL OR s.updated_at + s.ttl_ms > $2))
+          ORDER BY seq DESC LIMIT 50`,
+        values: [`s${i}`, Date.now()],
+      });
+      return rows.map(toMessage).reverse();
+    },
   },
   {
     name: "update a session",
@@ -95,7 +100,7 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
             updated_at = $3 WHERE tenant = 'default' AND session_id = $1 RETURNING last_seq)
           INSERT INTO bare.messages SELECT 'default', $1, last_seq - 100 + n, id, 'user', $3, '{}', content
           FROM owner, unnest($2::text[], $4::text[]) WITH ORDINALITY AS new (id, content, n)`,
-        values: [`s${i}`, HUNDRED.map(() => `bare-${ids++}`), Date.now(), HUNDRED.map(() => JSON.stringify(content))],
+        values: [`s${i}`, HUNDRED.map(() => randomUUID()), Date.now(), HUNDRED.map(() => JSON.stringify(content))],
       }),
   },
   {
@@ -115,13 +120,19 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
   {
     name: "the latest checkpoint",
     ours: (i) => storage.getCheckpoint(`t${i}`),
-    bare: (i) =>
-      pool.query({
+    bare: async (i) => {
+      const { rows } = await pool.query({
         name: "latest",
         text: `SELECT checkpoint_id, parent_id, metadata, seq, created_at, size_bytes, manifest FROM bare.checkpoints
-          WHERE tenant = 'default' AND thread_id = $1 AND namespace = '' ORDER BY seq DESC LIMIT 1`,
-        values: [`t${i}`],
-      }),
+          WHERE tenant = 'default' AND thread_id = $1 AND namespace = '' AND EXISTS (SELECT 1 FROM bare.threads t
+            LEFT JOIN bare.sessions s ON s.tenant = t.tenant AND s.session_id = t.session_id
+            WHERE t.tenant = 'default' AND t.thread_id = $1 AND (t.session_id IS NULL
+              OR (s.session_id IS NOT NULL AND (s.ttl_ms IS NULL OR s.updated_at + s.ttl_ms > $2))))
+          ORDER BY seq DESC LIMIT 1`,
+        values: [`t${i}`, Date.now()],
+      });
+      return rows.map(toCheckpoint)[0];
+    },
   },
 ];
 
@@ -140,6 +151,27 @@ await steps();
 if (Number(options.rows) > 0) await measureLarge(server, Number(options.rows));
 await storage.close();
 await pool.end();
+
+/** What an application makes of a row: numbers, a date, and values of JSON. `pg` itself makes an object of jsonb. */
+function toMessage({ seq, timestamp, metadata, content, ...row }: Record<string, string>): unknown {
+  return {
+    ...row,
+    seq: Number(seq),
+    timestamp: new Date(Number(timestamp)),
+    metadata: JSON.parse(metadata ?? ""),
+    content: JSON.parse(content ?? ""),
+  };
+}
+
+function toCheckpoint({ seq, created_at, size_bytes, manifest, ...row }: Record<string, string>): unknown {
+  return {
+    ...row,
+    seq: Number(seq),
+    createdAt: new Date(Number(created_at)),
+    sizeBytes: Number(size_bytes),
+    data: JSON.parse(manifest ?? ""),
+  };
+}
 
 /** Rates of two works, turn by turn. */
 async function compare(callers: number, ...works: readonly [Work, Work]): Promise<[number[], number[]]> {
