@@ -365,6 +365,7 @@ export class Pair {
       this.#setFallbackAway(true);
       return;
     }
+    this.#setFallbackAway(false);
     this.#isHandingOver = true;
     const open = this.gate.close();
     try {

@@ -1,26 +1,13 @@
 // The conformance kit and the random programs through the failover, in each of its modes.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type FailoverJournal, type FailoverMode, failover } from "../../../src/layers/index.js";
+import { type FailoverMode, failover } from "../../../src/layers/index.js";
 import { describeStorage, runPrograms, type StorageFactory, vitestRunner } from "../../../src/testing/index.js";
 import { memoryFactory } from "../../testing/memory-factory.js";
 import { sqliteFactory } from "../../testing/sqlite-factory.js";
+import { keptJournal } from "./kept-journal.js";
 
 const runner = vitestRunner({ describe, it });
-
-/** A journal that lives as long as its stores. */
-function keptJournal(): FailoverJournal {
-  const entries = new Map<string, string>();
-  return {
-    open: () => undefined,
-    list: (prefix) => [...entries].filter(([name]) => name.startsWith(prefix)),
-    get: (name) => entries.get(name),
-    write: (changes) => {
-      for (const [name, value] of changes) value === null ? entries.delete(name) : entries.set(name, value);
-    },
-    close: () => undefined,
-  };
-}
 
 /** Pairs of stores with their journal. */
 function paired(primary: StorageFactory, fallback: StorageFactory, mode: FailoverMode): StorageFactory {
