@@ -159,7 +159,7 @@ describe("one tenant in a Cluster", () => {
     const listed = await Promise.all(sessions.map((sessionId) => storage.listThreads({ sessionId })));
     expect(listed.flatMap(({ items }) => items.map(({ threadId }) => threadId)).sort()).toEqual([...stored.keys()]);
     const sum = [...stored.values()].reduce((total, ids) => total + ids.length, 0);
-    expect([(await storage.getMetrics()).checkpoints.value, keys > 50, sum > 30]).toEqual([sum, true, true]);
+    expect([(await storage.getMetrics()).checkpoints.value, keys > 50, sum > 6]).toEqual([sum, true, true]);
   });
 });
 
@@ -258,5 +258,38 @@ describe("threads that many link at once", () => {
     }
     expect((await one.getMetrics()).checkpoints.value).toBe(242);
     await Promise.all(storages.map((storage) => storage.close()));
+  });
+});
+
+describe("threads with long texts", () => {
+  it("take them along to another shard, and leave those of their copies", async () => {
+    const url = await sharedRedis();
+    const prefix = newPrefix();
+    await using storage = redisStorage({ url, prefix, shards: 8, pieceLength: 10 });
+    const text = "a text of many pieces. ".repeat(20);
+    for (let i = 0; i < 6; i++) await storage.createSession(`session ${i}`, "u");
+    await storage.storeCheckpoint("t", "c", { text });
+    await storage.putWrites("t", "c", "task", [["long", text]]);
+    await storage.copyThread("t", "copy");
+    const textOf = async (thread: string): Promise<unknown> => (await storage.getWrites(thread, "c"))[0]?.value;
+    for (let i = 0; i < 6; i++) {
+      for (const thread of ["t", "copy"]) {
+        await storage.storeCheckpoint(thread, `c${i}`, { i }, { sessionId: `session ${i}` });
+        expect([await textOf("t"), await textOf("copy")]).toEqual([text, text]);
+        await expect(
+          storage.storeCheckpoint(thread, "no", {}, { sessionId: `session ${(i + 1) % 6}`, expectedHead: "another" }),
+        ).rejects.toMatchObject({ code: "CONFLICT" });
+        expect([await textOf("t"), await textOf("copy")]).toEqual([text, text]);
+      }
+    }
+    await storage.deleteThread("t");
+    expect([await textOf("t"), await textOf("copy")]).toEqual([undefined, text]);
+    await storage.deleteSession("session 5");
+    expect(await textOf("copy")).toBe(undefined);
+    await storage.cleanupExpiredSessions({ maxIdleHours: 0 });
+    const admin = new Redis(url);
+    const left = (await admin.keys(`${prefix}:*`)).filter((key) => !key.endsWith("}") && !key.endsWith(":shards"));
+    admin.disconnect();
+    expect(left).toEqual([]);
   });
 });

@@ -7,6 +7,9 @@
  */
 import { Script } from "./script.js";
 
+/** Kinds of a thread's keys, and its lease. Beside them are the long texts that `wv:` names. */
+export const KEY_KINDS = "{ 't', 'c', 'q', 'n', 'p', 'b', 'f', 'w', 'wx', 'wv', 'lt' }";
+
 /** Fields of the shard's own hash among which the counts of withdrawn claims are spread. */
 export const BUCKETS = 256;
 
@@ -15,14 +18,14 @@ export const BUCKETS = 256;
  * beside the other), epoch or name of the arrival, bucket or number of keys, for each guard; how many.
  */
 const GUARD = `
-local wsAdopt, wsUndo
+local wsAdopt, wsUndo, wsKeep
 do
   local call, T, B = redis.call, KEYS[1], KEYS[1] .. ':'
   local function take() return table.remove(ARGV) end
   for n = 1, tonumber(take()) do
     local bucket, token, mode, id = take(), take(), take(), take()
     local source = mode == 'H' or mode == 'G'
-    if ARGV[2] == '1' then call('EXISTS', T, B .. 't:' .. id, B .. 'lt:' .. id, B .. 'th', B .. 'ty', B .. 'to') end
+    if string.sub(ARGV[2], 1, 1) == '1' then call('EXISTS', T, B .. 't:' .. id, B .. 'lt:' .. id, B .. 'th', B .. 'ty', B .. 'to') end
     if call('EXISTS', B .. 't:' .. id, B .. 'lt:' .. id) > 0 then
       local leaving = call('HGET', B .. 't:' .. id, 'z')
       if leaving and source then return redis.error_reply('WSAWAY -') end
@@ -37,11 +40,17 @@ do
       local epoch = call('HGET', T, 'e' .. bucket) or '0'
       if token ~= epoch then return redis.error_reply('WSELSEWHERE ' .. epoch) end
     else
-      local kinds = {}
-      for _, kind in ipairs({ 't', 'c', 'q', 'n', 'p', 'b', 'f', 'w', 'wx', 'lt' }) do
+      local kinds, longs, shared, count = {}, {}, {}, 0
+      for _, kind in ipairs(${KEY_KINDS}) do
         if call('EXISTS', B .. 'y' .. kind .. ':' .. id) == 1 then kinds[#kinds + 1] = kind end
       end
-      if call('HGET', B .. 'ty', id) ~= token or #kinds ~= tonumber(bucket) then
+      for _, name in ipairs(call('SMEMBERS', B .. 'ywv:' .. id)) do
+        call('EXISTS', T, B .. 'v:' .. name)
+        count = count + call('EXISTS', B .. 'yv' .. name .. ':' .. id)
+        -- A copy of the thread may have brought the text along.
+        if call('EXISTS', B .. 'v:' .. name) == 1 then shared[#shared + 1] = name else longs[#longs + 1] = name end
+      end
+      if call('HGET', B .. 'ty', id) ~= token or #kinds + count ~= tonumber(bucket) or count ~= #longs + #shared then
         return redis.error_reply('WSELSEWHERE -')
       end
       local mark = call('HGET', B .. 'th', id)
@@ -51,6 +60,12 @@ do
           call('RENAME', B .. 'y' .. kind .. ':' .. id, B .. kind .. ':' .. id)
           call('PERSIST', B .. kind .. ':' .. id)
         end
+        for _, name in ipairs(longs) do
+          call('RENAME', B .. 'yv' .. name .. ':' .. id, B .. 'v:' .. name)
+          call('PERSIST', B .. 'v:' .. name)
+          call('HDEL', B .. 'v:' .. name, 'n')
+        end
+        for _, name in ipairs(shared) do call('HINCRBY', B .. 'v:' .. name, 'n', 1) end
         row = call('HMGET', B .. 't:' .. id, 'c', 'a', 'k')
         if row[1] then
           -- The session that it was linked to is in another shard, and the thread leaves it.
@@ -67,6 +82,8 @@ do
         for _, kind in ipairs(kinds) do
           call('RENAME', B .. kind .. ':' .. id, B .. 'y' .. kind .. ':' .. id)
         end
+        for _, name in ipairs(longs) do call('RENAME', B .. 'v:' .. name, B .. 'yv' .. name .. ':' .. id) end
+        for _, name in ipairs(shared) do call('HINCRBY', B .. 'v:' .. name, 'n', -1) end
         if row[1] then
           call('ZREM', B .. 'tc', id)
           call('ZREM', B .. 'tu', id)
@@ -75,6 +92,9 @@ do
         call('HDEL', B .. 'to', id)
         call('HSET', B .. 'ty', id, token)
         if mark then call('HSET', B .. 'th', id, mark) end
+      end
+      function wsKeep()
+        for _, name in ipairs(shared) do call('UNLINK', B .. 'yv' .. name .. ':' .. id) end
       end
     end
   end
@@ -97,7 +117,7 @@ ${script.text}
 end
 wsAdopt()
 local wsReply = wsRun()
-if type(wsReply) ~= 'table' or wsReply[1] ~= 'O' then wsUndo() end
+if type(wsReply) == 'table' and wsReply[1] == 'O' then wsKeep() else wsUndo() end
 return wsReply
 `;
   return made(adopting, script, () => [GUARD, run]);

@@ -1,4 +1,5 @@
 /** Scripts about where threads are, on one shard each: marks and claims at a thread's home, and the steps of a move. */
+import { KEY_KINDS } from "./guard.js";
 import { COMMON, REMOVAL, SESSION, THREAD } from "./parts.js";
 import { Script } from "./script.js";
 
@@ -92,7 +93,7 @@ if leaving then return { 'L', leaving } end
 local _, gone = threadOf(id)
 if gone then return { 'G' } end
 local found = { 'O' }
-for _, kind in ipairs({ 't', 'c', 'q', 'n', 'p', 'b', 'f', 'w', 'wx', 'lt' }) do
+for _, kind in ipairs(${KEY_KINDS}) do
   local payload = call('DUMP', B .. kind .. ':' .. id)
   if payload then
     found[#found + 1] = kind
@@ -105,6 +106,26 @@ return found
   ],
   { binary: true },
 );
+
+/** Where a thread is that is leaving. `ARGV`: name of a long text. Gives what DUMP gives. */
+export const DUMP_TEXT: Script = new Script(
+  "read",
+  [
+    COMMON,
+    `
+return call('DUMP', B .. 'v:' .. ARGV[3])
+`,
+  ],
+  { binary: true },
+);
+
+/** Where a thread is that is leaving. `ARGV`: thread. Gives names of its long texts. */
+export const TEXTS_OF_THREAD: Script = new Script("read", [
+  COMMON,
+  `
+return call('SMEMBERS', B .. 'wv:' .. ARGV[3])
+`,
+]);
 
 /** Where a thread goes. `ARGV`: thread, name of the move, kind of a key, what DUMP gave. Gives 0 if the move was given up. */
 export const RECEIVE_KEY: Script = new Script("write", [
@@ -127,7 +148,8 @@ local id = ARGV[3]
 if call('HGET', B .. 'to', id) == ARGV[4] then return 1 end
 if call('HGET', B .. 'ty', id) == ARGV[4] then
   call('HDEL', B .. 'ty', id)
-  for _, kind in ipairs({ 't', 'c', 'q', 'n', 'p', 'b', 'f', 'w', 'wx', 'lt' }) do
+  for _, name in ipairs(call('SMEMBERS', B .. 'ywv:' .. id)) do call('UNLINK', B .. 'yv' .. name .. ':' .. id) end
+  for _, kind in ipairs(${KEY_KINDS}) do
     call('UNLINK', B .. 'y' .. kind .. ':' .. id)
   end
 end
@@ -163,6 +185,7 @@ export const REMOVE_LEFT: Script = new Script("write", [
 local id = ARGV[3]
 if call('HGET', B .. 't:' .. id, 'z') ~= ARGV[4] then return 0 end
 touchKeys(threadKeys, id)
+touchLongs(B .. 'wv:' .. id)
 removeThread(id)
 return 1
 `,

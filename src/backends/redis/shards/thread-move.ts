@@ -7,6 +7,7 @@ import { randomUUID } from "node:crypto";
 import type { Call } from "../../../domain/driver/call.js";
 import type { ThreadListing } from "../../../domain/driver/storage-driver.js";
 import {
+  DUMP_TEXT,
   EXPECT_THREAD,
   FORGET_ARRIVAL,
   GIVE_UP_ARRIVAL,
@@ -15,6 +16,7 @@ import {
   RECEIVE_KEY,
   REMOVE_LEFT,
   STAY_IN_SHARD,
+  TEXTS_OF_THREAD,
 } from "../lua/placement.js";
 import { DELETE_THREAD } from "../lua/threads.js";
 import { flatFields } from "../session-rows.js";
@@ -82,16 +84,22 @@ export class ThreadMove {
     if (verdict === undefined) return { again: true };
     if (String(verdict) === "L") return { note: String(payloads[0]) };
     const end = (ending: Call): Promise<void> => resolveMove(this.#shards, ending, id, this.#from.shard, note);
+    let texts: string[] = [];
     try {
       for (let i = 0; i < payloads.length; i += 2) {
-        const args = [id, name, String(payloads[i]), payloads[i + 1] as Buffer];
-        await connection.run(target, RECEIVE_KEY, args);
+        await connection.run(target, RECEIVE_KEY, [id, name, String(payloads[i]), payloads[i + 1] as Buffer]);
+      }
+      // Nobody changes long texts; one that is gone has gone with the thread, and the move comes to nothing.
+      texts = await connection.run<string[]>(source, TEXTS_OF_THREAD, [id]);
+      for (const text of texts) {
+        const payload = await connection.run<Buffer | null>(source, DUMP_TEXT, [text]);
+        if (payload !== null) await connection.run(target, RECEIVE_KEY, [id, name, `v${text}`, payload]);
       }
     } catch (error) {
       await Promise.allSettled([end(call)]);
       throw error;
     }
-    return { name, keys: payloads.length / 2, end };
+    return { name, keys: payloads.length / 2 + texts.length, end };
   }
 }
 
