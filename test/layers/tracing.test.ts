@@ -25,6 +25,7 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { memoryStorage } from "../../src/backends/memory/index.js";
 import type { StorageBackend } from "../../src/contract/storage-backend.js";
+import { cache } from "../../src/layers/cache/cache.js";
 import { circuitBreaker, concurrencyLimit, intercept, retry, tracing, withLayers } from "../../src/layers/index.js";
 import { SPAN_NAMES } from "../../src/layers/tracing/names.js";
 import { faultyStorage } from "../../src/testing/faulty-storage.js";
@@ -290,6 +291,34 @@ describe("metrics", () => {
       value: 1,
       attributes: { "waystone.backend": "memory", "waystone.record.kind": "messages" },
     });
+    await storage.close();
+  });
+
+  it("count what cleaning up and pruning remove, and what a cache answers", async () => {
+    const storage = withLayers({ ...memoryStorage(), kind: "counted" }, [tracing(), cache()]);
+    await storage.createSession("s", "u");
+    for (const id of ["a", "b", "c"]) await storage.storeCheckpoint("t", id, { id });
+    await storage.getSession("s");
+    await storage.getSession("s");
+    await storage.pruneCheckpoints({ keepLast: 1 }, { dryRun: true });
+    await storage.pruneCheckpoints({ keepLast: 1 });
+    await storage.cleanupExpiredSessions({ maxIdleHours: 0, dryRun: true });
+    await storage.cleanupExpiredSessions({ maxIdleHours: 0 });
+    const found = await collected();
+    const backend = { "waystone.backend": "counted" };
+    expect(found.get("waystone.retention.deleted")).toEqual({
+      unit: "{record}",
+      points: expect.arrayContaining([
+        { value: 2, attributes: { ...backend, "waystone.record.kind": "checkpoints" } },
+        { value: 1, attributes: { ...backend, "waystone.record.kind": "sessions" } },
+      ]),
+    });
+    expect(found.get("waystone.cache.requests")?.points).toEqual(
+      expect.arrayContaining([
+        { value: 1, attributes: { ...backend, "waystone.cache.hit": true } },
+        { value: 1, attributes: { ...backend, "waystone.cache.hit": false } },
+      ]),
+    );
     await storage.close();
   });
 

@@ -140,16 +140,22 @@ function readingsOf({ hits, misses, joined, told, entries, bytes }: CacheStats):
     unit: string,
     description: string,
     value: number,
+    attributes?: LayerReading["attributes"],
   ): LayerReading => ({
     name: `waystone.cache.${name}`,
     unit,
     type,
     description,
     value,
+    ...(attributes === undefined ? {} : { attributes }),
   });
+  const requests = (value: number, isHit: boolean): LayerReading =>
+    reading("requests", "counter", "{request}", "Reads that could be answered from the cache", value, {
+      "waystone.cache.hit": isHit,
+    });
   return [
-    reading("hits", "counter", "{read}", "Reads that were answered from the cache", hits),
-    reading("misses", "counter", "{read}", "Reads that the cache could not answer", misses),
+    requests(hits, true),
+    requests(misses, false),
     reading("joined", "counter", "{read}", "Misses that waited for the read of another caller", joined),
     reading("told", "counter", "{change}", "Changes by others that a feed has told", told),
     reading("entries", "gauge", "{entry}", "Results that are kept", entries),

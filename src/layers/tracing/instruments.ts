@@ -2,6 +2,7 @@
 import type {
   Attributes,
   BatchObservableCallback,
+  Counter,
   Histogram,
   Meter,
   Observable,
@@ -22,6 +23,8 @@ export interface Instruments {
   readonly meter: Meter;
   readonly duration: Histogram;
   readonly dbDuration: Histogram;
+  /** Sessions and checkpoints that were removed because of their age. */
+  readonly deleted: Counter;
 }
 
 /** @throws UnsupportedError if the package is not installed */
@@ -43,6 +46,10 @@ export async function loadInstruments(): Promise<Instruments> {
     dbDuration: meter.createHistogram("db.client.operation.duration", {
       ...seconds,
       description: "Duration of database client operations.",
+    }),
+    deleted: meter.createCounter("waystone.retention.deleted", {
+      unit: "{record}",
+      description: "Records that cleaning up and pruning have removed.",
     }),
   };
 }
@@ -85,7 +92,7 @@ export function observeStorage(meter: Meter, storage: StorageBackend): () => voi
     const attributes: Attributes = { [ATTRIBUTE.backend]: backend };
     result.observe(active, activeSessions.value, attributes);
     for (const kind of ["sessions", "messages", "threads", "checkpoints", "items"] as const) {
-      result.observe(records, counts[kind].value, { ...attributes, "waystone.record.kind": kind });
+      result.observe(records, counts[kind].value, { ...attributes, [ATTRIBUTE.recordKind]: kind });
     }
     if (sizeBytes !== undefined) result.observe(size, sizeBytes.value, attributes);
   };

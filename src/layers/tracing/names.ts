@@ -83,6 +83,7 @@ export const ATTRIBUTE = {
   memoryRecordCount: "gen_ai.memory.record.count",
   dbSystem: "db.system.name",
   dbOperation: "db.operation.name",
+  recordKind: "waystone.record.kind",
   errorType: "error.type",
 } as const;
 

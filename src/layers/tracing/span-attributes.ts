@@ -1,5 +1,6 @@
 /** What a span says of a call: identifiers and counts, never content. */
 import type { Attributes } from "@opentelemetry/api";
+import type { PruneReport } from "../../contract/checkpoint-storage.js";
 import { subjectOf } from "../call-subject.js";
 import type { LayerCall } from "../layer-call.js";
 import { ATTRIBUTE, CONTEXT_STORE_ID, SPAN_NAMES } from "./names.js";
@@ -45,4 +46,16 @@ export function recordCountOf({ operation }: LayerCall, result: unknown): number
     default:
       return undefined;
   }
+}
+
+/** What a call has removed because of its age or its number; nothing where it only counts. */
+export function deletedBy(
+  { operation, args, traits }: LayerCall,
+  result: unknown,
+): readonly { readonly kind: string; readonly count: number }[] {
+  const options = args[traits.optionsAt ?? 0] as { readonly dryRun?: boolean } | undefined;
+  if (options?.dryRun === true) return [];
+  if (operation === "cleanupExpiredSessions") return [{ kind: "sessions", count: result as number }];
+  if (operation !== "pruneCheckpoints") return [];
+  return [{ kind: "checkpoints", count: (result as PruneReport).removedCheckpoints }];
 }

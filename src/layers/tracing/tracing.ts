@@ -8,7 +8,7 @@ import { type Layer, layer, layersOf } from "../layer.js";
 import { type LayerCall, type Next, passesAlways } from "../layer-call.js";
 import { type Instruments, loadInstruments, observeLayers, observeStorage } from "./instruments.js";
 import { ATTRIBUTE, DB_SYSTEMS, SPAN_NAMES } from "./names.js";
-import { attributesOf, recordCountOf } from "./span-attributes.js";
+import { attributesOf, deletedBy, recordCountOf } from "./span-attributes.js";
 
 export interface TracingOptions {
   /** Spans. Default `true`. */
@@ -83,6 +83,7 @@ function measured<T>(instruments: Instruments, settings: Settings, call: LayerCa
     return next().then(
       (result) => {
         record(instruments, settings, call, begun, undefined);
+        countDeleted(instruments, settings, call, result);
         return result;
       },
       (error: unknown) => {
@@ -103,6 +104,7 @@ function measured<T>(instruments: Instruments, settings: Settings, call: LayerCa
         if (span.isRecording()) succeed(span, call, result);
         span.end();
         api.context.with(context, () => record(instruments, settings, call, begun, undefined));
+        countDeleted(instruments, settings, call, result);
         return result;
       },
       (error: unknown) => {
@@ -145,6 +147,13 @@ function record(
   if (databaseMetrics && system !== undefined && call.traits.access !== "lifecycle") {
     const names = { [ATTRIBUTE.dbSystem]: system, [ATTRIBUTE.dbOperation]: call.operation };
     dbDuration.record(seconds, { ...names, ...failure });
+  }
+}
+
+function countDeleted({ deleted }: Instruments, { metrics }: Settings, call: LayerCall, result: unknown): void {
+  if (!metrics) return;
+  for (const { kind, count } of deletedBy(call, result)) {
+    if (count > 0) deleted.add(count, { [ATTRIBUTE.backend]: call.backend, [ATTRIBUTE.recordKind]: kind });
   }
 }
 

@@ -88,7 +88,11 @@ describe("a read that comes again", () => {
     (again[2] as { content: unknown }[]).length = 0;
     expect(await readAll()).toEqual(first);
     expect(layer.stats()).toMatchObject({ hitRate: expect.closeTo(0.6, 0.2) });
-    expect(layer.readings?.().map(({ name }) => name)).toContain("waystone.cache.hits");
+    const requests = layer.readings?.().filter(({ name }) => name === "waystone.cache.requests");
+    expect(requests?.map(({ attributes, value }) => [attributes?.["waystone.cache.hit"], value])).toEqual([
+      [true, layer.stats().hits],
+      [false, layer.stats().misses],
+    ]);
     layer.clear();
     expect(layer.stats().entries).toBe(0);
     await storage.getSession("s");
