@@ -1,23 +1,24 @@
 /** The two stores and who is in charge of them: the state machine of a failover. */
-import { randomUUID } from "node:crypto";
 import { performance } from "node:perf_hooks";
-import { FencedError, isStorageError, StorageConnectionError, type StorageError } from "../../contract/errors.js";
+import { isStorageError, StorageConnectionError, type StorageError } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
+import { isThere, removeFrom } from "./began-at-fallback.js";
+import { Charge } from "./charge.js";
 import { Copier, type CopierHost } from "./copier.js";
 import { CopyFailure, CopyWatch, isAway } from "./copy-watch.js";
-import { assertInCharge, assertTakeable, putStamp, RESERVED_TENANT, readStamp, type Stamp } from "./epoch.js";
+import { RESERVED_TENANT } from "./epoch.js";
 import type { FailoverEvent, FailoverState } from "./events.js";
 import { Gate } from "./gate.js";
 import { IdempotencyKeys } from "./idempotency.js";
 import { JournalWriter } from "./journal.js";
 import { MARK_PREFIX, type Mark, Marks } from "./marks.js";
 import type { CopyRoute } from "./pieces.js";
+import { Probes } from "./probes.js";
 import { ThreadLinks } from "./relations.js";
 import type { Settings } from "./settings.js";
 import { type Both, otherSide, type Side } from "./side.js";
 import { type Unit, WHOLE_TENANT } from "./unit.js";
 
-const META = "meta";
 const TENANT = "tenant:";
 const VECTORS = "vectors:";
 
@@ -28,9 +29,6 @@ const PAUSE_MS = 5_000;
 const PACE_MS = 2_000;
 const BREATH_MS = 0.5;
 
-/** A stamp that was seen so lately is taken for current. */
-const STAMP_MS = 1_000;
-
 export class Pair {
   readonly stores: Both<StorageBackend>;
   readonly settings: Settings;
@@ -38,9 +36,7 @@ export class Pair {
   readonly keys: IdempotencyKeys;
   readonly gate: Gate = new Gate();
   readonly links: ThreadLinks = new ThreadLinks();
-  serving: Side = "primary";
   state: FailoverState = "primary";
-  epoch = 0;
   isFallbackAway = false;
   switches = 0;
   staleReads = 0;
@@ -49,14 +45,13 @@ export class Pair {
   readonly #tenants = new Set<string>();
   readonly #withVectors = new Set<string>();
   readonly #diverged = new Set<Mark>();
-  readonly #probes = new Map<Side, Promise<boolean>>();
-  #journalId = "";
+  readonly #probes: Probes;
+  readonly #charge: Charge;
   #opened: Promise<void> | undefined;
   #started: Promise<void> | undefined;
   #isReady = false;
   #lastSwitch = Number.NEGATIVE_INFINITY;
   #lastBreath = 0;
-  #lastStamp = Number.NEGATIVE_INFINITY;
   #switching: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
   #copying: Promise<void> | undefined;
@@ -64,7 +59,6 @@ export class Pair {
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #isHandingOver = false;
-  #superseded: FencedError | undefined;
 
   constructor(primary: StorageBackend, settings: Settings) {
     this.stores = { primary, fallback: settings.fallback };
@@ -73,13 +67,24 @@ export class Pair {
     primary.tenant(RESERVED_TENANT);
     settings.fallback.tenant(RESERVED_TENANT);
     this.#journal = new JournalWriter(settings.journal);
+    this.#charge = new Charge(this.stores, settings, this.#journal, () => this.tell({ type: "superseded" }));
+    this.#probes = new Probes(this.stores, settings.probeTimeoutMs);
     this.marks = new Marks(this.#journal);
     this.keys = new IdempotencyKeys(settings.journal, this.#journal);
     this.copier = new Copier(this.#copierHost(), { stepTimeoutMs: settings.copyTimeoutMs });
   }
 
   get isReady(): boolean {
-    return this.#isReady && this.#superseded === undefined && performance.now() - this.#lastStamp < STAMP_MS;
+    return this.#isReady && this.#charge.isCurrent;
+  }
+
+  /** The store in charge. */
+  get serving(): Side {
+    return this.#charge.serving;
+  }
+
+  get epoch(): number {
+    return this.#charge.epoch;
   }
 
   /** Whether the fallback holds only what began while the primary was away. */
@@ -103,7 +108,6 @@ export class Pair {
 
   /** Opens the journal and finds out who is in charge; from then on looks now and then whether that is still so. */
   async ready(): Promise<void> {
-    if (this.#superseded !== undefined) throw this.#fenced();
     if (!this.#isReady) {
       this.#started ??= this.#start();
       try {
@@ -112,7 +116,7 @@ export class Pair {
         this.#started = undefined;
       }
     }
-    if (performance.now() - this.#lastStamp >= STAMP_MS) await this.#lookAtStamp();
+    await this.#charge.assertCurrent();
   }
 
   /** Whether a store may answer for these units: it misses no acknowledged write of theirs. */
@@ -199,11 +203,7 @@ export class Pair {
 
   /** Asks a store how it is. */
   probe(side: Side): Promise<boolean> {
-    const running = this.#probes.get(side);
-    if (running !== undefined) return running;
-    const probe = this.#ask(side).finally(() => this.#probes.delete(side));
-    this.#probes.set(side, probe);
-    return probe;
+    return this.#probes.ask(side);
   }
 
   /** Looks after what is to be done: the change back to the primary, and what the fallback misses. */
@@ -232,7 +232,7 @@ export class Pair {
     clearTimeout(this.#timer);
     this.#advance();
     await this.copier.stop();
-    await Promise.allSettled([this.#copying, this.#recovering, this.#switching, ...this.#probes.values()]);
+    await Promise.allSettled([this.#copying, this.#recovering, this.#switching, this.#probes.settled()]);
     if (this.#opened === undefined) return;
     this.marks.sweep();
     try {
@@ -257,97 +257,15 @@ export class Pair {
       this.#opened = undefined;
       throw error;
     }
-    const meta = await journal.get(META);
-    const stamps = await Promise.all([this.#stampOf("primary"), this.#stampOf("fallback")]);
-    if (meta === undefined) await this.#begin(stamps);
-    else await this.#goOn(JSON.parse(meta) as Stamp, stamps);
+    await this.#charge.take();
+    this.state = this.serving === "primary" ? "primary" : "degraded";
+    this.marks.load(await journal.list(MARK_PREFIX), this.serving);
+    await this.keys.load();
     for (const [name] of await journal.list(TENANT)) this.#tenants.add(name.slice(TENANT.length));
     for (const [name] of await journal.list(VECTORS)) this.#withVectors.add(name.slice(VECTORS.length));
-    this.#lastStamp = performance.now();
     this.#isReady = true;
     this.#schedule();
     this.kick();
-  }
-
-  /** The first use of a journal. */
-  async #begin(stamps: readonly StampFound[]): Promise<void> {
-    const [ofPrimary] = stamps;
-    // What the fallback has is not known, so that there is nothing to fall back to.
-    if (ofPrimary?.error !== undefined) throw ofPrimary.error;
-    const found = stamps.flatMap(({ stamp }) => (stamp === undefined ? [] : [stamp]));
-    for (const stamp of found) assertTakeable(stamp);
-    this.epoch = Math.max(0, ...found.map(({ epoch }) => epoch)) + 1;
-    this.#journalId = randomUUID();
-    await this.#journal.put(META, JSON.stringify(this.#stamp));
-    await putStamp(this.stores.primary, this.#stamp, this.settings.attemptTimeoutMs);
-    await this.#tryStamp("fallback");
-  }
-
-  async #goOn(meta: Stamp, stamps: readonly StampFound[]): Promise<void> {
-    this.#journalId = meta.journal;
-    this.epoch = meta.epoch;
-    this.serving = meta.serving;
-    this.state = meta.serving === "primary" ? "primary" : "degraded";
-    for (const { stamp } of stamps) this.#assertInCharge(stamp);
-    this.marks.load(await this.settings.journal.list(MARK_PREFIX), meta.serving);
-    await this.keys.load();
-  }
-
-  get #stamp(): Stamp {
-    return { epoch: this.epoch, journal: this.#journalId, serving: this.serving };
-  }
-
-  async #stampOf(side: Side): Promise<StampFound> {
-    try {
-      const stamp = await readStamp(this.stores[side], this.settings.attemptTimeoutMs);
-      return stamp === undefined ? {} : { stamp };
-    } catch (error) {
-      if (isStorageError(error)) return { error };
-      throw error;
-    }
-  }
-
-  async #lookAtStamp(): Promise<void> {
-    const { stamp } = await this.#stampOf(this.serving);
-    this.#assertInCharge(stamp);
-    this.#lastStamp = performance.now();
-  }
-
-  #assertInCharge(stamp: Stamp | undefined): void {
-    try {
-      assertInCharge(stamp, this.#stamp);
-    } catch (error) {
-      if (!(error instanceof FencedError)) throw error;
-      this.#superseded = error;
-      this.tell({ type: "superseded" });
-      throw this.#fenced();
-    }
-  }
-
-  /** Each call has an error of its own. */
-  #fenced(): FencedError {
-    return new FencedError(this.#superseded?.message ?? "another failover is in charge");
-  }
-
-  /** Writes the stamp where that is possible now. @throws FencedError */
-  async #tryStamp(side: Side): Promise<void> {
-    try {
-      await putStamp(this.stores[side], this.#stamp, this.settings.attemptTimeoutMs);
-    } catch (error) {
-      if (error instanceof FencedError) this.#superseded = error;
-      if (!isStorageError(error) || !isAway(error)) throw error;
-    }
-  }
-
-  async #ask(side: Side): Promise<boolean> {
-    const { probeTimeoutMs } = this.settings;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), probeTimeoutMs + 100);
-    });
-    const report = await Promise.race([this.stores[side].healthCheck({ timeoutMs: probeTimeoutMs }), late]);
-    clearTimeout(timer);
-    return report !== undefined && report.status !== "unhealthy";
   }
 
   async #switchToFallback(): Promise<void> {
@@ -407,14 +325,11 @@ export class Pair {
   /** Makes a store the one in charge, in the journal first. */
   async #change(serving: Side, state: FailoverState): Promise<void> {
     this.marks.putAll();
-    const stamp: Stamp = { epoch: this.epoch + 1, journal: this.#journalId, serving };
-    await this.#journal.put(META, JSON.stringify(stamp));
-    this.serving = serving;
-    this.epoch = stamp.epoch;
+    await this.#charge.change(serving);
     this.switches += 1;
     this.#lastSwitch = performance.now();
     this.#setState(state);
-    await this.#tryStamp(serving);
+    await this.#charge.tryStamp(serving);
     this.#advance();
   }
 
@@ -428,7 +343,7 @@ export class Pair {
     this.#setState("recovering");
     try {
       // First the epoch, so that a failover which still takes the primary for the one in charge finds out.
-      await putStamp(this.stores.primary, this.#stamp, this.settings.attemptTimeoutMs);
+      await this.#charge.stamp("primary");
       for (const mark of this.marks.behind("primary")) mark.isRefused = this.spills && this.#diverged.has(mark);
       for (let pass = 0; pass < MAX_PASSES; pass += 1) {
         const open = this.marks.behind("primary").filter((mark) => mark.isOpen);
@@ -440,7 +355,6 @@ export class Pair {
     } catch (error) {
       const cause = error instanceof CopyFailure ? error.cause : error;
       if (!isStorageError(cause)) throw error;
-      if (cause instanceof FencedError) this.#superseded = cause;
       if (isAway(cause)) this.#setState("degraded");
     }
   }
@@ -464,20 +378,12 @@ export class Pair {
     } finally {
       open();
     }
-    await this.#tryStamp("fallback");
-    if (this.spills) await this.#clearFallback(held.filter((mark) => !mark.dirty));
-    this.kick();
-  }
-
-  /** What the primary has now need not stay at the fallback. */
-  async #clearFallback(marks: readonly Mark[]): Promise<void> {
-    const options = { timeoutMs: this.settings.attemptTimeoutMs };
-    for (const { tenant, unit } of marks) {
-      const { fallback } = this.view(tenant);
-      if (unit.kind === "session") await fallback.deleteSession(unit.id, options);
-      if (unit.kind === "thread") await fallback.deleteThread(unit.id, options);
-      if (unit.kind === "item") await fallback.deleteItem(unit.namespace, unit.key, options);
+    await this.#charge.tryStamp("fallback");
+    if (this.spills) {
+      const moved = held.filter((mark) => !mark.dirty);
+      await removeFrom((tenant) => this.view(tenant).fallback, moved, this.settings.attemptTimeoutMs);
     }
+    this.kick();
   }
 
   async #copyToFallback(): Promise<void> {
@@ -537,18 +443,8 @@ export class Pair {
   /** The primary keeps what it has under a name that began at the fallback too: which of them is meant, nobody knows. */
   async #mayTake(mark: Mark, route: CopyRoute): Promise<boolean> {
     if (!this.spills || route.from === "primary" || mark.isBegun) return true;
-    const { unit } = mark;
     const watch = new CopyWatch(this.settings.copyTimeoutMs, { add: () => undefined }, new AbortController().signal);
-    const isThere = await watch.at("primary", async () => {
-      if (unit.kind === "session") return (await route.target.getSession(unit.id, watch.options)) !== undefined;
-      if (unit.kind === "item") {
-        return (await route.target.getItem(unit.namespace, unit.key, watch.options)) !== undefined;
-      }
-      if (unit.kind !== "thread") return false;
-      for await (const _record of route.target.exportRecords({ threadId: unit.id, kinds: ["thread"] })) return true;
-      return false;
-    });
-    if (isThere) {
+    if (await isThere(mark, route.target, watch)) {
       this.#refuse(mark, undefined);
       return false;
     }
@@ -609,11 +505,6 @@ function handOver(mark: Mark): void {
   mark.begin();
   mark.end(true);
   mark.acknowledged = true;
-}
-
-interface StampFound {
-  readonly stamp?: Stamp;
-  readonly error?: StorageError;
 }
 
 /** What a call hears when no store may answer it. */
