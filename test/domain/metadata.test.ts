@@ -3,7 +3,16 @@ import { deepStrictEqual } from "node:assert/strict";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CorruptionError, InvalidArgumentError } from "../../src/contract/errors.js";
-import { decodeMetadata, encodeMetadata, MAX_METADATA_BYTES, MAX_METADATA_DEPTH } from "../../src/domain/metadata.js";
+import {
+  decodeMetadata,
+  decodeMetadataInSteps,
+  encodeMetadata,
+  MAX_METADATA_BYTES,
+  MAX_METADATA_DEPTH,
+  MetadataSnapshot,
+  takeMetadata,
+} from "../../src/domain/metadata.js";
+import { runAtOnce } from "../../src/domain/slices.js";
 
 const nested = (levels: number): object => {
   let value: object = {};
@@ -177,5 +186,63 @@ describe("damaged metadata is a CorruptionError", () => {
 
   it("that does not quote it", () => {
     expect(() => decodeMetadata('{"token":"s3cret"')).toThrow("the stored metadata is not JSON");
+  });
+});
+
+describe("V2: a large value in steps is the value in one piece", () => {
+  const MAX_BYTES = 16 * 1024 * 1024;
+  /** More than is read at once. */
+  const many = Array.from({ length: 40_000 }, (_, i) => ({ i, text: `é ${i}`, list: [i / 3, null, true] }));
+
+  const inSteps = (value: unknown): string => {
+    const taken = takeMetadata(value, "value", MAX_BYTES);
+    expect(taken).toBeInstanceOf(MetadataSnapshot);
+    return String(runAtOnce((taken as MetadataSnapshot).encode()));
+  };
+
+  it.each<[string, unknown]>([
+    ["objects", { many }],
+    ["keys whose value is undefined, which are absent", { many, a: undefined, b: { c: undefined, d: 1 } }],
+    ["objects without prototype", { many, a: Object.assign(Object.create(null), { b: 1 }) }],
+    ["keys like our tags", { many, a: { $: "Date", value: 1 }, $waystone: 1, b: JSON.parse('{"__proto__":1}') }],
+    ["a long text", { text: "\u{1F600} ".repeat(500_000) }],
+  ])("%s", (_name, value) => {
+    const text = encodeMetadata(value, "value", MAX_BYTES);
+    expect(inSteps(value)).toBe(text);
+    deepStrictEqual(runAtOnce(decodeMetadataInSteps(text)), decodeMetadata(text));
+  });
+
+  it("is the value at the moment of the call", () => {
+    const value = { many: structuredClone(many), text: "a" };
+    const text = encodeMetadata(value, "value", MAX_BYTES);
+    const taken = takeMetadata(value, "value", MAX_BYTES) as MetadataSnapshot;
+    for (const each of value.many) each.list.length = 0;
+    value.text = "b";
+    expect(String(runAtOnce(taken.encode()))).toBe(text);
+  });
+
+  const cycle: Record<string, unknown> = { many };
+  cycle.again = { cycle };
+
+  it.each<[string, unknown, RegExp]>([
+    ["a function", { many, a: [() => 1] }, /^value\.a\[0\]: a function cannot be stored in plain JSON$/],
+    ["NaN", { many, a: Number.NaN }, /^value\.a: NaN cannot be stored in plain JSON$/],
+    ["-0", { many, a: -0 }, /^value\.a: -0 cannot be stored in plain JSON$/],
+    ["undefined in an array", { many, a: [undefined] }, /^value\.a\[0\]: undefined cannot be stored in plain JSON$/],
+    ["a Date", { many, a: new Date(0) }, /^value\.a: an instance of Date cannot be stored in plain JSON$/],
+    ["a cycle", cycle, /^value\.again\.cycle: a cycle cannot be stored in plain JSON$/],
+    ["NUL", { many, a: "\0" }, /^value\.a: a string with NUL cannot be stored in plain JSON$/],
+    [
+      "a lone surrogate in a key",
+      { many, "\ud800": 1 },
+      /a string with a lone surrogate cannot be stored in plain JSON$/,
+    ],
+    ["too many levels", { many, a: nested(64) }, /more than 64 levels( deep)? cannot be stored in plain JSON$/],
+    ["a symbol key", { many, a: { [Symbol("s")]: 1 } }, /^value\.a: .*symbol key.* cannot be stored in plain JSON$/],
+    ["too long a text", { text: "日".repeat(6_000_000) }, /^value: must have at most 16777216 bytes of JSON text$/],
+  ])("%s is refused with its path", (_name, value, message) => {
+    expect(() => inSteps(value)).toThrow(message);
+    expect(() => inSteps(value)).toThrow(InvalidArgumentError);
+    expect(() => encodeMetadata(value, "value", MAX_BYTES)).toThrow(InvalidArgumentError);
   });
 });

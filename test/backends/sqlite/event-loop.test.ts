@@ -1,6 +1,7 @@
 // No call holds the event loop for as long as all of its work takes, however much it is about.
 import { it } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
+import type { StorageRecord } from "../../../src/contract/records.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { expectShortSteps } from "../../support/event-loop.js";
 import { LARGE_VALUES } from "../../support/large-values.js";
@@ -122,5 +123,22 @@ it.each(LARGE_VALUES)(
     await expectShortSteps("getCheckpoint", nothing, () => storage.getCheckpoint("t", patient));
     await expectShortSteps("storeTaskContext", nothing, () => storage.storeTaskContext("s", value, patient));
     await expectShortSteps("getTaskContext", nothing, () => storage.getTaskContext("s", patient));
+    let records: StorageRecord[] = [];
+    await expectShortSteps("exportRecords", nothing, async () => {
+      records = [];
+      for await (const record of storage.exportRecords()) records.push(record);
+    });
+    await expectShortSteps("importRecords", nothing, () => storage.importRecords(records, { onConflict: "replace" }));
   },
 );
+
+it("while an item of some 12 MB is stored, read, searched, counted and updated", { timeout: 600_000 }, async () => {
+  await using storage = sqliteStorage({ path: newPath() });
+  const list = Array.from({ length: 100_000 }, (_, i) => ({ id: i, name: `n${i} `.repeat(10), tags: ["a"] }));
+  const filter = { list: { $exists: true } };
+  await expectShortSteps("putItem", nothing, () => storage.putItem(["a"], "k", { list }, patient));
+  await expectShortSteps("getItem", nothing, () => storage.getItem(["a"], "k", patient));
+  await expectShortSteps("searchItems", nothing, () => storage.searchItems(["a"], { filter, ...patient }));
+  await expectShortSteps("countItems", nothing, () => storage.countItems(["a"], { filter, ...patient }));
+  await expectShortSteps("updateItem", nothing, () => storage.updateItem(["a"], "k", { merge: { b: 1 } }, patient));
+});
