@@ -162,7 +162,8 @@ function sendCommand(port: number, secured: boolean, words: readonly string[]): 
       if (reply.endsWith("+OK\r\n") && reply.length > 5) socket.end();
     });
     const line = `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
-    socket.end(`${line}*1\r\n$4\r\nQUIT\r\n`);
+    // A side that is closed early is one that some servers do not answer any more.
+    socket.write(`${line}*1\r\n$4\r\nQUIT\r\n`);
   });
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { redisStorage } from "../../../src/backends/redis/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { until } from "../../support/redis-cluster.js";
 import { startRedis } from "../../support/redis-server.js";
 import { startLoad, summary } from "./load.js";
 
@@ -156,10 +157,13 @@ it("a server without memory takes no writes, gives what it has, and nothing is h
 
 it("a replica takes no writes and says so", { timeout: 60_000 }, async () => {
   await using master = await startRedis({ inMemory: true });
+  await using made = redisStorage({ url: master.url });
+  await made.initialize();
   await using replica = await startRedis({
     inMemory: true,
     settings: { replicaof: `127.0.0.1 ${master.port}`, "repl-diskless-sync-delay": 0 },
   });
+  await until(async () => (await replica.command("INFO", "replication")).includes("master_link_status:up"));
   await using storage = redisStorage({ url: replica.url });
   await expect(storage.createSession("s", "ada")).rejects.toMatchObject({
     code: "CONNECTION",
