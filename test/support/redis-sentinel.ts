@@ -57,7 +57,7 @@ export async function startWatched(): Promise<WatchedRedis> {
           // "online" says no more than that the data was sent: a replica may still be loading it.
           const replica = servers.find((server) => server !== master) as RedisServer;
           if (!(await replica.command("INFO", "replication")).includes("master_link_status:up")) return false;
-          const lag = /offset=(\d+),lag=[01]\s[\s\S]*?master_repl_offset:(\d+)/.exec(
+          const lag = /offset=(\d+),lag=[01]\b[\s\S]*?master_repl_offset:(\d+)/.exec(
             await master.command("INFO", "replication"),
           );
           if (lag === null || Number(lag[2]) - Number(lag[1]) > CAUGHT_UP_BYTES) return false;

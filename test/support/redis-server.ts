@@ -158,8 +158,8 @@ function sendCommand(port: number, secured: boolean, words: readonly string[]): 
     socket.once("close", () => resolve(reply));
     socket.on("data", (data) => {
       reply += data.toString();
-      // QUIT is answered last.
-      if (reply.endsWith("+OK\r\n") && reply.length > 5) socket.end();
+      // QUIT is answered last; some Sentinels do not know it.
+      if ((reply.endsWith("+OK\r\n") && reply.length > 5) || /(?:^|\n)-[A-Z]+ [^\n]*\n$/.test(reply)) socket.end();
     });
     const line = `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
     // A side that is closed early is one that some servers do not answer any more.

@@ -20,7 +20,8 @@ export function replyCode(error: unknown): string | undefined {
   if (error.name !== "ReplyError") return REDIRECTED.exec(error.message)?.[1];
   const code = /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
   if (code !== "ERR") return code;
-  if (error.message.includes("non local key")) return "TRYAGAIN";
+  // Keys of the slot are on two nodes: what Redis and Valkey say of scripts that need some of each.
+  if (/non local key|undeclared keys were accessed during rehashing/.test(error.message)) return "TRYAGAIN";
   return IN_SCRIPT.exec(error.message)?.[1] ?? code;
 }
 

@@ -252,6 +252,7 @@ describe("errors of the server", () => {
     "MASTERDOWN Link with MASTER is down",
     "NOREPLICAS Not enough good replicas to write.",
     "ERR Error running script (call to f_1): @user_script:12: -OOM command not allowed",
+    "ERR Unable to execute command 'exists' in script because undeclared keys were accessed during rehashing of the slot",
     "ERR user_script:3: Script attempted to access a non local key in a cluster node script: 1",
   ])("%s is not applied, and may be tried again", (message) => {
     expect(mapRedisError(replied(message), call)).toMatchObject({

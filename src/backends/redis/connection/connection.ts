@@ -16,6 +16,9 @@ import { type Guard, ShardCall } from "./shard-call.js";
 const FIRST_PAUSE_MS = 4;
 const LONGEST_PAUSE_MS = 100;
 
+/** How long a call waits for a Cluster that is down: it may be so for a moment when a slot gets another node, in milliseconds. */
+const DOWN_MS = 500;
+
 /** How often a call that waits for the connection looks whether it was given up, in milliseconds. */
 const LOOK_MS = 25;
 
@@ -94,6 +97,7 @@ export class Connection {
       ...args,
       ...guardArguments(guards),
     ];
+    const began = this.cluster ? performance.now() : 0;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       if (this.client.status !== "ready") await this.#ready(call, false);
       if (call.cancelled) throw call.cancellation();
@@ -103,8 +107,10 @@ export class Connection {
       try {
         return (await this.#send(call, script, command)) as Reply;
       } catch (error) {
-        if (replyCode(error) !== undefined) call.sent = sentBefore;
-        if (replyCode(error) !== "TRYAGAIN") throw error;
+        const code = replyCode(error);
+        if (code !== undefined) call.sent = sentBefore;
+        const isMoment = code === "TRYAGAIN" || (code === "CLUSTERDOWN" && performance.now() - began < DOWN_MS);
+        if (!isMoment) throw error;
       } finally {
         this.#inFlight -= 1;
       }
