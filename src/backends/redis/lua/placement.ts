@@ -74,7 +74,7 @@ return 1
 
 /**
  * Where a thread is. `ARGV`: thread, shard that it goes to, name of the move, mark at its home or `-`. From now on nobody writes to it here. Gives
- * `O` and each of its keys as DUMP gives it, behind the key's kind; `G` if it has gone with its session, `L` and what its
+ * `O` and each of its keys as DUMP gives it, behind the key's kind; `G` if it had gone with its session and is removed now, `L` and what its
  * row says if it is leaving, and nothing if it is not here.
  */
 export const LEAVE_SHARD: Script = new Script(
@@ -83,6 +83,7 @@ export const LEAVE_SHARD: Script = new Script(
     COMMON,
     SESSION,
     THREAD,
+    REMOVAL,
     THERE,
     `
 local id = ARGV[3]
@@ -90,8 +91,13 @@ touchKeys(threadKeys, id)
 if not isThere(id) then return {} end
 local leaving = call('HGET', B .. 't:' .. id, 'z')
 if leaving then return { 'L', leaving } end
-local _, gone = threadOf(id)
-if gone then return { 'G' } end
+local thread, gone = threadOf(id)
+if gone then
+  touchLongs(B .. 'wv:' .. id)
+  touch(B .. 'lc:' .. thread[1], B .. 'lu:' .. thread[1])
+  removeThread(id)
+  return { 'G' }
+end
 local found = { 'O' }
 for _, kind in ipairs(${KEY_KINDS}) do
   local payload = call('DUMP', B .. kind .. ':' .. id)

@@ -6,6 +6,7 @@
 import { randomUUID } from "node:crypto";
 import type { Call } from "../../../domain/driver/call.js";
 import type { ThreadListing } from "../../../domain/driver/storage-driver.js";
+import type { Connection } from "../connection/connection.js";
 import {
   DUMP_TEXT,
   EXPECT_THREAD,
@@ -18,7 +19,6 @@ import {
   STAY_IN_SHARD,
   TEXTS_OF_THREAD,
 } from "../lua/placement.js";
-import { DELETE_THREAD } from "../lua/threads.js";
 import { flatFields } from "../session-rows.js";
 import { type ThreadRow, walkThreads } from "../thread-rows.js";
 import type { Shards } from "./shards.js";
@@ -72,16 +72,15 @@ export class ThreadMove {
     const [source, target] = [this.#shards.call(call, this.#from.shard), this.#shards.call(call, this.#to)];
     const id = this.#threadId;
     const name = this.#name;
+    // Of two who would move it the one that comes later waits: expecting it under another name would spoil the move that has begun.
+    const [leaving] = (await connection.read(source, [["hget", rowOf(connection, source, id), "z"]])) ?? [];
+    if (typeof leaving === "string") return { note: leaving };
     if ((await connection.run<number>(target, EXPECT_THREAD, [id, name])) === 0) return { again: true };
     const mark = this.#from.mark ?? "-";
     const note = `${this.#to} ${name} ${mark}`;
     const reply = await connection.run<Buffer[]>(source, LEAVE_SHARD, [id, this.#to, name, mark]);
     const [verdict, ...payloads] = reply;
-    if (String(verdict) === "G") {
-      await connection.run(source, DELETE_THREAD, [id]);
-      return { again: true };
-    }
-    if (verdict === undefined) return { again: true };
+    if (verdict === undefined || String(verdict) === "G") return { again: true };
     if (String(verdict) === "L") return { note: String(payloads[0]) };
     const end = (ending: Call): Promise<void> => resolveMove(this.#shards, ending, id, this.#from.shard, note);
     let texts: string[] = [];
@@ -115,6 +114,10 @@ export async function* walkThreadsHere(
     const { threadId, leaves } = thread;
     if (leaves === null || !(await hasArrived(shards, call, threadId, leaves))) yield thread;
   }
+}
+
+function rowOf(connection: Connection, call: Call, threadId: string): string {
+  return `${connection.keyOf(call.tenant)}:t:${threadId}`;
 }
 
 /** Whether a thread has arrived where its row says that it leaves for. */
@@ -152,8 +155,7 @@ async function endMove(shards: Shards, call: Call, target: Call, threadId: strin
   const { connection } = shards;
   const from = Number.parseInt(name, 10);
   const source = shards.call(call, from);
-  const [note] =
-    (await connection.read(source, [["hget", `${connection.keyOf(source.tenant)}:t:${threadId}`, "z"]])) ?? [];
+  const [note] = (await connection.read(source, [["hget", rowOf(connection, source, threadId), "z"]])) ?? [];
   if (typeof note === "string" && note.split(" ")[1] === name) {
     await resolveMove(shards, call, threadId, from, note);
     return;
