@@ -50,7 +50,7 @@ do
         -- A copy of the thread may have brought the text along.
         if call('EXISTS', B .. 'v:' .. name) == 1 then shared[#shared + 1] = name else longs[#longs + 1] = name end
       end
-      if call('HGET', B .. 'ty', id) ~= token or #kinds + count ~= tonumber(bucket) or count ~= #longs + #shared then
+      if call('HEXISTS', B .. 'ty', token .. ' ' .. id) == 0 or #kinds + count ~= tonumber(bucket) or count ~= #longs + #shared then
         return redis.error_reply('WSELSEWHERE -')
       end
       local mark = call('HGET', B .. 'th', id)
@@ -74,7 +74,7 @@ do
           call('ZADD', B .. 'tu', row[2], id)
           if row[3] ~= '0' then call('HINCRBY', T, 'checkpoints', row[3]) end
         end
-        call('HDEL', B .. 'ty', id)
+        call('HDEL', B .. 'ty', token .. ' ' .. id)
         call('HSET', B .. 'to', id, token)
         if mark then call('HDEL', B .. 'th', id) end
       end
@@ -90,7 +90,7 @@ do
           if row[3] ~= '0' then call('HINCRBY', T, 'checkpoints', '-' .. row[3]) end
         end
         call('HDEL', B .. 'to', id)
-        call('HSET', B .. 'ty', id, token)
+        call('HSET', B .. 'ty', token .. ' ' .. id, '1')
         if mark then call('HSET', B .. 'th', id, mark) end
       end
       function wsKeep()

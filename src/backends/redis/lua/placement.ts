@@ -67,8 +67,16 @@ export const EXPECT_THREAD: Script = new Script("write", [
   THERE,
   `
 if isThere(ARGV[3]) then return 0 end
-call('HSET', B .. 'ty', ARGV[3], ARGV[4])
+call('HSET', B .. 'ty', ARGV[4] .. ' ' .. ARGV[3], '1')
 return 1
+`,
+]);
+
+/** Where a thread was to go. `ARGV`: thread, name of a move that has not begun. */
+export const EXPECT_NO_MORE: Script = new Script("write", [
+  COMMON,
+  `
+return call('HDEL', B .. 'ty', ARGV[4] .. ' ' .. ARGV[3])
 `,
 ]);
 
@@ -139,7 +147,7 @@ export const RECEIVE_KEY: Script = new Script("write", [
   `
 local id, place = ARGV[3], B .. 'y' .. ARGV[5] .. ':' .. ARGV[3]
 if CLUSTER then touch(B .. 'ty', place) end
-if call('HGET', B .. 'ty', id) ~= ARGV[4] then return 0 end
+if call('HEXISTS', B .. 'ty', ARGV[4] .. ' ' .. id) == 0 then return 0 end
 call('RESTORE', place, 0, ARGV[6], 'REPLACE')
 call('PEXPIRE', place, 86400000)
 return 1
@@ -152,8 +160,7 @@ export const GIVE_UP_ARRIVAL: Script = new Script("write", [
   `
 local id = ARGV[3]
 if call('HGET', B .. 'to', id) == ARGV[4] then return 1 end
-if call('HGET', B .. 'ty', id) == ARGV[4] then
-  call('HDEL', B .. 'ty', id)
+if call('HDEL', B .. 'ty', ARGV[4] .. ' ' .. id) == 1 then
   for _, name in ipairs(call('SMEMBERS', B .. 'ywv:' .. id)) do call('UNLINK', B .. 'yv' .. name .. ':' .. id) end
   for _, kind in ipairs(${KEY_KINDS}) do
     call('UNLINK', B .. 'y' .. kind .. ':' .. id)

@@ -9,6 +9,7 @@ import type { ThreadListing } from "../../../domain/driver/storage-driver.js";
 import type { Connection } from "../connection/connection.js";
 import {
   DUMP_TEXT,
+  EXPECT_NO_MORE,
   EXPECT_THREAD,
   FORGET_ARRIVAL,
   GIVE_UP_ARRIVAL,
@@ -72,7 +73,7 @@ export class ThreadMove {
     const [source, target] = [this.#shards.call(call, this.#from.shard), this.#shards.call(call, this.#to)];
     const id = this.#threadId;
     const name = this.#name;
-    // Of two who would move it the one that comes later waits: expecting it under another name would spoil the move that has begun.
+    // Of two who would move it the one that comes later waits.
     const [leaving] = (await connection.read(source, [["hget", rowOf(connection, source, id), "z"]])) ?? [];
     if (typeof leaving === "string") return { note: leaving };
     if ((await connection.run<number>(target, EXPECT_THREAD, [id, name])) === 0) return { again: true };
@@ -80,8 +81,10 @@ export class ThreadMove {
     const note = `${this.#to} ${name} ${mark}`;
     const reply = await connection.run<Buffer[]>(source, LEAVE_SHARD, [id, this.#to, name, mark]);
     const [verdict, ...payloads] = reply;
-    if (verdict === undefined || String(verdict) === "G") return { again: true };
-    if (String(verdict) === "L") return { note: String(payloads[0]) };
+    if (String(verdict) !== "O") {
+      await connection.run(target, EXPECT_NO_MORE, [id, name]);
+      return String(verdict) === "L" ? { note: String(payloads[0]) } : { again: true };
+    }
     const end = (ending: Call): Promise<void> => resolveMove(this.#shards, ending, id, this.#from.shard, note);
     let texts: string[] = [];
     try {
@@ -136,17 +139,19 @@ export async function endMoves(shards: Shards, call: Call, which: "arrived" | "a
   const { connection } = shards;
   await shards.ask(call, async (target) => {
     const key = (name: string): string => `${connection.keyOf(target.tenant)}:${name}`;
-    const names = which === "all" ? ["to", "ty"] : ["to"];
-    const read =
-      (await connection.read(
-        target,
-        names.map((name) => ["hgetall", key(name)] as const),
-      )) ?? [];
-    for (const fields of read.map(flatFields)) {
-      for (let i = 0; i < fields.length; i += 2) {
-        if (call.cancelled) throw call.cancellation();
-        await endMove(shards, call, target, fields[i] as string, fields[i + 1] as string);
-      }
+    const [arrived, expected] = ((await connection.read(target, [
+      ["hgetall", key("to")],
+      ["hkeys", key("ty")],
+    ])) ?? [[], []]) as [unknown, string[]];
+    const fields = flatFields(arrived);
+    const moves = fields.flatMap((id, i) => (i % 2 === 0 ? [[id, fields[i + 1] as string] as const] : []));
+    for (const field of which === "all" ? expected : []) {
+      const space = field.indexOf(" ");
+      moves.push([field.slice(space + 1), field.slice(0, space)]);
+    }
+    for (const [threadId, name] of moves) {
+      if (call.cancelled) throw call.cancellation();
+      await endMove(shards, call, target, threadId, name);
     }
   });
 }
