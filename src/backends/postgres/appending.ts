@@ -128,17 +128,21 @@ function insertTogether(
     messages.map((message) => message[field]);
   const times = messages.map(({ timestamp }) => timestamp ?? now);
   const keyed = messages.flatMap(({ keyed, messageId }, i) => (keyed ? [{ messageId, n: owners[i] as number }] : []));
-  const isNew =
+  // Each id is looked up once, by its key: a join would be planned as if there were few messages.
+  const taken =
     keyed.length === 0
       ? NOTHING
-      : sql`AND NOT EXISTS (SELECT 1
-          FROM unnest(${keyed.map(({ n }) => n)}::int[], ${keyed.map(({ messageId }) => messageId)}::text[]) AS k (n, message_id)
-            JOIN @messages m ON m.tenant = ${tenant} AND m.session_id = w.session_id AND m.message_id = k.message_id
-          WHERE k.n = w.n)`;
+      : sql`taken AS MATERIALIZED (
+          SELECT k.n FROM unnest(${keyed.map(({ n }) => n)}::int[], ${keyed.map(({ n }) => ids[n - 1] as string)}::text[],
+              ${keyed.map(({ messageId }) => messageId)}::text[]) AS k (n, session_id, message_id),
+            LATERAL (SELECT 1 FROM @messages m WHERE m.tenant = ${tenant} AND m.session_id = k.session_id
+              AND m.message_id = k.message_id OFFSET 0) m),`;
+  const isNew = keyed.length === 0 ? NOTHING : sql`AND w.n NOT IN (SELECT n FROM taken)`;
   return sql`WITH locked AS MATERIALIZED (
       SELECT s.session_id FROM @sessions s
       WHERE s.tenant = ${tenant} AND s.session_id = ANY(${ids}::text[]) AND ${isLive(now)}
       FOR NO KEY UPDATE SKIP LOCKED),
+    ${taken}
     owner AS (
       UPDATE @sessions s SET last_seq = s.last_seq + w.count, message_count = s.message_count + w.count,
         updated_at = greatest(s.updated_at, ${now}::bigint)

@@ -36,3 +36,29 @@ it("a call about one thing reads a few rows, however many there are since the ta
   expect(read.sessions).toBeGreaterThan(CALLS);
   expect(Object.entries(read).filter(([, count]) => count > 12 * CALLS)).toEqual([]);
 });
+
+it("appends with ids to many sessions at once read a few rows each", { timeout: 60_000 }, async () => {
+  const url = await freshDatabase();
+  const storage = postgresStorage({ url, pool: { max: 4 } });
+  const sessions = Array.from({ length: 60 }, (_, i) => `s${i}`);
+  for (const id of sessions) await storage.createSession(id, "ada");
+  for (let round = 0; round < 5; round++) {
+    await Promise.all(
+      sessions.map((id) =>
+        storage.addConversationMessages(
+          id,
+          Array.from({ length: 10 }, (_, i) => ({ role: "user", content: "a", messageId: `${round}-${i}` })),
+        ),
+      ),
+    );
+  }
+  await storage.close();
+  const admin = new pg.Client({ connectionString: url });
+  await admin.connect();
+  const { rows } = await admin.query<{ read: number }>(
+    `SELECT (seq_tup_read + coalesce(idx_tup_fetch, 0))::int AS read
+     FROM pg_stat_user_tables WHERE schemaname = 'waystone' AND relname = 'messages'`,
+  );
+  await admin.end();
+  expect(rows[0]?.read).toBeLessThan(2 * 60 * 50);
+});
