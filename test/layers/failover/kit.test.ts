@@ -1,6 +1,6 @@
 // The conformance kit and the random programs through the failover, in each of its modes.
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type FailoverMode, failover } from "../../../src/layers/index.js";
 import { describeStorage, runPrograms, type StorageFactory, vitestRunner } from "../../../src/testing/index.js";
 import { memoryFactory } from "../../testing/memory-factory.js";
@@ -8,6 +8,9 @@ import { sqliteFactory } from "../../testing/sqlite-factory.js";
 import { keptJournal } from "./kept-journal.js";
 
 const runner = vitestRunner({ describe, it });
+
+// Every value is stored twice, and the largest take seconds.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Pairs of stores with their journal. */
 function paired(primary: StorageFactory, fallback: StorageFactory, mode: FailoverMode): StorageFactory {
