@@ -13,7 +13,7 @@ const PIECES_AT_ONCE = 4;
 /** Pieces that no script has taken over are gone after this time, in milliseconds. */
 const KEPT_MS = 60_000;
 
-/** How often what takes several calls is begun anew because somebody has changed it meanwhile. */
+/** How often a script is sent again whose pieces are lost, and a state is read again of which a block is missing. */
 const ATTEMPTS = 3;
 
 const MARK = "\u0002";
@@ -113,7 +113,7 @@ async function readPieces(connection: Connection, call: Call, mark: string): Pro
     const last = Math.min(first + PIECES_AT_ONCE - 1, Number(count));
     const commands = Array.from({ length: last - first + 1 }, (_, i) => ["hget", key, first + i] as const);
     for (const piece of (await connection.plain(call, commands)) as (string | null)[]) {
-      if (piece === null) throw new CorruptionError("a piece of a long text is missing");
+      if (piece === null) throw new CorruptionError("a piece of a long text is missing", { cause: name });
       pieces.push(piece);
     }
   }
@@ -148,13 +148,20 @@ export function nameOfMark(stored: string): string | undefined {
   return stored.startsWith(MARK) ? MARKED.exec(stored.slice(1))?.[1] : undefined;
 }
 
-/** What comes in several calls may be replaced or removed between them: then it is read again. */
+/**
+ * What comes in several calls may be replaced or removed between them: then it is read again. A long text that still stands there in the next attempt and
+ * lacks a piece is damaged; another one each time is somebody who writes, and the call's deadline ends that.
+ */
 export async function whole<T>(read: () => Promise<T>): Promise<T> {
+  let before: unknown;
   for (let attempt = 1; ; attempt++) {
     try {
       return await read();
     } catch (error) {
-      if (!(error instanceof CorruptionError) || attempt === ATTEMPTS) throw error;
+      if (!(error instanceof CorruptionError)) throw error;
+      const { cause } = error;
+      if (cause === undefined ? attempt >= ATTEMPTS : cause === before) throw error;
+      before = cause;
     }
   }
 }

@@ -114,6 +114,18 @@ it("a reader finds a whole text while it is replaced again and again", { timeout
   await writer;
 });
 
+it("a long text that still stands there without a piece is damaged, and is told as that at once", async () => {
+  const url = await sharedRedis();
+  const tenant = randomUUID();
+  await using storage = redisStorage({ url, tenant, pieceLength: 100 });
+  await storage.putItem(["n"], "k", { text: long("a") });
+  const server = new Redis(url);
+  const [key] = await server.keys(`waystone:{${tenant}}:v:*`);
+  await server.hdel(key as string, "2");
+  server.disconnect();
+  await expect(storage.getItem(["n"], "k")).rejects.toMatchObject({ code: "CORRUPTION" });
+});
+
 it("pieces that the server has lost are sent again, and told in a typed error if it loses them each time", async () => {
   const sent: unknown[] = [];
   const connection = {
