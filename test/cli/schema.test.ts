@@ -9,7 +9,7 @@ import { runSql } from "../support/postgres-server.js";
 import { freshDatabase } from "../support/shared-postgres.js";
 import { runCommand, runJson, runText } from "./run-command.js";
 
-const VERSION_1 = "version 1: tables, indexes and views";
+const VERSION_1 = "version 1: tables, indexes, functions and views";
 
 describe("schema on PostgreSQL", () => {
   it("tells what is pending with exit code 8, migrates, and is content with exit code 0", async () => {
