@@ -9,20 +9,21 @@ import { runSql } from "../support/postgres-server.js";
 import { freshDatabase } from "../support/shared-postgres.js";
 import { runCommand, runJson, runText } from "./run-command.js";
 
-const VERSION_1 = "version 1: tables, indexes, functions and views";
+const POSTGRES_VERSION_1 = "version 1: tables, indexes, functions and views";
+const SQLITE_VERSION_1 = "version 1: tables, indexes and views";
 
 describe("schema on PostgreSQL", () => {
   it("tells what is pending with exit code 8, migrates, and is content with exit code 0", async () => {
     const url = await freshDatabase();
     const before = await runCommand(["schema", "status", "--url", url, "--json"]);
     expect(before.code).toBe(8);
-    const pending = { backend: "postgres", version: 0, wantedVersion: 1, pending: [VERSION_1] };
+    const pending = { backend: "postgres", version: 0, wantedVersion: 1, pending: [POSTGRES_VERSION_1] };
     expect(JSON.parse(before.stdout)).toEqual(pending);
     expect(await runJson(["schema", "migrate", "--url", url])).toEqual({
       ...pending,
       version: 1,
       pending: [],
-      applied: [VERSION_1],
+      applied: [POSTGRES_VERSION_1],
     });
     expect(await runText(["schema", "status", "--url", url])).toEqual([
       ["backend", "postgres"],
@@ -72,7 +73,7 @@ describe("schema on SQLite", () => {
     const url = `sqlite:${path}`;
     const before = await runCommand(["schema", "status", "--url", url, "--json"]);
     expect({ code: before.code, there: existsSync(path) }).toEqual({ code: 8, there: false });
-    expect(JSON.parse(before.stdout)).toMatchObject({ backend: "sqlite", version: 0, pending: [VERSION_1] });
+    expect(JSON.parse(before.stdout)).toMatchObject({ backend: "sqlite", version: 0, pending: [SQLITE_VERSION_1] });
     expect(await runJson(["schema", "migrate", "--url", url])).toMatchObject({ version: 1, pending: [] });
     expect((await runCommand(["schema", "status", "--url", url])).code).toBe(0);
     const { stdout } = await runCommand(["schema", "print", "--url", url]);
