@@ -95,6 +95,27 @@ for (const [work, run] of WORKS) {
   console.log();
 }
 
+console.log("**addConversationMessage to a conversation that is there, failover to memory, sync-both**\n");
+console.log("| messages before | us a call |");
+console.log("| ---: | ---: |");
+for (const length of [10, 1_000, 10_000]) console.log(`| ${length} | ${(await appendCost(length)).toFixed(0)} |`);
+
+/** Median of single appends: what is copied for each must not grow with what was there before. */
+async function appendCost(length: number): Promise<number> {
+  const pair = failover({ fallback: memoryStorage(), mode: "sync-both", journal: ":memory:" });
+  const storage = withLayers(await prepared(memoryStorage()), [pair]);
+  const earlier = Array.from({ length }, (_, i) => ({ role: "user", content: `message ${i}, of about forty bytes.` }));
+  await storage.addConversationMessages("s", earlier);
+  const costs: number[] = [];
+  for (let n = -WARM_UP; n < rounds; n++) {
+    const begun = performance.now();
+    await storage.addConversationMessage("s", "user", `message number ${n}, of about forty bytes.`);
+    if (n >= 0) costs.push((performance.now() - begun) * 1_000);
+  }
+  await storage.close();
+  return median(costs);
+}
+
 async function row(name: string, layers: () => Layer[], run: Work[1], calls: number): Promise<string> {
   const bare = await prepared(memoryStorage());
   const layered = withLayers(await prepared(memoryStorage()), layers());

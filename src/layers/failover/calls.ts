@@ -5,6 +5,8 @@ import type { ExportFilter, StorageRecord } from "../../contract/records.js";
 import type { Session, SessionUpdate } from "../../contract/session-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { InterceptedCall, isHarmlessTwice } from "../layer-call.js";
+import { additionOf } from "./additions.js";
+import type { Change } from "./growth.js";
 import { inwardLease, outwardLease } from "./lease-tokens.js";
 import type { Mark } from "./marks.js";
 import {
@@ -143,16 +145,18 @@ export class Calls {
       const side = pair.serving;
       call.args = inwardArgs(call.operation as ServedOperation, given, pair.epoch);
       pair.gate.enter();
+      let change: Change | undefined;
       try {
         const all = await patience.for(this.#related(side, call, units, patience), "not-applied");
         if (!this.#mayWrite(side, call, all)) throw nobodyServes(side);
         const marks = this.#marksOf(side, call, all);
+        change = pair.growth.begin(marks, additionOf(call.operation as ServedOperation, call.args));
         await this.#keep(side, marks, patience);
         if (!pair.isInCharge(side)) {
           for (const mark of marks) mark.end(false);
           continue;
         }
-        const result = await this.#carryOut(side, call, marks, patience);
+        const result = await this.#carryOut(side, call, marks, change, patience);
         const isAcknowledged = await this.#acknowledge(side, marks, patience);
         if (isAcknowledged) return isLease(call) ? outwardLease(result as never, pair.epoch) : result;
         // The store is no longer in charge, and what it has of this will be replaced.
@@ -165,6 +169,7 @@ export class Calls {
         const isSafe = error.outcome === "not-applied" ? call.operation !== "importRecords" : mayRepeat(call);
         if (pair.serving === side || !isSafe) throw error;
       } finally {
+        change?.end("nothing");
         pair.gate.leave();
       }
     }
@@ -235,14 +240,22 @@ export class Calls {
     }
   }
 
-  async #carryOut(side: Side, call: InterceptedCall, marks: readonly Mark[], patience: Patience): Promise<unknown> {
+  async #carryOut(
+    side: Side,
+    call: InterceptedCall,
+    marks: readonly Mark[],
+    change: Change,
+    patience: Patience,
+  ): Promise<unknown> {
     try {
       const result = await this.#sendOnce(side, call, patience);
+      change.end("done", result);
       for (const mark of marks) this.#end(mark, true);
       this.#forgetLinks(call, marks);
       return result;
     } catch (error) {
       const changed = !isStorageError(error) || error.outcome !== "not-applied";
+      change.end(changed ? "unknown" : "nothing");
       for (const mark of marks) this.#end(mark, changed);
       if (changed) this.#forgetLinks(call, marks);
       if (changed && marks.length > 0) this.#pair.kick();

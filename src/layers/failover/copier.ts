@@ -1,12 +1,13 @@
 /** Makes one store the same as the other, unit by unit: one pass at a time, so that nothing older overtakes what is newer. */
 import { StorageTimeoutError } from "../../contract/errors.js";
-import type { StorageRecord } from "../../contract/records.js";
-import type { StorageBackend } from "../../contract/storage-backend.js";
 import { Abandoned, CopyFailure, CopyWatch, isAway } from "./copy-watch.js";
 import { digestOf } from "./digest.js";
+import type { Growth } from "./growth.js";
+import { Importer } from "./importer.js";
 import type { Mark } from "./marks.js";
 import { type CopyRoute, ITEMS_AT_ONCE, type ItemPlace, itemPieces, type Piece, piecesOf } from "./pieces.js";
 import { otherSide, type Side } from "./side.js";
+import { readTails, sorted } from "./tails.js";
 import { piecesOfTenant } from "./tenant-walk.js";
 
 /** Units of one pass. */
@@ -15,12 +16,10 @@ const UNITS_AT_ONCE = 64;
 /** Reads of one store at once. */
 const READS_AT_ONCE = 8;
 
-/** An import of so much is one step of the target: what is larger may be there in part while it is copied. */
-const STEP_RECORDS = 400;
-const STEP_BYTES = 3 * 1024 * 1024;
-
 /** What the copier asks of the failover that it works for. */
 export interface CopierHost {
+  /** What the target is known to have. */
+  readonly growth: Growth;
   /** Views of one tenant, from the store that is in charge of what is copied. */
   route(tenant: string, from: Side): CopyRoute;
   /** Makes sure, also beyond the end of the process, that the target does not answer for these units while it has a part of them. */
@@ -98,11 +97,20 @@ export class Copier {
     }
     const [first] = marks;
     if (first === undefined) return;
-    const route = this.#host.route(first.tenant, from);
+    const { growth } = this.#host;
+    const { tenant } = first;
+    const views = this.#host.route(tenant, from);
     const taken: Mark[] = [];
-    for (const mark of marks) if (await this.#host.mayTake(mark, route)) taken.push(mark);
+    for (const mark of marks) if (await this.#host.mayTake(mark, views)) taken.push(mark);
     const generations = taken.map(({ generation }) => generation);
-    const importer = new Importer(route.target, otherSide(from), watch, () => this.#host.beforeParts(taken));
+    const pass = growth.startPass();
+    // What is compared is compared whole, and nothing is known of the primary as a target.
+    const route: CopyRoute = verify
+      ? views
+      : { ...views, learn: (records, isTail) => growth.learn(tenant, pass, records, isTail) };
+    const beforeParts = (): Promise<void> => this.#host.beforeParts(taken);
+    const whole = verify ? taken : await this.#copyTails(taken, route, watch, beforeParts);
+    const importer = new Importer(route.target, otherSide(from), watch, beforeParts, "replace");
     const imported: Piece[] = [];
     let isEqual = true;
     const verifyImported = async (): Promise<void> => {
@@ -113,7 +121,7 @@ export class Copier {
         for (const same of await Promise.all(compared)) isEqual &&= same;
       }
     };
-    for await (const pieces of gathered(taken, route, watch)) {
+    for await (const pieces of gathered(whole, route, watch)) {
       for (const piece of pieces) await importer.put(piece);
       if (!verify) continue;
       imported.push(...pieces);
@@ -129,6 +137,34 @@ export class Copier {
     }
     this.copiedUnits += taken.length;
     this.#host.settled(settled);
+  }
+
+  /** Copies what has only grown. @returns what has to be copied whole */
+  async #copyTails(
+    marks: readonly Mark[],
+    route: CopyRoute,
+    watch: CopyWatch,
+    beforeParts: () => Promise<void>,
+  ): Promise<readonly Mark[]> {
+    const { growth } = this.#host;
+    const { grown, whole } = sorted(marks, growth);
+    const importer = new Importer(route.target, otherSide(route.from), watch, beforeParts, "extend");
+    const refuse = (of: readonly Mark[]): void => {
+      for (const { tenant, unit } of of) growth.forget(tenant, unit);
+      whole.push(...of);
+    };
+    for (let at = 0; at < grown.length; at += READS_AT_ONCE) {
+      const some = grown.slice(at, at + READS_AT_ONCE);
+      const reads = await Promise.allSettled(some.map((each) => readTails(each, route, watch)));
+      for (const [i, read] of reads.entries()) {
+        if (read.status === "rejected") throw read.reason;
+        const of = some[i]?.marks ?? [];
+        if (read.value === undefined) refuse(of);
+        else await importer.put({ ...read.value, refused: () => refuse(of) });
+      }
+    }
+    await importer.flush();
+    return whole;
   }
 }
 
@@ -159,55 +195,6 @@ async function* gathered(marks: readonly Mark[], route: CopyRoute, watch: CopyWa
     yield await itemPieces(route, items.slice(at, at + ITEMS_AT_ONCE), watch);
   }
   if (units.some(({ kind }) => kind === "tenant")) yield* piecesOfTenant(route, watch);
-}
-
-/** Brings pieces to the target, small ones together. */
-class Importer {
-  readonly #target: StorageBackend;
-  readonly #side: Side;
-  readonly #watch: CopyWatch;
-  readonly #beforeParts: () => Promise<void>;
-  #waiting: StorageRecord[] = [];
-  #pieces: Piece[] = [];
-  #bytes = 0;
-
-  constructor(target: StorageBackend, side: Side, watch: CopyWatch, beforeParts: () => Promise<void>) {
-    this.#target = target;
-    this.#side = side;
-    this.#watch = watch;
-    this.#beforeParts = beforeParts;
-  }
-
-  async put(piece: Piece): Promise<void> {
-    const { records } = piece;
-    if (records.length === 0) {
-      await this.flush();
-      await this.#watch.at(this.#side, () => piece.remove(this.#target, this.#watch.options));
-      piece.copied?.();
-      return;
-    }
-    let bytes = 0;
-    for (const record of records) bytes += JSON.stringify(record).length;
-    if (this.#waiting.length + records.length > STEP_RECORDS || this.#bytes + bytes > STEP_BYTES) await this.flush();
-    this.#pieces.push(piece);
-    for (const record of records) this.#waiting.push(record);
-    this.#bytes += bytes;
-    if (this.#waiting.length <= STEP_RECORDS && this.#bytes <= STEP_BYTES) return;
-    await this.#beforeParts();
-    await this.flush();
-  }
-
-  async flush(): Promise<void> {
-    if (this.#waiting.length === 0) return;
-    const records = this.#waiting;
-    const pieces = this.#pieces;
-    this.#waiting = [];
-    this.#pieces = [];
-    this.#bytes = 0;
-    // Without the signal: what has begun ends whole.
-    await this.#watch.at(this.#side, () => this.#target.importRecords(records, { onConflict: "replace" }));
-    for (const { copied } of pieces) copied?.();
-  }
 }
 
 async function isSame({ records, read }: Piece, { from, target }: CopyRoute, watch: CopyWatch): Promise<boolean> {

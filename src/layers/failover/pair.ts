@@ -9,6 +9,7 @@ import { CopyFailure, CopyWatch, isAway } from "./copy-watch.js";
 import { RESERVED_TENANT } from "./epoch.js";
 import type { FailoverEvent, FailoverState } from "./events.js";
 import { Gate } from "./gate.js";
+import { Growth } from "./growth.js";
 import { IdempotencyKeys } from "./idempotency.js";
 import { JournalWriter } from "./journal.js";
 import { MARK_PREFIX, type Mark, Marks } from "./marks.js";
@@ -36,6 +37,7 @@ export class Pair {
   readonly keys: IdempotencyKeys;
   readonly gate: Gate = new Gate();
   readonly links: ThreadLinks = new ThreadLinks();
+  readonly growth: Growth = new Growth();
   state: FailoverState = "primary";
   isFallbackAway = false;
   switches = 0;
@@ -326,6 +328,7 @@ export class Pair {
   async #change(serving: Side, state: FailoverState): Promise<void> {
     this.marks.putAll();
     await this.#charge.change(serving);
+    this.growth.clear();
     this.switches += 1;
     this.#lastSwitch = performance.now();
     this.#setState(state);
@@ -411,6 +414,7 @@ export class Pair {
 
   #copierHost(): CopierHost {
     return {
+      growth: this.growth,
       route: (tenant, from): CopyRoute => {
         const views = this.view(tenant);
         return {

@@ -27,6 +27,8 @@ export interface CopyRoute {
   readonly hasVectors: boolean;
   /** Holds back writes with an idempotency key for a session while it is read. */
   readonly hold: (sessionId: string) => Promise<HeldSession>;
+  /** Told which sessions and threads the target has now, if that is of use. */
+  readonly learn?: (records: readonly StorageRecord[], isTail: boolean) => void;
 }
 
 /** Items that are asked for at once. */
@@ -73,15 +75,20 @@ async function sessionPieces(
   return pieces;
 }
 
-async function sessionPiece({ from, source, hold }: CopyRoute, sessionId: string, watch: CopyWatch): Promise<Piece> {
+async function sessionPiece(route: CopyRoute, sessionId: string, watch: CopyWatch): Promise<Piece> {
+  const { from, source, hold, learn } = route;
   const held = await hold(sessionId).catch((error: unknown) => {
     throw new CopyFailure(from, error);
   });
   try {
+    const records = await exported(source, from, { sessionId }, watch);
     return {
-      records: await exported(source, from, { sessionId }, watch),
+      records,
       remove: (target, options) => target.deleteSession(sessionId, options),
-      copied: () => held.copied(),
+      copied: () => {
+        held.copied();
+        learn?.(records, false);
+      },
       read: (store, side, reading) => exported(store, side, { sessionId }, reading),
     };
   } finally {
@@ -91,21 +98,23 @@ async function sessionPiece({ from, source, hold }: CopyRoute, sessionId: string
 
 /** A thread that is linked goes with its session: storing a checkpoint moves that too, and an import of one takes along the other. */
 async function threadPieces(route: CopyRoute, threadId: string, watch: CopyWatch, seen: Set<string>): Promise<Piece[]> {
-  const { from, source, target } = route;
+  const { from, source, target, learn } = route;
   const known = await threadRecord(source, from, threadId, watch);
   const old = await threadRecord(target, otherSide(from), threadId, watch);
   const pieces = await sessionPieces(route, [old?.session_id, known?.session_id], watch, seen);
   if (known?.session_id === undefined) {
+    const records = await exported(source, from, { threadId }, watch);
     pieces.push({
-      records: await exported(source, from, { threadId }, watch),
+      records,
       remove: (store, options) => store.deleteThread(threadId, options),
+      copied: () => learn?.(records, false),
       read: (store, side, reading) => exported(store, side, { threadId }, reading),
     });
   }
   return pieces;
 }
 
-async function threadRecord(
+export async function threadRecord(
   store: StorageBackend,
   side: Side,
   threadId: string,
@@ -210,6 +219,11 @@ function placeName({ namespace, key }: ItemPlace): string {
   return JSON.stringify([namespace, key]);
 }
 
-function exported(store: StorageBackend, side: Side, filter: ExportFilter, watch: CopyWatch): Promise<StorageRecord[]> {
+export function exported(
+  store: StorageBackend,
+  side: Side,
+  filter: ExportFilter,
+  watch: CopyWatch,
+): Promise<StorageRecord[]> {
   return watch.all(side, () => store.exportRecords({ ...filter, signal: watch.signal }));
 }
