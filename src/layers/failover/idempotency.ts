@@ -183,6 +183,11 @@ export class IdempotencyKeys {
   }
 
   async #resolve(name: string, sessionId: string, record: KeyRecord, source: StorageBackend): Promise<void> {
+    // The store may have forgotten the key, and would do what it stands for once more.
+    if (record.at <= Date.now() - LIFETIME_MS) {
+      this.#drop(name);
+      return;
+    }
     try {
       const update = decodeValue(record.update) as SessionUpdate;
       this.#answered(name, record, await source.updateSession(sessionId, update));
@@ -194,7 +199,11 @@ export class IdempotencyKeys {
 
   /** Unless another store has taken charge meanwhile. */
   #answered(name: string, record: KeyRecord, session: Session): void {
-    if (this.#open.get(name) === record) this.#open.set(name, { ...record, result: encodeValue(session) });
+    if (this.#open.get(name) !== record) return;
+    const answered = { ...record, result: encodeValue(session) };
+    this.#open.set(name, answered);
+    // After the next start nobody need ask the store, which has forgotten the key one day.
+    this.#writer.putLater(OPEN + name, JSON.stringify(answered));
   }
 
   /** Both stores have what these keys stand for. */
