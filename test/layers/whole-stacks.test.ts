@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { batch, cache, encryption, keyRing, type Layer, withLayers } from "../../src/layers/index.js";
 import { describeStorage, runPrograms, type StorageFactory, vitestRunner } from "../../src/testing/index.js";
 import { memoryFactory } from "../testing/memory-factory.js";
+import { paired } from "./failover/paired-factory.js";
 import { layered } from "./layered-factory.js";
 import { withFaultsBelow } from "./stacks.js";
 
@@ -53,6 +54,16 @@ describe("stacks agree with the reference model on random programs", () => {
     { timeout: 300_000 },
     async (kinds) => {
       expect(await runPrograms(fc, around(memoryFactory, kinds), { programs: 30, commands: 50 })).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(["sync-both", "primary-then-fallback"] as const)(
+    "encryption,cache around a failover, %s, whose primary fails",
+    { timeout: 300_000 },
+    async (mode) => {
+      const pair = paired(withFaultsBelow(memoryFactory, ["retry", "timeout"], 11), memoryFactory, mode);
+      const factory = around(pair, ["encryption", "cache"]);
+      expect(await runPrograms(fc, factory, { programs: 15, commands: 50 })).toBeGreaterThan(0);
     },
   );
 
