@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import pg from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { postgresStorage } from "../../../src/backends/postgres/index.js";
+import { redisStorage } from "../../../src/backends/redis/index.js";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { prepareValue } from "../../../src/domain/codec/codec.js";
@@ -12,6 +13,7 @@ import { encryption } from "../../../src/layers/encryption/encryption.js";
 import { newPath } from "../../backends/sqlite/folder.js";
 import { prose } from "../../domain/segments/prose.js";
 import { createDatabase, startPostgres } from "../../support/postgres-server.js";
+import { startRedis } from "../../support/redis-server.js";
 import { ring, storeWith } from "./rings.js";
 
 const CANARY = "Kanarienvogel";
@@ -89,6 +91,28 @@ describe("a planted word", () => {
     expect(wire.bytes().length).toBeGreaterThan(50_000);
     expect(canariesIn(wire.bytes())).toBe(0);
     expect(canariesIn(Buffer.from(await everyTable(url)))).toBe(0);
+  });
+
+  it("is in no message on the way to Redis, and in no file of it", { timeout: 120_000 }, async () => {
+    await using server = await startRedis({ inMemory: true });
+    const wire = await recordedWire(server.url);
+    const storage = encryption({ keys: ring("k1"), metadata: true })(redisStorage(wire.url));
+    await plant(storage);
+    expect((await storage.getCheckpoint("t"))?.checkpointId).toBe("large4");
+    await storage.close();
+    const files = (): Buffer[] =>
+      readdirSync(server.folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => readFileSync(join(entry.parentPath, entry.name)));
+    const look = (): number => files().reduce((sum, bytes) => sum + canariesIn(bytes), 0);
+    expect(wire.bytes().length).toBeGreaterThan(50_000);
+    expect(canariesIn(wire.bytes())).toBe(0);
+    expect(Buffer.concat(files()).length).toBeGreaterThan(50_000);
+    expect(look()).toBe(0);
+    // The look itself finds what is there.
+    await using plain = redisStorage(server.url);
+    await plain.putItem(["n"], "plain", { word: CANARY });
+    expect(look()).toBeGreaterThan(0);
   });
 });
 
