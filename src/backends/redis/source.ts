@@ -37,6 +37,11 @@ const DEFAULT_PORTS = { single: 6379, sentinel: 26_379, cluster: 6379 };
 
 /** Never repeats the URL: it may hold a password. @throws InvalidArgumentError */
 export function sourceOfUrl(url: string, tls: boolean | RedisTls | undefined): RedisSource {
+  if (/[?#]/.test(url)) {
+    throw new InvalidArgumentError(
+      "url has a query, whose options openStorage reads: redisStorage takes them beside the url",
+    );
+  }
   const [, scheme, account, hosts = "", path = ""] =
     /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/?#]*)(?:\/([^?#]*))?$/i.exec(url) ?? [];
   const known = SCHEMES.find((each) => each === scheme?.toLowerCase());

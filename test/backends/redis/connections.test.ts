@@ -117,6 +117,8 @@ describe("options", () => {
     [{ client: {} }],
     [{ url: "redis://localhost", prefix: "a{b}" }],
     [{ url: "redis://localhost", prefix: "" }],
+    [{ url: "redis://localhost?prefix=other" }],
+    [{ url: "http://localhost" }],
     [{ url: "redis://localhost", waitReplicas: -1 }],
     [{ url: "redis://localhost", requireDurability: "replicated" }],
     [{ url: "redis://localhost", sessionTtlMs: 0.5 }],
