@@ -20,9 +20,10 @@ import { CallsUnderWay } from "../calls-under-way.js";
 import { keptArguments } from "../kept-arguments.js";
 import { type Layer, type LayerReading, layer } from "../layer.js";
 import { Append, CountedUpdate } from "./append.js";
-import { type CounterCounts, CounterLane, countsOf } from "./counter-lane.js";
+import { type CounterCounts, counterLane, countsOf } from "./counter-lane.js";
 import { encodedMessage } from "./encoded-message.js";
-import { type BatchBounds, type LaneCounts, SessionLane } from "./session-lane.js";
+import type { Lane } from "./lane.js";
+import { type BatchBounds, type LaneCounts, sessionLane } from "./session-lane.js";
 import { Waiting } from "./waiting.js";
 
 export interface BatchOptions {
@@ -132,11 +133,11 @@ function batched(
   { bounds, counts, counted, waiting }: BatchState,
   tenantView: (name: string) => StorageBackend | undefined,
 ): StorageBackend {
-  const lanes = new Map<string, SessionLane>();
-  const laneOf = (sessionId: string): SessionLane => {
+  const lanes = new Map<string, Lane<Append>>();
+  const laneOf = (sessionId: string): Lane<Append> => {
     const known = lanes.get(sessionId);
     if (known !== undefined) return known;
-    const lane: SessionLane = new SessionLane(inner, sessionId, bounds, counts, () => {
+    const lane: Lane<Append> = sessionLane(inner, sessionId, bounds, counts, () => {
       if (lanes.get(sessionId) === lane) lanes.delete(sessionId);
       waiting.end(lane);
     });
@@ -159,7 +160,7 @@ function batched(
     fencingToken(options.lease, [{ kind: "session", id: sessionId }]);
     waiting.assertRoom(messages.length, bytes);
     const [kept, lease] = keptArguments([messages, options.lease]) as [NewMessage[], AddMessagesOptions["lease"]];
-    let lane: SessionLane | undefined;
+    let lane: Lane<Append> | undefined;
     const request = {
       tenant: inner.tenantName,
       operation,
@@ -183,11 +184,11 @@ function batched(
     return added.stored;
   };
 
-  const counterLanes = new Map<string, CounterLane>();
-  const counterLaneOf = (sessionId: string, into: CounterCounts): CounterLane => {
+  const counterLanes = new Map<string, Lane<CountedUpdate>>();
+  const counterLaneOf = (sessionId: string, into: CounterCounts): Lane<CountedUpdate> => {
     const known = counterLanes.get(sessionId);
     if (known !== undefined) return known;
-    const lane: CounterLane = new CounterLane(inner, sessionId, bounds.delayMs, into, () => {
+    const lane: Lane<CountedUpdate> = counterLane(inner, sessionId, bounds.delayMs, into, () => {
       if (counterLanes.get(sessionId) === lane) counterLanes.delete(sessionId);
       waiting.end(lane);
     });
@@ -209,7 +210,7 @@ function batched(
     if (counts === undefined || isNothing) return inner.updateSession(id, update, options);
     waiting.assertRoom(1, 0);
     const [lease] = keptArguments([known.lease]) as [UpdateSessionOptions["lease"]];
-    let lane: CounterLane | undefined;
+    let lane: Lane<CountedUpdate> | undefined;
     const request = {
       tenant: inner.tenantName,
       operation: "updateSession",

@@ -1,8 +1,8 @@
-/** The appends of one session, in the order in which they came: one batch is at the store, the next one gathers meanwhile. */
-
+/** The appends of one session: those that come while a batch is at the store go together in the next one. */
 import type { ConversationStorage, Message } from "../../contract/conversation-storage.js";
 import { isStorageError, type StorageErrorCode } from "../../contract/errors.js";
 import type { Append } from "./append.js";
+import { Lane } from "./lane.js";
 import { sameLease } from "./leases.js";
 
 export interface BatchBounds {
@@ -27,64 +27,19 @@ const OF_ONE: ReadonlySet<StorageErrorCode> = new Set<StorageErrorCode>([
   "UNSUPPORTED",
 ]);
 
-export class SessionLane {
-  readonly #inner: ConversationStorage;
-  readonly #sessionId: string;
-  readonly #bounds: BatchBounds;
-  readonly #counts: LaneCounts;
-  readonly #idle: () => void;
-  readonly #queue = new Set<Append>();
-  #timer: NodeJS.Timeout | NodeJS.Immediate | undefined;
-  #isSending = false;
+/** @param idle called when it has nothing to do any more */
+export function sessionLane(
+  inner: ConversationStorage,
+  sessionId: string,
+  { maxMessages, maxBytes, delayMs }: BatchBounds,
+  counts: LaneCounts,
+  idle: () => void,
+): Lane<Append> {
+  return new Lane({ isFull, take, send }, delayMs, idle);
 
-  /** @param idle called when it has nothing to do any more */
-  constructor(
-    inner: ConversationStorage,
-    sessionId: string,
-    bounds: BatchBounds,
-    counts: LaneCounts,
-    idle: () => void,
-  ) {
-    this.#inner = inner;
-    this.#sessionId = sessionId;
-    this.#bounds = bounds;
-    this.#counts = counts;
-    this.#idle = idle;
-  }
-
-  add(append: Append): void {
-    this.#queue.add(append);
-    // Behind a batch that is under way the next one gathers until it is over.
-    if (this.#isSending) return;
-    if (this.#isFull()) this.flush();
-    else this.#schedule();
-  }
-
-  /** It settles by itself, and waits no longer. */
-  leave(append: Append): void {
-    if (this.#queue.delete(append) && this.#queue.size === 0 && !this.#isSending) this.#end();
-  }
-
-  /** Sends what has gathered, now. */
-  flush(): void {
-    this.#unschedule();
-    if (this.#isSending) return;
-    const batch = this.#take();
-    if (batch.length === 0) {
-      this.#end();
-      return;
-    }
-    this.#isSending = true;
-    void this.#send(batch).then(() => {
-      this.#isSending = false;
-      this.flush();
-    });
-  }
-
-  #isFull(): boolean {
-    const { maxMessages, maxBytes } = this.#bounds;
+  function isFull(waiting: Iterable<Append>): boolean {
     let [messages, bytes] = [0, 0];
-    for (const append of this.#queue) {
+    for (const append of waiting) {
       messages += append.messages.length;
       bytes += append.bytes;
       if (messages >= maxMessages || bytes >= maxBytes) return true;
@@ -92,25 +47,22 @@ export class SessionLane {
     return false;
   }
 
-  /** The next batch: in order, under one lease, within the bounds; an append is never divided. */
-  #take(): Append[] {
-    const { maxMessages, maxBytes } = this.#bounds;
+  /** In order, under one lease, within the bounds; an append is never divided. */
+  function take(waiting: Iterable<Append>): Append[] {
     const batch: Append[] = [];
     let [messages, bytes] = [0, 0];
-    for (const append of this.#queue) {
+    for (const append of waiting) {
       const [first] = batch;
       messages += append.messages.length;
       bytes += append.bytes;
       const fits = messages <= maxMessages && bytes <= maxBytes && sameLease(first?.lease, append.lease);
       if (first !== undefined && !fits) break;
-      this.#queue.delete(append);
       batch.push(append);
     }
     return batch;
   }
 
-  /** Settles every append of the batch, and never fails itself. */
-  async #send(batch: readonly Append[]): Promise<void> {
+  async function send(batch: readonly Append[]): Promise<void> {
     const waiting = batch.filter((append) => !append.isSettled);
     const [first] = waiting;
     if (first === undefined) return;
@@ -118,12 +70,9 @@ export class SessionLane {
     const timeoutMs = Math.max(1, ...waiting.map((append) => append.remainingMs()));
     for (const append of waiting) append.sent();
     try {
-      const stored = await this.#inner.addConversationMessages(this.#sessionId, messages, {
-        lease: first.lease,
-        timeoutMs,
-      });
-      this.#counts.batches += 1;
-      this.#counts.messages += messages.length;
+      const stored = await inner.addConversationMessages(sessionId, messages, { lease: first.lease, timeoutMs });
+      counts.batches += 1;
+      counts.messages += messages.length;
       settle(waiting, stored);
     } catch (error) {
       const isOfOne = isStorageError(error) && error.outcome === "not-applied" && OF_ONE.has(error.code);
@@ -132,27 +81,8 @@ export class SessionLane {
         return;
       }
       for (const append of waiting) append.unsent();
-      for (const append of waiting) await this.#send([append]);
+      for (const append of waiting) await send([append]);
     }
-  }
-
-  #schedule(): void {
-    if (this.#timer !== undefined) return;
-    const { delayMs } = this.#bounds;
-    this.#timer = delayMs === 0 ? setImmediate(() => this.flush()) : setTimeout(() => this.flush(), delayMs);
-  }
-
-  #unschedule(): void {
-    const timer = this.#timer;
-    this.#timer = undefined;
-    if (timer === undefined) return;
-    if (this.#bounds.delayMs === 0) clearImmediate(timer as NodeJS.Immediate);
-    else clearTimeout(timer as NodeJS.Timeout);
-  }
-
-  #end(): void {
-    this.#unschedule();
-    this.#idle();
   }
 }
 

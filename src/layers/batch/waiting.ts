@@ -2,15 +2,14 @@
 import { CallRefusedError } from "../../contract/errors.js";
 import { Deadlines } from "../../domain/backend/deadlines.js";
 import type { Append, CountedUpdate } from "./append.js";
-import type { CounterLane } from "./counter-lane.js";
-import type { SessionLane } from "./session-lane.js";
+import type { Lane } from "./lane.js";
 
 /** Appends that have not settled, of all storages that the layer is around. */
 export class Waiting {
   readonly deadlines: Deadlines = new Deadlines();
   readonly #maxMessages: number;
   readonly #maxBytes: number;
-  readonly #lanes = new Set<SessionLane | CounterLane>();
+  readonly #lanes = new Set<Lane<Append> | Lane<CountedUpdate>>();
   readonly #appends = new Set<Append>();
   readonly #updates = new Set<CountedUpdate>();
   messages = 0;
@@ -31,7 +30,7 @@ export class Waiting {
     );
   }
 
-  enter(append: Append, lane: SessionLane): void {
+  enter(append: Append, lane: Lane<Append>): void {
     this.#appends.add(append);
     this.#lanes.add(lane);
     this.messages += append.messages.length;
@@ -44,7 +43,7 @@ export class Waiting {
     this.bytes -= append.bytes;
   }
 
-  enterUpdate(update: CountedUpdate, lane: CounterLane): void {
+  enterUpdate(update: CountedUpdate, lane: Lane<CountedUpdate>): void {
     this.#updates.add(update);
     this.#lanes.add(lane);
   }
@@ -53,7 +52,7 @@ export class Waiting {
     this.#updates.delete(update);
   }
 
-  end(lane: SessionLane | CounterLane): void {
+  end(lane: Lane<Append> | Lane<CountedUpdate>): void {
     this.#lanes.delete(lane);
   }
 
