@@ -39,7 +39,7 @@ export function checkpointVerbs(database: () => Database): CheckpointVerbs {
       const chosen = sql`${fromLive(call.tenant, threadId, db.now())} AND k.namespace = ${namespace}
         ${checkpointId === null ? sql`ORDER BY k.seq DESC LIMIT 1` : sql`AND k.checkpoint_id = ${checkpointId}`}`;
       const statement = selectOne(call.tenant, threadId, chosen, { writes, ifNoneMatch });
-      const { checkpoint, names } = assembleOne(await db.read<PartOfOneRow>(call, statement), writes);
+      const { checkpoint, names } = assembleOne(await db.readInOrder<PartOfOneRow>(call, statement), writes);
       if (names.length > 0) db.blocks.remember(call.tenant, threadId, names);
       return checkpoint;
     },
@@ -50,7 +50,7 @@ export function checkpointVerbs(database: () => Database): CheckpointVerbs {
         ...listing,
         blocks: listing.data,
       });
-      return assemble(await db.read<PartRow>(call, statement), listing);
+      return assemble(await db.readInOrder<PartRow>(call, statement), listing);
     },
 
     async putWrites(call, threadId, target, writes, fence) {
@@ -268,6 +268,7 @@ async function storeAtOnce(
         ${needsParent}::boolean, ${sizeBytes}::bigint, ${now}::bigint, ${root === null ? 0 : blocks.length + 1}::bigint,
         ${root}::bytea, ${metadata}::jsonb, ${state.manifest} FROM thread
       RETURNING seq`,
+    expectedHead !== undefined,
   );
   if (row === undefined) return undefined;
   const stored = { namespace, checkpointId, parentId, sessionId, metadata, needsParent, sizeBytes };
@@ -287,11 +288,13 @@ async function storeInTurn(
 ): Promise<StoredCheckpoint> {
   const { namespace, checkpointId, sessionId } = checkpoint;
   const now = db.now();
-  const [locked, found, held, head, earlier, stored] = await Promise.all([
+  const [locked, found, held, [head], earlier, stored] = await Promise.all([
     tx.get<SessionHead>(lockSessionOf(tenant, threadId, sessionId)),
     lockThread(tx, tenant, threadId),
     holdFence(tx, tenant, fence),
-    expectedHead === undefined ? undefined : tx.get<{ checkpointId: string }>(selectHead(tenant, threadId, namespace)),
+    expectedHead === undefined
+      ? []
+      : tx.queryInOrder<{ checkpointId: string }>(selectHead(tenant, threadId, namespace)),
     tx.get<Earlier>(
       sql`SELECT seq, created_at AS "createdAt", blocks FROM @checkpoints WHERE tenant = ${tenant}
         AND thread_id = ${threadId} AND namespace = ${namespace} AND checkpoint_id = ${checkpointId}`,

@@ -16,7 +16,7 @@ export function conversationVerbs(database: () => Database): ConversationDriver 
 
     async getHistory(call, sessionId, window) {
       const db = database();
-      const rows = await db.read<StoredMessage>(call, selectWindow(call.tenant, sessionId, window, db.now()));
+      const rows = await db.readInOrder<StoredMessage>(call, selectWindow(call.tenant, sessionId, window, db.now()));
       return window.after === null ? rows.reverse() : rows;
     },
 

@@ -46,7 +46,7 @@ export function itemVerbs(database: () => Database): ItemDriver {
 
     async searchItems(call, listing) {
       const db = database();
-      return toItemRows(await db.read<ItemRow>(call, selectItems(call.tenant, listing, db.now())), listing);
+      return toItemRows(await db.readInOrder<ItemRow>(call, selectItems(call.tenant, listing, db.now())), listing);
     },
 
     async searchNearest(call, listing) {
@@ -64,7 +64,7 @@ export function itemVerbs(database: () => Database): ItemDriver {
     async listNamespaces(call, listing) {
       const db = database();
       const statement = selectNamespaces(call.tenant, listing, db.now());
-      return toNamespaceRows(await db.read<{ labels: string }>(call, statement), listing);
+      return toNamespaceRows(await db.readInOrder<{ labels: string }>(call, statement), listing);
     },
 
     async deleteItems(call, prefix) {
@@ -231,7 +231,7 @@ async function runStep(steps: Steps, step: ItemStep): Promise<ItemStepResult> {
       return { kind: "delete", deleted };
     }
     case "search": {
-      const rows = await tx.query<ItemRow>(selectItems(tenant, step.listing, now));
+      const rows = await tx.queryInOrder<ItemRow>(selectItems(tenant, step.listing, now));
       return { kind: "search", rows: toItemRows(rows, step.listing) };
     }
     case "count": {
@@ -241,7 +241,7 @@ async function runStep(steps: Steps, step: ItemStep): Promise<ItemStepResult> {
     case "nearest":
       return { kind: "nearest", rows: await nearestItems((each) => tx.query(each), tenant, step.listing, now) };
     case "namespaces": {
-      const rows = await tx.query<{ labels: string }>(selectNamespaces(tenant, step.listing, now));
+      const rows = await tx.queryInOrder<{ labels: string }>(selectNamespaces(tenant, step.listing, now));
       return { kind: "namespaces", rows: toNamespaceRows(rows, step.listing) };
     }
   }

@@ -62,7 +62,7 @@ async function* recordsOfTenant(source: Source): AsyncGenerator<StorageRecord> {
   const { tx, tenant, now, isWanted } = source;
   if (isWanted("session", "message")) {
     const sessions = pages("", (after: string) => selectSessions(source, sql`AND s.session_id > ${after}`), PAGE_ROWS, {
-      tx,
+      read: (page) => tx.query(page),
       place: (row: SessionRow) => row.sessionId,
     });
     for await (const session of sessions) yield* recordsOfSession(source, session);
@@ -75,7 +75,7 @@ async function* recordsOfTenant(source: Source): AsyncGenerator<StorageRecord> {
           WHERE s.tenant = c.tenant AND s.context_id = c.context_id AND ${isLive(now)})
         ORDER BY c.context_id LIMIT ${PAGE_ROWS}`,
       PAGE_ROWS,
-      { tx, place: (row: { readonly contextId: string }) => row.contextId },
+      { read: (page) => tx.query(page), place: (row: { readonly contextId: string }) => row.contextId },
     );
     for await (const { contextId } of contexts) yield* recordsOfContext(source, contextId);
   }
@@ -111,7 +111,7 @@ async function* recordsOfSession(
     (after: number) => sql`SELECT ${MESSAGE_COLUMNS} FROM @messages
       WHERE tenant = ${tenant} AND session_id = ${sessionId} AND seq > ${after} ORDER BY seq LIMIT ${PAGE_ROWS}`,
     PAGE_ROWS,
-    { tx, place: (row: StoredMessage) => row.seq },
+    { read: (page) => tx.queryInOrder(page), place: (row: StoredMessage) => row.seq },
   );
   for await (const message of messages) yield messageRecord(sessionId, message);
 }
@@ -125,7 +125,7 @@ async function* recordsOfContext({ tx, tenant }: Source, contextId: string): Asy
       FROM @context_versions WHERE tenant = ${tenant} AND context_id = ${contextId} AND version > ${after}
       ORDER BY version LIMIT 1`,
     1,
-    { tx, place: (row: StoredContext) => row.version },
+    { read: (page) => tx.queryInOrder(page), place: (row: StoredContext) => row.version },
   );
   for await (const version of versions) yield taskContextRecord(contextId, version);
 }
@@ -139,7 +139,7 @@ async function* recordsOfThreads(source: Source, which: Sql): AsyncGenerator<Sto
     ) => sql`${SELECT_THREADS} WHERE t.tenant = ${tenant} AND ${isThreadLive(now)} AND t.thread_id > ${after}
       ${which} ORDER BY t.thread_id LIMIT ${PAGE_ROWS}`,
     PAGE_ROWS,
-    { tx, place: (row: ThreadRow) => row.threadId },
+    { read: (page) => tx.query(page), place: (row: ThreadRow) => row.threadId },
   );
   for await (const thread of threads) yield* recordsOfThread(source, thread);
 }
@@ -170,7 +170,7 @@ async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerat
         (${after.namespace}, ${after.checkpointId}, ${after.taskId}, ${after.index})
       ORDER BY namespace, checkpoint_id, task_id, idx LIMIT ${LARGE_ROWS}`,
     LARGE_ROWS,
-    { tx, place: (row: NamedWrite) => row },
+    { read: (page) => tx.queryInOrder(page), place: (row: NamedWrite) => row },
   );
   for await (const write of writes) yield writeRecord(threadId, write.namespace, write.checkpointId, write);
 }
@@ -183,7 +183,7 @@ async function* checkpointsAfter(
   for (let after = first; ; ) {
     const chosen = sql`FROM @checkpoints k WHERE k.tenant = ${tenant} AND k.thread_id = ${threadId} AND k.seq > ${after}
       ORDER BY k.seq LIMIT ${LARGE_ROWS}`;
-    const rows = await tx.query<PartRow>(selectWithParts(tenant, threadId, chosen, parts));
+    const rows = await tx.queryInOrder<PartRow>(selectWithParts(tenant, threadId, chosen, parts));
     const checkpoints = assemble(rows, parts).reverse();
     yield* checkpoints;
     const last = checkpoints.at(-1);
@@ -204,7 +204,7 @@ async function* recordsOfItems({ tx, tenant, now, keepsVectors }: Source): Async
         AND place > ${after} AND substring(place FROM 1 FOR 1024) >= ${after.subarray(0, 1024)}
       ORDER BY substring(place FROM 1 FOR 1024), place LIMIT ${LARGE_ROWS}`,
     LARGE_ROWS,
-    { tx, place: (row: ItemWithVectors) => placeBytes(toItem(row)) },
+    { read: (page) => tx.queryInOrder(page), place: (row: ItemWithVectors) => placeBytes(toItem(row)) },
   );
   for await (const item of items) {
     yield itemRecord(toItem(item), item.vectors === null ? null : toVectors(item.vectors));
@@ -216,10 +216,10 @@ async function* pages<Row, Place>(
   start: Place,
   page: (after: Place) => Sql,
   size: number,
-  { tx, place }: { readonly tx: Transaction; readonly place: (row: Row) => Place },
+  { read, place }: { readonly read: (page: Sql) => Promise<Row[]>; readonly place: (row: Row) => Place },
 ): AsyncGenerator<Row> {
   for (let after = start; ; ) {
-    const rows = await tx.query<Row>(page(after));
+    const rows = await read(page(after));
     yield* rows;
     const last = rows.at(-1);
     if (last === undefined || rows.length < size) return;

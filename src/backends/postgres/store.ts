@@ -53,6 +53,8 @@ export class Database {
   };
   /** Whether the schema asks each transaction for its tenant, and whether the server binds this user by that. Known once the schema is. */
   rowSecurity: { readonly asked: boolean; readonly binds: boolean } = { asked: false, binds: false };
+  /** Whether what grows is spread over partitions. Known once the schema is. */
+  isPartitioned = false;
   /** Why the pool last lost a connection that nobody used; for the health check. */
   lastIdleError: Error | undefined;
 
@@ -85,14 +87,24 @@ export class Database {
     );
   }
 
-  /** Runs a single statement that is a transaction of its own. */
-  write<Row>(call: Call, statement: Sql): Promise<Row[]> {
+  /** Runs a statement that reads a few rows of a spread table in the order of its index. */
+  readInOrder<Row>(call: Call, statement: Sql): Promise<Row[]> {
+    if (!this.isPartitioned) return this.read<Row>(call, statement);
+    return this.#with(call, (connection) => this.#begun(connection, call, "read", true).only<Row>(statement));
+  }
+
+  /**
+   * Runs a single statement that is a transaction of its own.
+   * @param inOrder it also reads a few rows of a spread table in the order of its index
+   */
+  write<Row>(call: Call, statement: Sql, inOrder = false): Promise<Row[]> {
     const telling = this.changes?.statementFor(call);
+    const isAlone = !this.rowSecurity.asked && telling === undefined && !(inOrder && this.isPartitioned);
     return this.#again(call, () =>
       this.#with(call, (connection) => {
         call.sent = true;
-        if (!this.rowSecurity.asked && telling === undefined) return connection.query<Row>(statement);
-        const tx = this.#begun(connection, call, "write");
+        if (isAlone) return connection.query<Row>(statement);
+        const tx = this.#begun(connection, call, "write", inOrder);
         if (telling !== undefined) tx.run(telling);
         return tx.only<Row>(statement);
       }),
@@ -103,8 +115,8 @@ export class Database {
    * Runs a single statement that does all or gives no row, and the row that it gives. Without one nothing was done, and another way
    * may be tried.
    */
-  async writeIf<Row>(call: Call, statement: Sql): Promise<Row | undefined> {
-    const [row] = await this.write<Row>(call, statement);
+  async writeIf<Row>(call: Call, statement: Sql, inOrder = false): Promise<Row | undefined> {
+    const [row] = await this.write<Row>(call, statement, inOrder);
     if (row === undefined) call.sent = false;
     return row;
   }
@@ -202,9 +214,9 @@ export class Database {
   }
 
   /** A transaction that has begun, for the tenant of the call. */
-  #begun(connection: Connection, call: Call, kind: TransactionKind): Transaction {
-    const tx = new Transaction(connection);
-    tx.begin(kind, call, this.rowSecurity.asked);
+  #begun(connection: Connection, call: Call, kind: TransactionKind, inOrder = false): Transaction {
+    const tx = new Transaction(connection, this.isPartitioned);
+    tx.begin(kind, call, this.rowSecurity.asked, inOrder);
     return tx;
   }
 

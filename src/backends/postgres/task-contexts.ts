@@ -46,7 +46,7 @@ export function taskContextVerbs(database: () => Database): TaskContextDriver {
 
     async getContext(call, sessionId, version) {
       const db = database();
-      const [row] = await db.read<StoredContext>(
+      const [row] = await db.readInOrder<StoredContext>(
         call,
         sql`SELECT ${INFO}, v.content AS context ${versionsOf(call.tenant, sessionId, db.now())}
           ${version === null ? sql`ORDER BY v.version DESC LIMIT 1` : sql`AND v.version = ${version}`}`,
@@ -56,7 +56,7 @@ export function taskContextVerbs(database: () => Database): TaskContextDriver {
 
     listContexts: (call, sessionId, { limit, before }) => {
       const db = database();
-      return db.read<StoredContext>(
+      return db.readInOrder<StoredContext>(
         call,
         sql`SELECT ${INFO}, NULL AS context ${versionsOf(call.tenant, sessionId, db.now())}
           ${before === null ? NOTHING : sql`AND v.version < ${before}`} ORDER BY v.version DESC LIMIT ${limit}`,

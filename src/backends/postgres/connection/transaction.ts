@@ -12,16 +12,27 @@ const BEGIN = {
   snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 };
 
+/**
+ * For statements that read a few rows in the order of an index. Over partitions the server may take one that sorts whatever a session or
+ * thread holds: a plan that it keeps is for values that it does not know, and it expects few rows. What has to be sorted all the same then
+ * seems so dear to it that it would compile the statement.
+ */
+const IN_ORDER = "SET LOCAL enable_sort = off; SET LOCAL jit = off";
+const IN_ANY_ORDER = "SET LOCAL enable_sort TO DEFAULT; SET LOCAL jit TO DEFAULT";
+
 /** Longest time that the server lets a statement run when the call has no deadline, in milliseconds: no limit. */
 const NO_TIMEOUT = 0;
 
 export class Transaction {
   readonly #connection: Connection;
+  readonly #overPartitions: boolean;
   readonly #waiting: Promise<unknown>[] = [];
   #failure: unknown;
 
-  constructor(connection: Connection) {
+  /** @param overPartitions the schema has any */
+  constructor(connection: Connection, overPartitions: boolean) {
     this.#connection = connection;
+    this.#overPartitions = overPartitions;
   }
 
   /** The first statement's error: those after it only say that the transaction has failed. */
@@ -32,21 +43,32 @@ export class Transaction {
   /**
    * Sends BEGIN, and does not wait for it. The server stops what runs longer than the call has time (F2).
    * @param asTenant the server is told for which tenant, as its row-level security asks for
+   * @param inOrder whether all that follows is like that of `queryInOrder`
    */
-  begin(kind: TransactionKind, call: Call, asTenant: boolean): void {
+  begin(kind: TransactionKind, call: Call, asTenant: boolean, inOrder = false): void {
     const left = call.remainingMs();
     const timeout = Number.isFinite(left) ? Math.max(1, Math.ceil(left)) : NO_TIMEOUT;
+    const begin = inOrder && this.#overPartitions ? `${BEGIN[kind]}; ${IN_ORDER}` : BEGIN[kind];
     if (asTenant) {
-      this.#later(this.#connection.script(BEGIN[kind]));
+      this.#later(this.#connection.script(begin));
       this.run(setTenant(call.tenant, timeout));
     } else {
-      this.#later(this.#connection.script(`${BEGIN[kind]}; SET LOCAL statement_timeout = ${timeout}`));
+      this.#later(this.#connection.script(`${begin}; SET LOCAL statement_timeout = ${timeout}`));
     }
   }
 
   query<Row>(statement: Sql): Promise<Row[]> {
     const rows = this.#connection.query<Row>(statement);
     this.#observe(rows);
+    return rows;
+  }
+
+  /** Rows of a spread table in the order of its index, a few of many. */
+  queryInOrder<Row>(statement: Sql): Promise<Row[]> {
+    if (!this.#overPartitions) return this.query<Row>(statement);
+    this.#observe(this.#connection.script(IN_ORDER));
+    const rows = this.query<Row>(statement);
+    this.#observe(this.#connection.script(IN_ANY_ORDER));
     return rows;
   }
 

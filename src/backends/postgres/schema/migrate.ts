@@ -27,6 +27,7 @@ export async function prepareSchema(db: Database, call: Call): Promise<void> {
       "row-level security does not bind this database user, which is a superuser or has BYPASSRLS: connect as another one",
     );
   }
+  db.isPartitioned = state.partitions > 0;
   db.rowSecurity = { asked: isGuarded(state, wanted), binds: state.binds };
 }
 

@@ -5,10 +5,14 @@ import { loadRedis, type RedisClient } from "./client.js";
 /** Longest pause between two attempts to connect again, in milliseconds. */
 const LONGEST_PAUSE_MS = 1_000;
 
-/** A write whose answer is lost may have been done: only the caller knows whether it may be sent again. */
+/**
+ * A write whose answer is lost may have been done: only the caller knows whether it may be sent again. Nor does the client subscribe again by
+ * itself: it would wait for no answer, and a connection that is lost again at that moment would be an error that nobody takes.
+ */
 const ONCE = {
   lazyConnect: true,
   autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
   retryStrategy: pause,
