@@ -1,5 +1,6 @@
 // Runs every test from the sources; the TypeScript of `src` is imported with its `.js` suffix, as the build emits it.
 // `npm test` adds `--typecheck`, which compiles `*.test-d.ts` and, with them, all that they import.
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -8,6 +9,8 @@ export default defineConfig({
     typecheck: { include: ["test/**/*.test-d.ts"] },
     globalSetup: ["test/support/shared-postgres.ts"],
     pool: "forks",
+    // On two processors the default is one: much of the tests' time goes by in servers.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
