@@ -3,10 +3,21 @@
  * Strings are taken as they are and bytes are copied whole; only arrays and objects are gone through one by one.
  */
 import { SerializationError } from "../../contract/errors.js";
-import { CONTAINERS, hasProperties, isDocument, type Json, MAX_CONTAINERS, MAX_MEMBERS, TAG_KEY } from "./format.js";
+import {
+  CONTAINERS,
+  hasProperties,
+  isDocument,
+  type Json,
+  type LeafKind,
+  MAX_CONTAINERS,
+  MAX_MEMBERS,
+  TAG_KEY,
+} from "./format.js";
 import { FURTHER_PROPERTIES, hasFurther, LateChecks } from "./late-checks.js";
+import { leafByPrototype } from "./leaves.js";
 import { type PathStep, renderPath } from "./path.js";
 import { jsonIsOverridden } from "./plain.js";
+import { isWideAlone, tableOf } from "./wide-objects.js";
 import { instanceName, keyStep, memberStep, TreeWriter, tooMany, valueStep } from "./write.js";
 
 /** What is stored of a value: a tree of JSON with `PreparedValue` and `LaterBytes` in it, once it is checked. */
@@ -25,8 +36,12 @@ export interface StorableCopy {
 /** What makes a copy large: characters, and arrays and objects. */
 const LARGE = { characters: 1024 * 1024, containers: 10_000 };
 
-/** Arrays that are asked at once whether they hold more than their elements, in some milliseconds; the others are asked in steps. */
+/** Arrays that are asked at once whether they hold more than their elements, in some milliseconds; the others, and longer ones, are asked in steps. */
 const ARRAYS_ASKED_AT_ONCE = 10_000;
+const LONGEST_ASKED_AT_ONCE = 100_000;
+
+/** An object is taken to be as wide as the one that was asked: the first ones are asked, then each one of so many. */
+const OBJECTS_PER_ASKING = 32;
 
 /** Ends a copy that the thorough encoder must make. */
 const UNFIT: unique symbol = Symbol("unfit");
@@ -38,6 +53,10 @@ let containersLeft = 0;
 let membersLeft = 0;
 let charactersLeft = 0;
 let arraysToAsk = 0;
+let untilAsking = 0;
+let objectsAsked = 0;
+let areWide = false;
+let keysOfLast: readonly string[] = [];
 let depthLimit = 0;
 let deepest = 0;
 /** Objects of which it is known late that they are to be wrapped: a level more, perhaps one inside of another. */
@@ -72,6 +91,9 @@ function copied(value: unknown, maxDepth: number, maxBytes: number, plainOnly: b
   membersLeft = MAX_MEMBERS;
   charactersLeft = maxBytes;
   arraysToAsk = ARRAYS_ASKED_AT_ONCE;
+  untilAsking = 0;
+  objectsAsked = 0;
+  keysOfLast = [];
   depthLimit = maxDepth;
   deepest = 0;
   wrappedLate = 0;
@@ -107,7 +129,7 @@ function copyOf(value: unknown, depth: number): Json {
     case "boolean":
       return value;
     case "number":
-      return value - value === 0 && (value !== 0 || 1 / value > 0) ? value : special(value, depth);
+      return isOrdinary(value) ? value : special(value, depth);
     case "object":
       return value === null ? null : copyOfObject(value, depth + 1);
     case "undefined":
@@ -148,9 +170,20 @@ function copyOfObject(object: object, depth: number): Json {
   if (prototype === Set.prototype) return copyOfSet(object as Set<unknown>, depth);
   if (prototype === null) {
     tagged = true;
+    containersLeft -= CONTAINERS.withoutPrototype - 1;
     return { [TAG_KEY]: "null-prototype", value: copyOfProperties(object, depth + 1, false) };
   }
-  return special(object, depth - 1);
+  const leaf = leafByPrototype(prototype as object);
+  return leaf === undefined ? special(object, depth - 1) : copyOfLeaf(object, leaf, depth);
+}
+
+function copyOfLeaf(object: object, leaf: LeafKind, depth: number): Json {
+  enter(depth + 1, leaf.containers);
+  tagged = true;
+  const { size } = writer;
+  const value = leaf.write(object, writer);
+  charactersLeft -= writer.size - size;
+  return { [TAG_KEY]: leaf.tag, value };
 }
 
 function copyOfArray(array: readonly unknown[], depth: number): Json {
@@ -160,39 +193,85 @@ function copyOfArray(array: readonly unknown[], depth: number): Json {
   // A copy of the elements as they lie in memory, unless there are holes.
   const copy: unknown[] = [...array];
   if (copy.length !== length) throw UNFIT;
-  let i = 0;
-  try {
-    for (; i < length; i++) {
-      const item = copy[i];
-      if (typeof item === "string") {
-        charactersLeft -= item.length;
-        continue;
-      }
-      if (item === undefined && !Object.hasOwn(array, i)) refuse("a hole in an array");
-      const part = copyOf(item, depth);
-      if (part !== item) copy[i] = part;
-    }
-  } catch (error) {
-    noteStep(i, array);
-    throw error;
-  }
-  if (arraysToAsk > 0) {
+  copyElements(copy, depth, array, Number);
+  if (arraysToAsk > 0 && length <= LONGEST_ASKED_AT_ONCE) {
     arraysToAsk -= 1;
     if (hasFurther(array)) refuse(FURTHER_PROPERTIES);
   }
   return copy as Json[];
 }
 
+/** Puts the copies of a list's elements in their places. @param step of an element, to say where one is that is refused */
+function copyElements(list: unknown[], depth: number, of: object, step: (i: number) => PathStep): void {
+  // Alone in a function V8 reads numbers as they lie in memory; between other things each would be an object of its own.
+  let i = ordinaryNumbers(list);
+  try {
+    for (; i < list.length; i++) {
+      const item = list[i];
+      if (typeof item === "string") {
+        charactersLeft -= item.length;
+        continue;
+      }
+      if (typeof item === "number" && isOrdinary(item)) continue;
+      if (item === undefined && Array.isArray(of) && !Object.hasOwn(of, i)) refuse("a hole in an array");
+      const part = copyOf(item, depth);
+      if (part !== item) list[i] = part;
+    }
+  } catch (error) {
+    noteStep(step(i), of);
+    throw error;
+  }
+}
+
+/** How many elements from the first on are numbers that JSON has a text for. */
+function ordinaryNumbers(list: readonly unknown[]): number {
+  let i = 0;
+  for (; i < list.length; i++) {
+    const item = list[i];
+    if (typeof item !== "number" || !isOrdinary(item)) break;
+  }
+  return i;
+}
+
+/** Of the numbers that JSON has a text for. */
+function isOrdinary(number: number): boolean {
+  return number - number === 0 && (number !== 0 || 1 / number > 0);
+}
+
+function shallowCopyOf(object: object): Record<string, unknown> {
+  if (untilAsking === 0) {
+    objectsAsked += 1;
+    if (objectsAsked > OBJECTS_PER_ASKING) untilAsking = OBJECTS_PER_ASKING;
+    const keys = Object.keys(object);
+    areWide = isWideAlone(keys, keysOfLast);
+    keysOfLast = keys;
+  } else {
+    untilAsking -= 1;
+  }
+  if (areWide) return tableOf(object);
+  return Object.getPrototypeOf(object) === null ? bareCopyOf(object) : { ...object };
+}
+
+/** A spread of an object without prototype takes three times as long. */
+function bareCopyOf(object: object): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const key in object) {
+    if (key === "__proto__") return { ...object };
+    copy[key] = object[key as keyof typeof object];
+  }
+  return Object.getOwnPropertySymbols(object).length === 0 ? copy : { ...object };
+}
+
 /** @param wraps whether inside a document the key of our tags makes a node around the object necessary */
 function copyOfProperties(object: object, depth: number, wraps: boolean): Json {
   enter(depth, 1);
   // As the thorough encoder does: the copy has data properties only, all of them own ones, `__proto__` too.
-  const copy: Record<string, unknown> = { ...object };
+  const copy: Record<string, unknown> = shallowCopyOf(object);
   const hasTagKey = wraps && copy[TAG_KEY] !== undefined;
   const inside = hasTagKey ? depth + 1 : depth;
   if (hasTagKey) {
     // Needed inside a document only, so it is no reason to make one.
-    enter(inside, 0);
+    enter(inside, CONTAINERS.wrapped - 1);
     checks.addWrapped(copy);
   }
   let last = "";
@@ -212,6 +291,7 @@ function copyOfProperties(object: object, depth: number, wraps: boolean): Json {
       }
       if (item === undefined && key === TAG_KEY && wraps) {
         wrappedLate += 1;
+        containersLeft -= CONTAINERS.wrapped - 1;
         checks.addWrapped(copy);
       }
       const part = copyOf(item, inside);
@@ -232,7 +312,7 @@ function copyOfMap(map: Map<unknown, unknown>, depth: number): Json {
   let step: PathStep = "";
   try {
     Map.prototype.forEach.call(map, (value, key) => {
-      enter(depth + 2, 1);
+      enter(depth + 2, CONTAINERS.entry);
       membersLeft -= 2;
       step = keyStep(entries.length);
       const keyTree = copyOf(key, depth + 2);
@@ -251,14 +331,9 @@ function copyOfSet(set: Set<unknown>, depth: number): Json {
   enter(depth + 1, CONTAINERS.map);
   tagged = true;
   membersLeft -= set.size;
-  const items: Json[] = [];
-  try {
-    Set.prototype.forEach.call(set, (item) => items.push(copyOf(item, depth + 1)));
-  } catch (error) {
-    noteStep(memberStep(items.length), set);
-    throw error;
-  }
-  return { [TAG_KEY]: "Set", value: items };
+  const items: unknown[] = [...Set.prototype.values.call(set)];
+  copyElements(items, depth + 1, set, memberStep);
+  return { [TAG_KEY]: "Set", value: items as Json[] };
 }
 
 /** What JSON has no text for, and its parts. */

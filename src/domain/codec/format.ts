@@ -32,7 +32,9 @@ export const MAX_CONTAINERS: number = 500_000;
 export const MAX_MEMBERS: number = 4_000_000;
 
 /** For how many arrays and objects others count, by the time that they take; what is not named here counts as one. */
-export const CONTAINERS: { readonly map: number; readonly error: number } = { map: 4, error: 200 };
+export const CONTAINERS: {
+  readonly [kind in "map" | "entry" | "withoutPrototype" | "wrapped" | "error"]: number;
+} = { map: 4, entry: 2, withoutPrototype: 3, wrapped: 2, error: 200 };
 
 /** Bigints of more hexadecimal digits than this are stored as such: decimal text of n digits takes more than n steps to read. */
 const MAX_DECIMAL_AS_HEX = 256;

@@ -5,7 +5,7 @@ import { hasProperties, type LeafKind, malformed } from "./format.js";
 const DATE: LeafKind = {
   tag: "Date",
   prototype: Date.prototype,
-  containers: 6,
+  containers: 8,
   write(value, writer) {
     const date = value as Date;
     if (hasProperties(date)) writer.refuse("a Date with further properties");

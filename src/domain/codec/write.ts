@@ -218,9 +218,13 @@ export class TreeWriter implements LeafWriter {
     if (prototype === Object.prototype) {
       if (!Object.hasOwn(object, TAG_KEY)) return this.#properties(object, depth);
       // Needed inside a document only, so it is no reason to make one.
+      this.#count(CONTAINERS.wrapped - 1, 0);
       return { [TAG_KEY]: "object", value: this.#nested(object, depth) };
     }
-    if (prototype === null) return this.#tag("null-prototype", this.#nested(object, depth));
+    if (prototype === null) {
+      this.#count(CONTAINERS.withoutPrototype - 1, 0);
+      return this.#tag("null-prototype", this.#nested(object, depth));
+    }
     if (prototype === Map.prototype) return this.#map(object as Map<unknown, unknown>, depth);
     if (prototype === Set.prototype) return this.#set(object as Set<unknown>, depth);
     const leaf = leafByPrototype(prototype);
@@ -292,7 +296,7 @@ export class TreeWriter implements LeafWriter {
   #map(map: Map<unknown, unknown>, depth: number): Json {
     if (hasProperties(map)) this.refuse("a Map with further properties");
     this.#enter(depth + 2);
-    this.#count(CONTAINERS.map + map.size, 2 * map.size);
+    this.#count(CONTAINERS.map + CONTAINERS.entry * map.size, 2 * map.size);
     const entries: Json[] = [];
     Map.prototype.forEach.call(map, (value, key) => {
       this.reserve(4);

@@ -20,7 +20,7 @@ import { runAtOnce } from "../../../src/domain/slices.js";
 import { anyString, kept } from "./arbitraries.js";
 import { fingerprint } from "./fingerprint.js";
 import { nested, thrownBy } from "./probes.js";
-import { plainValues, taggedValues } from "./values.js";
+import { bare, plainValues, taggedValues } from "./values.js";
 
 const MAX_BYTES = 128 * 1024 * 1024;
 
@@ -39,6 +39,11 @@ function expectSame(value: unknown, step: number): void {
   const decoded = runAtOnce(decodeInSteps(text, step));
   deepStrictEqual(decoded, value);
   expect(fingerprint(decoded)).toBe(fingerprint(value));
+}
+
+/** An object of many keys. */
+function wide(name: string): Record<string, unknown> {
+  return Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${name}${i}`, i % 3 === 0 ? [i] : i]));
 }
 
 /** What decoding makes of a text: the value, or that it is refused. */
@@ -103,6 +108,24 @@ describe("V1: a value in steps is the value in one piece", () => {
       expectSame([Buffer.from(bytes), bytes.buffer, new DataView(bytes.buffer, 1)], 64);
     }
   });
+
+  it("objects of many keys are taken whole, whatever their keys are", () => {
+    const odd = JSON.parse('{"__proto__":{"a":1},"$":"Date","value":1}') as object;
+    const value = [
+      new Array(100).fill(0).map((_, i) => wide(`${i} `)),
+      new Array(100).fill(0).map(() => wide("same")),
+      { ...odd, ...wide("odd"), none: undefined },
+      bare({ ...odd, ...wide("bare") }),
+      bare({ ...odd, few: 2 }),
+      bare({ few: [2] }),
+    ];
+    expectSame(value, 64);
+    expectSame({ a: [value] }, 64);
+    const shown = Object.defineProperty(wide("getter"), "shown", { enumerable: true, get: () => [1] });
+    expect(textInSteps([Object.defineProperty(shown, "hidden", { value: 1 })], 64)).toBe(
+      JSON.stringify([{ ...wide("getter"), shown: [1] }]),
+    );
+  });
 });
 
 describe("V1: what is taken is the value at that moment", () => {
@@ -149,6 +172,21 @@ describe("V1: what cannot be kept is refused with its path, as in one piece", ()
     ["a cycle", cyclic, /a cycle cannot be stored$/],
     ["a hole", [long, withHole], /^\$\[1\]\[1\]: a hole in an array cannot be stored$/],
     ["further properties", [long, Object.assign([1], { further: 1 })], /further properties cannot be stored$/],
+    [
+      "further properties of a long array",
+      { at: Object.assign(new Array(150_000).fill(1), { further: 1 }) },
+      /^\$\.at: an array with further properties cannot be stored$/,
+    ],
+    [
+      "a symbol among many keys",
+      { long, at: [{ ...wide("a"), [Symbol("s")]: 1 }] },
+      /^\$\.at\[0\]: an object with symbol keys cannot be stored$/,
+    ],
+    [
+      "a function among many keys",
+      { long, at: [{ ...wide("a"), last: () => 0 }] },
+      /^\$\.at\[0\]\.last: a function cannot be stored$/,
+    ],
     ["a class", { long, at: new (class Place {})() }, /^\$\.at: an instance of Place cannot be stored$/],
     [
       "a key that is a symbol",

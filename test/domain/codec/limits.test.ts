@@ -146,9 +146,12 @@ describe("V1: limits", () => {
 
   it.each<[string, unknown, unknown]>([
     ["arrays", new Array(499_999).fill([]), []],
-    ["objects", new Array(499_999).fill({ $: 1 }), {}],
+    ["objects", new Array(499_999).fill({ a: 1 }), {}],
+    ["objects with our key, each of which counts as two", [0, ...new Array(249_999).fill({ $: 1 })], { a: [{}] }],
+    ["objects without prototype, each of which counts as three", new Array(166_666).fill(bare({})), { a: {} }],
+    ["entries of Maps, each of which counts as two", [new Map(new Array(249_997).fill(0).entries())], [[]]],
     ["Sets, each of which counts as four", [undefined, ...new Array(124_999).fill(new Set())], { a: [{}, {}] }],
-    ["dates, each of which counts as six", new Array(83_333).fill(new Date(0)), new Date(0)],
+    ["dates, each of which counts as eight", new Array(62_499).fill(new Date(0)), new Date(0)],
   ])("a value of 500,000 %s is kept, one more refused with its path", (_name, most, more) => {
     expect(encodeValue(most).length).toBeGreaterThan(0);
     const given = [...(most as unknown[]), more];
