@@ -41,6 +41,21 @@ export function insertBlocks(tenant: string, threadId: string, blocks: readonly 
     ON CONFLICT (tenant, thread_id, name) DO NOTHING`;
 }
 
+/**
+ * As `insertBlocks`, of several threads.
+ * @param blocks `n` says of which thread each is, a row of `thread (n, thread_id)`; what has no row there is not stored
+ */
+export function insertBlocksOf(tenant: string, blocks: readonly (NewBlock & { readonly n: number })[]): Sql {
+  const { ends, all } = joined(blocks.map(({ data }) => data));
+  const names = Buffer.from(blocks.map(({ name }) => name).join(""), "hex");
+  return sql`INSERT INTO @checkpoint_blocks (tenant, thread_id, name, children, data)
+    SELECT ${tenant}, thread.thread_id, substring(${names}::bytea FROM (i::int - 1) * 16 + 1 FOR 16), children::bytea[],
+      substring(${all}::bytea FROM start FOR stop - start)
+    FROM thread JOIN unnest(${blocks.map(({ n }) => n)}::int[], ${[1, ...ends.slice(0, -1)]}::int[], ${ends}::int[],
+      ${blocks.map(childrenText)}::text[]) WITH ORDINALITY AS block (n, start, stop, children, i) ON block.n = thread.n
+    ON CONFLICT (tenant, thread_id, name) DO NOTHING`;
+}
+
 /** The names below a node as the text of an array of bytes; `null` for a piece. */
 function childrenText({ children }: NewBlock): string | null {
   return children.length === 0 ? null : `{${children.map((name) => `"\\\\x${name}"`).join(",")}}`;

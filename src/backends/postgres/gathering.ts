@@ -51,13 +51,27 @@ export class Gathering<Item, Result> {
   }
 
   run(call: Call, item: Item): Promise<Result> {
+    const subject = `${call.tenant}\0${this.#how.subjectOf(item)}`;
+    // Who was alone the last time will be alone.
+    if (this.#onServer === 0 && this.#lastSize === 1 && !this.#soon && this.#waiting.length === 0) {
+      if (!this.#busy.has(subject)) return this.#first(call, item, subject);
+    }
     return new Promise<Result>((resolve, reject) => {
-      const subject = `${call.tenant}\0${this.#how.subjectOf(item)}`;
       this.#waiting.push({ call, item, subject, resolve, reject });
-      // Who was alone the last time will be alone.
-      if (this.#onServer === 0 && this.#lastSize === 1 && !this.#soon) this.#send(STATEMENTS);
-      else this.#sendSoon();
+      this.#sendSoon();
     });
+  }
+
+  async #first(call: Call, item: Item, subject: string): Promise<Result> {
+    this.#onServer += 1;
+    this.#busy.add(subject);
+    try {
+      return await this.#how.alone(call, item);
+    } finally {
+      this.#onServer -= 1;
+      this.#busy.delete(subject);
+      this.#sendSoon();
+    }
   }
 
   /** At the end of this turn of the event loop, in which others may come. */

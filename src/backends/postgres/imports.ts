@@ -8,7 +8,7 @@ import { assertExtendsContext, assertExtendsThread } from "../../domain/records/
 import { doubledId, subjectName } from "../../domain/records/import-refusals.js";
 import { splitState } from "../../domain/segments/split.js";
 import { putBlocks, selectNames } from "./blocks.js";
-import { insertWrites, putCheckpoint } from "./checkpoints.js";
+import { insertWrites } from "./checkpoints.js";
 import { sql } from "./connection/sql.js";
 import { importSessions } from "./import-sessions.js";
 import { type Import, ofKind, type Place, type RowOf, verdictOn, writtenMeanwhile } from "./import-target.js";
@@ -17,6 +17,7 @@ import { DeclaredDimensions, insertVectors } from "./item-vectors.js";
 import { removeThread } from "./removal.js";
 import { type SessionHead, selectSession } from "./session-rows.js";
 import type { Database } from "./store.js";
+import { putCheckpoint } from "./storing.js";
 import { insertVersion } from "./task-contexts.js";
 import { insertThread, isThreadGone, lockThread } from "./thread-rows.js";
 import { requireVectors } from "./vector-support.js";

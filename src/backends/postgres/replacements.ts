@@ -4,10 +4,10 @@ import type { CheckpointReplacementRow, ReplacementOf, ReplacementRow } from "..
 import { threadKey } from "../../domain/segments/known-blocks.js";
 import { splitState } from "../../domain/segments/split.js";
 import { putBlocks, sweepLoose } from "./blocks.js";
-import { namesOf, sendingOf, storedNames } from "./checkpoints.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { isItemLive, itemId } from "./item-rows.js";
+import { namesOf, sendingOf, storedNames } from "./sending.js";
 import { isLive } from "./session-rows.js";
 import { type Database, ReadAgain } from "./store.js";
 import { isThreadGone, isThreadLive, lockThread } from "./thread-rows.js";

@@ -55,6 +55,20 @@ export function lockSessionOf(tenant: string, threadId: string, sessionId: strin
     FOR NO KEY UPDATE`;
 }
 
+/** The session that a thread is linked to, or is going to be, if it is there; it comes before the thread, as everywhere. */
+export function lockOwner(tenant: string, threadId: string, sessionId: string | null, now: number): Sql {
+  return sql`SELECT s.session_id FROM @sessions s
+    WHERE s.tenant = ${tenant} AND ${isLive(now)} AND s.session_id = coalesce(${sessionId}::text,
+      (SELECT session_id FROM @threads WHERE tenant = ${tenant} AND thread_id = ${threadId}))
+    FOR NO KEY UPDATE`;
+}
+
+/** The session moves with its thread, and not without it (S4). */
+export function touchOwner(tenant: string, now: number): Sql {
+  return sql`UPDATE @sessions s SET updated_at = ${now}::bigint FROM thread, owner
+    WHERE s.tenant = ${tenant} AND s.session_id = owner.session_id AND s.updated_at < ${now}`;
+}
+
 /** Whether the thread is linked to a session that is deleted or has expired. */
 export function isThreadGone(
   thread: Pick<ThreadRow, "sessionId" | "sessionUpdatedAt" | "sessionTtlMs">,

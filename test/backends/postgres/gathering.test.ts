@@ -1,4 +1,5 @@
 // Calls that go to the server together: each has its own result or error, and none waits or fails for the sake of another.
+import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { postgresStorage } from "../../../src/backends/postgres/index.js";
@@ -7,17 +8,21 @@ import { type PostgresServer, startPostgres } from "../../support/postgres-serve
 
 let server: PostgresServer;
 let storage: StorageBackend;
+/** As another process has it. */
+let there: StorageBackend;
 let admin: pg.Pool;
 
 beforeAll(async () => {
   server = await startPostgres({ inMemory: true });
   storage = postgresStorage({ url: server.url, pool: { max: 4 } });
+  there = postgresStorage({ url: server.url, pool: { max: 2 } });
   admin = new pg.Pool({ connectionString: server.url, max: 2 });
   await storage.initialize();
 });
 
 afterAll(async () => {
   await storage.close();
+  await there.close();
   await admin.end();
   await server[Symbol.asyncDispose]();
 });
@@ -28,9 +33,13 @@ async function newSessions(name: string, count: number): Promise<string[]> {
   return ids;
 }
 
-/** How many transactions have written the rows of some sessions as they are. */
-async function transactions(table: "messages" | "sessions", name: string): Promise<number> {
-  const text = `SELECT count(DISTINCT xmin::text)::int AS count FROM waystone.${table} WHERE session_id LIKE $1`;
+/** How many transactions have written the rows of some sessions or threads as they are. */
+async function transactions(
+  table: "messages" | "sessions" | "checkpoints" | "checkpoint_blocks",
+  name: string,
+): Promise<number> {
+  const id = table.startsWith("checkpoint") ? "thread_id" : "session_id";
+  const text = `SELECT count(DISTINCT xmin::text)::int AS count FROM waystone.${table} WHERE ${id} LIKE $1`;
   const { rows } = await admin.query<{ count: number }>(text, [`${name}-%`]);
   return rows[0]?.count ?? 0;
 }
@@ -109,38 +118,156 @@ describe("appends at the same moment", () => {
   });
 });
 
+describe("checkpoints at the same moment", () => {
+  const threadsOf = (name: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${name}-${i}`);
+
+  async function newThreads(name: string, count: number): Promise<string[]> {
+    const threads = threadsOf(name, count);
+    await Promise.all(threads.map((thread) => storage.storeCheckpoint(thread, "first", { step: 0 })));
+    return threads;
+  }
+
+  /** A state of many blocks, which differs from the one before in the last. */
+  const longState = (thread: string, step: number): unknown => ({
+    messages: Array.from({ length: 60 + step }, (_, i) => ({
+      id: `${thread} ${i}`,
+      text: `${thread} ${i} `.repeat(20),
+    })),
+  });
+
+  it("are few transactions, one after the other for one thread, each with what was stored", async () => {
+    const threads = await newThreads("together", 40);
+    const stored = await Promise.all(
+      threads.map((thread, i) =>
+        storage.storeCheckpoint(
+          thread,
+          `c${i}`,
+          { step: i },
+          { parentId: "first", metadata: { i }, namespace: i % 2 ? "sub" : "" },
+        ),
+      ),
+    );
+    await admin.query("DELETE FROM waystone.checkpoints WHERE thread_id LIKE 'together-%' AND checkpoint_id = 'first'");
+    expect(await transactions("checkpoints", "together")).toBeLessThan(5);
+    for (const [i, thread] of threads.entries()) {
+      const namespace = i % 2 ? "sub" : "";
+      expect(stored[i]).toMatchObject({
+        threadId: thread,
+        checkpointId: `c${i}`,
+        namespace,
+        seq: 2,
+        parentId: "first",
+        metadata: { i },
+      });
+      const { data, ...info } = (await storage.getCheckpoint(thread, { namespace })) ?? {};
+      expect(info).toEqual(stored[i]);
+      expect(data).toEqual({ step: i });
+    }
+    const [one] = threads as [string];
+    const many = await Promise.all(Array.from({ length: 30 }, (_, i) => storage.storeCheckpoint(one, `m${i}`, { i })));
+    expect(many.map(({ seq }) => seq)).toEqual(Array.from({ length: 30 }, (_, i) => i + 3));
+    const { items } = await storage.listThreads({ limit: 1_000 });
+    expect(items.find(({ threadId }) => threadId === one)?.checkpointCount).toBe(32);
+  });
+
+  it("have a result or an error each: an absent thread, an id that is there, a session, an expected head", async () => {
+    const threads = (await newThreads("mixed", 6)) as [string, string, string, string, string, string];
+    await storage.createSession("mixed-session", "ada");
+    await storage.storeCheckpoint(threads[2], "linked", {}, { sessionId: "mixed-session" });
+    const results = await Promise.allSettled([
+      storage.storeCheckpoint(threads[0], "a", { is: "a" }),
+      storage.storeCheckpoint("mixed-absent", "b", { is: "b" }),
+      storage.storeCheckpoint(threads[1], "first", { is: "again" }),
+      there.storeCheckpoint(threads[2], "c", { is: "c" }),
+      storage.storeCheckpoint(threads[3], "d", { is: "d" }, { sessionId: "mixed-nobody" }),
+      storage.storeCheckpoint(threads[4], "e", { is: "e" }, { expectedHead: "other" }),
+      storage.storeCheckpoint(threads[5], "f", { is: "f" }, { expectedHead: "first" }),
+      storage.storeCheckpoint(threads[0], "a", { is: "a, later" }),
+      storage.tenant("other").storeCheckpoint(threads[0], "a", { is: "of another" }),
+    ]);
+    const values = results.map((result) => (result.status === "fulfilled" ? result.value.seq : code(result.reason)));
+    expect(values).toEqual([2, 1, 1, 3, "SESSION_NOT_FOUND", "CONFLICT", 2, 2, 1]);
+    const read = async (thread: string): Promise<unknown> => (await storage.getCheckpoint(thread))?.data;
+    expect(await Promise.all([...threads, "mixed-absent"].map(read))).toEqual([
+      { is: "a, later" },
+      { is: "again" },
+      { is: "c" },
+      { step: 0 },
+      { step: 0 },
+      { is: "f" },
+      { is: "b" },
+    ]);
+  });
+
+  it("bring the blocks of their states, and those that another process has removed since", async () => {
+    const threads = await newThreads("blocks", 12);
+    const store = (step: number): Promise<unknown> =>
+      Promise.all(threads.map((thread) => storage.storeCheckpoint(thread, `c${step}`, longState(thread, step))));
+    for (const step of [1, 2]) await store(step);
+    expect(await transactions("checkpoint_blocks", "blocks")).toBeLessThan(12);
+    for (const thread of threads.slice(0, 4)) {
+      await there.deleteThread(thread);
+      await there.storeCheckpoint(thread, "other", {});
+    }
+    await store(3);
+    for (const thread of threads) {
+      expect((await there.getCheckpoint(thread))?.data).toEqual(longState(thread, 3));
+    }
+  });
+
+  it("do not fail with one that the server refuses", async () => {
+    const threads = await newThreads("refused", 10);
+    await admin.query(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF NEW.checkpoint_id = 'poison' THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$;
+      CREATE TRIGGER refuse BEFORE INSERT ON waystone.checkpoints FOR EACH ROW EXECUTE FUNCTION refuse()`);
+    const results = await Promise.allSettled(
+      threads.map((thread, i) => storage.storeCheckpoint(thread, i === 4 ? "poison" : "fine", { i })),
+    );
+    await admin.query("DROP FUNCTION refuse CASCADE");
+    expect(results.map(({ status }) => status)).toEqual(threads.map((_, i) => (i === 4 ? "rejected" : "fulfilled")));
+    const heads = await Promise.all(threads.map((thread) => storage.getCheckpoint(thread)));
+    expect(heads.map((head) => head?.checkpointId)).toEqual(threads.map((_, i) => (i === 4 ? "first" : "fine")));
+  });
+});
+
 describe("writes at the same moment", () => {
   const WRITES = {
     append: (id: string) => storage.addConversationMessage(id, "user", "x", { timeoutMs: 700 }),
     update: (id: string) => storage.updateSession(id, { incrementRequests: true }, { timeoutMs: 700 }),
+    store: (id: string) => storage.storeCheckpoint(id, randomUUID(), {}, { timeoutMs: 700 }),
   };
 
-  it.each(["append", "update"] as const)("do not wait for a session that somebody has locked: %s", async (write) => {
-    const sessions = await newSessions(`locked-${write}`, 12);
-    const blocker = await admin.connect();
-    await blocker.query(`BEGIN; SELECT 1 FROM waystone.sessions
-      WHERE session_id IN ('locked-${write}-0', 'locked-${write}-1', 'locked-${write}-7') FOR UPDATE`);
-    const outcomes = await Promise.all(
-      sessions.map(async (id) => {
-        const start = performance.now();
-        const outcome = await WRITES[write](id).then(
-          () => "done",
-          (error: unknown) => `${code(error)} ${(error as { outcome?: unknown }).outcome}`,
-        );
-        return { outcome, quick: performance.now() - start < 600 };
-      }),
-    );
-    await blocker.query("ROLLBACK");
-    blocker.release();
-    // Whether a statement that waits for a lock was carried out is not known when it is given up.
-    const locked = outcomes.filter((_, i) => [0, 1, 7].includes(i));
-    expect(locked.map(({ outcome }) => outcome.split(" ")[0])).toEqual(["TIMEOUT", "TIMEOUT", "TIMEOUT"]);
-    expect(outcomes.filter((_, i) => ![0, 1, 7].includes(i))).toEqual(
-      Array.from({ length: 9 }, () => ({ outcome: "done", quick: true })),
-    );
-    // The sessions themselves are as before, and can be written to.
-    await WRITES[write](sessions[0] as string);
-  });
+  it.each(["append", "update", "store"] as const)(
+    "do not wait for a session that somebody has locked: %s",
+    async (write) => {
+      const sessions = await newSessions(`locked-${write}`, 12);
+      await Promise.all(sessions.map((id) => storage.storeCheckpoint(id, "first", {})));
+      const blocker = await admin.connect();
+      const [table, id] = write === "store" ? ["threads", "thread_id"] : ["sessions", "session_id"];
+      await blocker.query(`BEGIN; SELECT 1 FROM waystone.${table}
+      WHERE ${id} IN ('locked-${write}-0', 'locked-${write}-1', 'locked-${write}-7') FOR UPDATE`);
+      const outcomes = await Promise.all(
+        sessions.map(async (id) => {
+          const start = performance.now();
+          const outcome = await WRITES[write](id).then(
+            () => "done",
+            (error: unknown) => `${code(error)} ${(error as { outcome?: unknown }).outcome}`,
+          );
+          return { outcome, quick: performance.now() - start < 600 };
+        }),
+      );
+      await blocker.query("ROLLBACK");
+      blocker.release();
+      // Whether a statement that waits for a lock was carried out is not known when it is given up.
+      const locked = outcomes.filter((_, i) => [0, 1, 7].includes(i));
+      expect(locked.map(({ outcome }) => outcome.split(" ")[0])).toEqual(["TIMEOUT", "TIMEOUT", "TIMEOUT"]);
+      expect(outcomes.filter((_, i) => ![0, 1, 7].includes(i))).toEqual(
+        Array.from({ length: 9 }, () => ({ outcome: "done", quick: true })),
+      );
+      // The sessions themselves are as before, and can be written to.
+      await WRITES[write](sessions[0] as string);
+    },
+  );
 });
 
 describe("updates at the same moment", () => {
