@@ -138,7 +138,7 @@ export class Calls {
 
   async #write(call: InterceptedCall, units: readonly Unit[], patience: Patience): Promise<unknown> {
     const pair = this.#pair;
-    if (carriesVectors(call)) await patience.for(pair.noteVectors(this.#tenant), "not-applied");
+    if (carriesVectors(call)) await patience.for(pair.tenants.noteVectors(this.#tenant), "not-applied");
     const given = call.args;
     for (;;) {
       while (pair.gate.wait !== undefined) await patience.for(pair.gate.wait, "not-applied");
@@ -293,7 +293,7 @@ export class Calls {
         const open = ends.filter(([mark, generation]) => mark.copied < generation);
         if (open.length === 0) return true;
         if (!pair.isInCharge(side)) return false;
-        const progress = pair.progress;
+        const { next } = pair.progress;
         if (pair.isFallbackAway || open.every(([mark]) => mark.isRefused)) {
           const kept = open.flatMap(([mark]) => {
             mark.acknowledged = true;
@@ -303,13 +303,14 @@ export class Calls {
           return true;
         }
         pair.kick();
-        await patience.for(progress, "unknown");
+        await patience.for(next, "unknown");
       }
     }
     if (!pair.isInCharge(side)) return false;
     for (const mark of marks) mark.acknowledged = true;
     pair.kick();
-    if (pair.state === "recovering") await pair.pace(patience.leftMs / 2);
+    // As slow as the copies are that bring the primary up to date: they would never be done otherwise.
+    if (pair.state === "recovering") await pair.progress.within(patience.leftMs / 2);
     return true;
   }
 

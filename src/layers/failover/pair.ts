@@ -1,33 +1,32 @@
 /** The two stores and who is in charge of them: the state machine of a failover. */
 import { performance } from "node:perf_hooks";
-import { isStorageError, StorageConnectionError, type StorageError } from "../../contract/errors.js";
+import { isStorageError, StorageConnectionError } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { isThere, removeFrom } from "./began-at-fallback.js";
 import { Charge } from "./charge.js";
 import { Copier, type CopierHost } from "./copier.js";
 import { CopyFailure, CopyWatch, isAway } from "./copy-watch.js";
+import { Divergence } from "./divergence.js";
 import { RESERVED_TENANT } from "./epoch.js";
 import type { FailoverEvent, FailoverState } from "./events.js";
 import { Gate } from "./gate.js";
 import { Growth } from "./growth.js";
 import { IdempotencyKeys } from "./idempotency.js";
 import { JournalWriter } from "./journal.js";
+import { KnownTenants } from "./known-tenants.js";
 import { MARK_PREFIX, type Mark, Marks } from "./marks.js";
 import type { CopyRoute } from "./pieces.js";
 import { Probes } from "./probes.js";
+import { Progress } from "./progress.js";
 import { ThreadLinks } from "./relations.js";
 import type { Settings } from "./settings.js";
 import { type Both, otherSide, type Side } from "./side.js";
 import { type Unit, WHOLE_TENANT } from "./unit.js";
 
-const TENANT = "tenant:";
-const VECTORS = "vectors:";
-
 /** Units that may be left for the pause in which the store in charge changes back. */
 const FEW_UNITS = 8;
 const MAX_PASSES = 5;
 const PAUSE_MS = 5_000;
-const PACE_MS = 2_000;
 const BREATH_MS = 0.5;
 
 export class Pair {
@@ -44,9 +43,9 @@ export class Pair {
   staleReads = 0;
   readonly copier: Copier;
   readonly #journal: JournalWriter;
-  readonly #tenants = new Set<string>();
-  readonly #withVectors = new Set<string>();
-  readonly #diverged = new Set<Mark>();
+  readonly tenants: KnownTenants;
+  readonly progress: Progress = new Progress();
+  readonly #diverged: Divergence = new Divergence((event) => this.tell(event));
   readonly #probes: Probes;
   readonly #charge: Charge;
   #opened: Promise<void> | undefined;
@@ -57,7 +56,6 @@ export class Pair {
   #switching: Promise<void> | undefined;
   #recovering: Promise<void> | undefined;
   #copying: Promise<void> | undefined;
-  #progress = Promise.withResolvers<void>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
   #isHandingOver = false;
@@ -69,6 +67,7 @@ export class Pair {
     primary.tenant(RESERVED_TENANT);
     settings.fallback.tenant(RESERVED_TENANT);
     this.#journal = new JournalWriter(settings.journal);
+    this.tenants = new KnownTenants(this.#journal);
     this.#charge = new Charge(this.stores, settings, this.#journal, () => this.tell({ type: "superseded" }));
     this.#probes = new Probes(this.stores, settings.probeTimeoutMs);
     this.marks = new Marks(this.#journal);
@@ -137,22 +136,12 @@ export class Pair {
 
   /** Marks a tenant that this journal has not seen: nobody knows whether both stores have the same of it. */
   meet(tenant: string): void {
-    if (this.#tenants.has(tenant)) return;
-    this.#tenants.add(tenant);
-    this.#journal.putLater(TENANT + tenant, "1");
-    if (this.spills) return;
+    if (!this.tenants.meet(tenant) || this.spills) return;
     const mark = this.marks.at(tenant, WHOLE_TENANT, "fallback");
     mark.begin();
     mark.end(true);
     mark.acknowledged = true;
     this.marks.keep(mark, true)?.catch(() => undefined);
-  }
-
-  /** From now on items of a tenant may have vectors. */
-  async noteVectors(tenant: string): Promise<void> {
-    if (this.#withVectors.has(tenant)) return;
-    await this.#journal.put(VECTORS + tenant, "1");
-    this.#withVectors.add(tenant);
   }
 
   /** Brings what the fallback misses to it, in the background. */
@@ -166,9 +155,9 @@ export class Pair {
     const isBehind = (): boolean =>
       this.marks.behind("fallback").some((mark) => !mark.isRefused && (mark.isOpen || mark.running > 0));
     while (this.serving === "primary" && !this.isFallbackAway && !this.#isClosed && !this.spills && isBehind()) {
-      const { progress } = this;
+      const { next } = this.progress;
       this.kick();
-      await progress;
+      await next;
     }
   }
 
@@ -179,21 +168,6 @@ export class Pair {
     if (now - this.#lastBreath < BREATH_MS) return undefined;
     this.#lastBreath = now;
     return new Promise((resolve) => setImmediate(resolve));
-  }
-
-  /** Makes a write as slow as the copies are that bring the primary up to date: they would never be done otherwise. */
-  async pace(atMostMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.max(0, Math.min(atMostMs, PACE_MS)));
-    });
-    await Promise.race([this.progress, late]);
-    clearTimeout(timer);
-  }
-
-  /** Settles with the next pass, or change of state. */
-  get progress(): Promise<void> {
-    return this.#progress.promise;
   }
 
   /** Finds out whether a store that has failed a call is away, and changes the store in charge if it must. */
@@ -232,7 +206,7 @@ export class Pair {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#advance();
+    this.progress.advance();
     await this.copier.stop();
     await Promise.allSettled([this.#copying, this.#recovering, this.#switching, this.#probes.settled()]);
     if (this.#opened === undefined) return;
@@ -263,8 +237,7 @@ export class Pair {
     this.state = this.serving === "primary" ? "primary" : "degraded";
     this.marks.load(await journal.list(MARK_PREFIX), this.serving);
     await this.keys.load();
-    for (const [name] of await journal.list(TENANT)) this.#tenants.add(name.slice(TENANT.length));
-    for (const [name] of await journal.list(VECTORS)) this.#withVectors.add(name.slice(VECTORS.length));
+    await this.tenants.load(journal);
     this.#isReady = true;
     this.#schedule();
     this.kick();
@@ -333,7 +306,7 @@ export class Pair {
     this.#lastSwitch = performance.now();
     this.#setState(state);
     await this.#charge.tryStamp(serving);
-    this.#advance();
+    this.progress.advance();
   }
 
   async #recover(): Promise<void> {
@@ -352,7 +325,7 @@ export class Pair {
         const open = this.marks.behind("primary").filter((mark) => mark.isOpen);
         if (open.length <= FEW_UNITS) break;
         await this.copier.copy(open, "fallback", true);
-        this.#advance();
+        this.progress.advance();
       }
       await this.#changeBack();
     } catch (error) {
@@ -407,7 +380,7 @@ export class Pair {
       }
     } finally {
       this.#copying = undefined;
-      this.#advance();
+      this.progress.advance();
       this.#schedule();
     }
   }
@@ -421,7 +394,7 @@ export class Pair {
           from,
           source: views[from],
           target: views[otherSide(from)],
-          hasVectors: this.#withVectors.has(tenant),
+          hasVectors: this.tenants.hasVectors(tenant),
           hold: (sessionId) => this.keys.hold(tenant, sessionId, views[from]),
         };
       },
@@ -437,10 +410,13 @@ export class Pair {
           this.marks.settle(mark);
           this.#diverged.delete(mark);
         }
-        this.#advance();
+        this.progress.advance();
         this.keys.sweep().catch(() => undefined);
       },
-      refused: (mark, error) => this.#refuse(mark, isStorageError(error) ? error : undefined),
+      refused: (mark, error) => {
+        this.#diverged.add(mark, isStorageError(error) ? error : undefined);
+        this.progress.advance();
+      },
     };
   }
 
@@ -449,21 +425,13 @@ export class Pair {
     if (!this.spills || route.from === "primary" || mark.isBegun) return true;
     const watch = new CopyWatch(this.settings.copyTimeoutMs, { add: () => undefined }, new AbortController().signal);
     if (await isThere(mark, route.target, watch)) {
-      this.#refuse(mark, undefined);
+      this.#diverged.add(mark, undefined);
+      this.progress.advance();
       return false;
     }
     mark.isBegun = true;
     await this.marks.keep(mark, true);
     return true;
-  }
-
-  #refuse(mark: Mark, error: StorageError | undefined): void {
-    mark.isRefused = true;
-    if (!this.#diverged.has(mark)) {
-      this.#diverged.add(mark);
-      this.tell({ type: "diverged", tenant: mark.tenant, unit: mark.name, ...(error === undefined ? {} : { error }) });
-    }
-    this.#advance();
   }
 
   #setState(state: FailoverState): void {
@@ -475,14 +443,8 @@ export class Pair {
   #setFallbackAway(isAway: boolean): void {
     if (this.isFallbackAway !== isAway) this.tell({ type: "fallback", isAway });
     this.isFallbackAway = isAway;
-    this.#advance();
+    this.progress.advance();
     this.#schedule();
-  }
-
-  /** Lets those go on who wait for a pass. */
-  #advance(): void {
-    this.#progress.resolve();
-    this.#progress = Promise.withResolvers<void>();
   }
 
   /** Looks again after a while, as long as something is left to do. */

@@ -118,8 +118,17 @@ it("calls that come while the server is away wait for it, and those whose deadli
     outcome: "not-applied",
   });
   const waiting = storage.addConversationMessage("s", "user", "yes");
+  const readers = Array.from({ length: 50 }, () => storage.getSession("s"));
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error) => warnings.push(warning);
+  process.on("warning", onWarning);
+  await sleep(50);
   await server.start();
+  await Promise.allSettled(readers);
+  process.removeListener("warning", onWarning);
   expect(await waiting).toMatchObject({ seq: 1, content: "yes" });
+  // Such as of a listener for each call that waits.
+  expect(warnings).toEqual([]);
 });
 
 it("a server without memory takes no writes, gives what it has, and nothing is half", { timeout: 60_000 }, async () => {

@@ -36,8 +36,11 @@ export class Connection {
   #corked = false;
   /** Calls that wait for an answer. */
   #inFlight = 0;
+  /** Of the calls that wait for the connection: one listener of the client serves all of them. */
+  readonly #wakers = new Set<() => void>();
   readonly #onReady = (): void => {
     this.lastError = undefined;
+    for (const wake of this.#wakers) wake();
   };
   readonly #onError = (error: Error): void => {
     // What the server has said or shown tells more than that the connection was closed for it.
@@ -237,7 +240,7 @@ export class Connection {
     const end = performance.now() + this.options.connectTimeoutMs;
     let arrived: (() => void) | undefined;
     const wake = (): void => arrived?.();
-    client.on("ready", wake);
+    this.#wakers.add(wake);
     try {
       while (client.status !== "ready") {
         if (call.cancelled || call.remainingMs() === 0) throw call.cancellation();
@@ -256,7 +259,7 @@ export class Connection {
         ]);
       }
     } finally {
-      client.removeListener("ready", wake);
+      this.#wakers.delete(wake);
     }
   }
 }
