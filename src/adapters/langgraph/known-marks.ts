@@ -14,6 +14,8 @@ const Given = function given(object: object): object {
 export interface Marks<Mark> {
   /** Marks an object, in place of the mark that it had. */
   set(object: object, mark: Mark): void;
+  /** Marks an object that has no mark yet, in half of the time: whether it has one is not asked. @throws TypeError if it has */
+  setFirst(object: object, mark: Mark): void;
   get(object: object): Mark | undefined;
 }
 
@@ -33,6 +35,10 @@ export function marks<Mark>(): Marks<Mark> {
     static set(object: object, mark: Mark): void {
       if (#mark in object) object.#mark = mark;
       else new Marked(object, mark);
+    }
+
+    static setFirst(object: object, mark: Mark): void {
+      new Marked(object, mark);
     }
   }
   return Marked;

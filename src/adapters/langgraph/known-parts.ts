@@ -6,7 +6,16 @@ import { SerializationError } from "../../contract/errors.js";
 import { prepareValue } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
 import { type Marks, marks } from "./known-marks.js";
-import { isUnchanged, NONE, revived, type Snapshot, snapshotOf } from "./snapshots.js";
+import {
+  hasSymbols,
+  isUnchanged,
+  isUnchangedBut,
+  NONE,
+  revived,
+  type Snapshot,
+  type Symbols,
+  snapshotOf,
+} from "./snapshots.js";
 import type { ValueCodec } from "./value-codec.js";
 
 /** An element that is known: what it was, and its encoded form. */
@@ -36,9 +45,15 @@ export class KnownParts {
     return part;
   }
 
-  /** Whether an element is what a part of a list was; one without a snapshot is never known to be. */
-  isStill(element: unknown, part: KnownPart | PreparedValue): boolean {
-    return "prepared" in part && isUnchanged(element, part.snapshot);
+  /** How many elements at the front of a list are what the first parts were; one without a snapshot is never known to be. */
+  countSame(list: readonly unknown[], parts: readonly (KnownPart | PreparedValue)[], count: number): number {
+    const symbols: Symbols = {};
+    const same = countWhile(count, (i) => {
+      const part = parts[i] as KnownPart | PreparedValue;
+      return "prepared" in part && isUnchangedBut(symbols, list[i], part.snapshot);
+    });
+    if (!hasSymbols(symbols)) return same;
+    return countWhile(same, (i) => isUnchanged(list[i], (parts[i] as KnownPart).snapshot));
   }
 
   /** A value as data, in which each message that has a part is that part. */
@@ -54,9 +69,16 @@ export class KnownParts {
   /** A fresh object that is known to be this part. */
   revive(part: KnownPart): unknown {
     const fresh = revived(part.snapshot);
-    if (typeof fresh === "object" && fresh !== null) this.#parts.set(fresh, part);
+    if (typeof fresh === "object" && fresh !== null) this.#parts.setFirst(fresh, part);
     return fresh;
   }
+}
+
+/** How many of so many, from the first one on, are as they should be. */
+function countWhile(most: number, isSo: (position: number) => boolean): number {
+  let count = 0;
+  while (count < most && isSo(count)) count += 1;
+  return count;
 }
 
 function preparedOf(data: () => unknown): PreparedValue | undefined {

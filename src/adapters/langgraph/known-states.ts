@@ -2,8 +2,8 @@
  * The newest states that a saver has stored, one a thread and namespace: while the storage says that a state is still the same
  * (`etag`), it is built from here and none of it travels or is decoded. Only that answer counts, so other processes may write too.
  */
-import type { Checkpoint } from "@langchain/langgraph-checkpoint";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
+import type { CheckpointFrame } from "./checkpoint-frames.js";
 import type { KnownPart } from "./known-parts.js";
 
 /** An element of a list: a copy of it is made from its text where it has no snapshot. */
@@ -19,9 +19,6 @@ export interface KnownList {
 
 /** A value of a channel. */
 export type KnownValue = KnownList | PreparedValue;
-
-/** A checkpoint without its values. */
-export type CheckpointFrame = Omit<Checkpoint, "channel_values">;
 
 /** A state as it was stored. */
 export interface KnownState {

@@ -23,6 +23,7 @@ import type {
   WriteInput,
 } from "../../contract/checkpoint-storage.js";
 import { InvalidArgumentError } from "../../contract/errors.js";
+import { frameOf } from "./checkpoint-frames.js";
 import { deltaHistory } from "./delta-history.js";
 import { KnownStates } from "./known-states.js";
 import { TupleReader } from "./read-tuples.js";
@@ -232,9 +233,4 @@ export class WaystoneSaver extends BaseCheckpointSaver {
  */
 function carriesAll(parentId: string | undefined, metadata: CheckpointMetadata): boolean {
   return parentId !== undefined || metadata.source === "fork";
-}
-
-/** The checkpoint without its values, as it is now. */
-function frameOf({ v, id, ts, channel_versions, versions_seen }: Checkpoint): Omit<Checkpoint, "channel_values"> {
-  return structuredClone({ v, id, ts, channel_versions, versions_seen });
 }

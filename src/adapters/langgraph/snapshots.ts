@@ -27,8 +27,25 @@ export function snapshotOf(value: unknown, isCustom: (value: object) => boolean)
 
 /** Whether a value is what it was: the same properties in the same order, with the same values all the way down. */
 export function isUnchanged(value: unknown, snapshot: Snapshot): boolean {
+  const symbols: Symbols = {};
+  return isUnchangedBut(symbols, value, snapshot) && !hasSymbols(symbols);
+}
+
+/**
+ * Where objects that were empty leave their enumerable symbols. Most messages have four of them, and asking each for its symbols takes
+ * longer than all else that is compared: many values are compared first, and this one object is asked for them.
+ */
+export type Symbols = Record<symbol, unknown>;
+
+export function hasSymbols(symbols: Symbols): boolean {
+  return Object.getOwnPropertySymbols(symbols).length > 0;
+}
+
+/** As `isUnchanged`, unless there is something in `symbols` afterwards. */
+export function isUnchangedBut(symbols: Symbols, value: unknown, snapshot: Snapshot): boolean {
+  if (typeof snapshot === "string") return value === snapshot;
   if (typeof snapshot !== "object" || snapshot === null) return Object.is(value, snapshot);
-  return typeof value === "object" && value !== null && snapshot.matches(value);
+  return typeof value === "object" && value !== null && snapshot.matches(value, symbols);
 }
 
 /** A fresh value. */
@@ -110,10 +127,12 @@ class ListShape {
     this.#items = items;
   }
 
-  matches(value: object): boolean {
+  matches(value: object, symbols: Symbols): boolean {
     const items = this.#items;
-    if (!Array.isArray(value) || value.length !== items.length || !isPlainList(value)) return false;
-    for (let i = 0; i < items.length; i++) if (!isUnchanged(value[i], items[i])) return false;
+    if (!Array.isArray(value) || value.length !== items.length) return false;
+    if (items.length === 0) return Object.getPrototypeOf(value) === Array.prototype && isEmptyBut(symbols, value);
+    if (!isPlainList(value)) return false;
+    for (let i = 0; i < items.length; i++) if (!isUnchangedBut(symbols, value[i], items[i])) return false;
     return true;
   }
 
@@ -131,12 +150,13 @@ class ObjectShape {
     this.#values = values;
   }
 
-  matches(value: object): boolean {
+  matches(value: object, symbols: Symbols): boolean {
     if (Object.getPrototypeOf(value) !== Object.prototype) return false;
     const keys = this.#keys;
+    if (keys.length === 0) return isEmptyBut(symbols, value);
     let i = 0;
     for (const key in value) {
-      if (key !== keys[i] || !isUnchanged((value as Fields)[key], this.#values[i])) return false;
+      if (key !== keys[i] || !isUnchangedBut(symbols, (value as Fields)[key], this.#values[i])) return false;
       i += 1;
     }
     return i === keys.length && Object.getOwnPropertySymbols(value).length === 0;
@@ -185,14 +205,14 @@ class MessageShape {
   }
 
   /** What the constructor sets by itself is not compared: it is not stored either. */
-  matches(value: object): boolean {
+  matches(value: object, symbols: Symbols): boolean {
     if (Object.getPrototypeOf(value) !== this.#prototype) return false;
     const { names, derived } = this.#fields;
     const values = this.#values;
     let i = 0;
     for (const key in value) {
       if (key !== names[i]) return false;
-      if (derived[i] !== true && !isUnchanged((value as Fields)[key], values[i])) return false;
+      if (derived[i] !== true && !isUnchangedBut(symbols, (value as Fields)[key], values[i])) return false;
       i += 1;
     }
     return i === names.length;
@@ -269,6 +289,13 @@ function isSame(value: unknown, other: unknown): boolean {
     keys.length === otherKeys.length &&
     keys.every((key, i) => key === otherKeys[i] && isSame((value as Fields)[key], (other as Fields)[key]))
   );
+}
+
+/** Whether an object has no enumerable properties but those that go into `symbols`. */
+function isEmptyBut(symbols: Symbols, value: object): boolean {
+  for (const _key in value) return false;
+  Object.assign(symbols, value);
+  return true;
 }
 
 const EMPTY_OBJECT = new ObjectShape([], []);

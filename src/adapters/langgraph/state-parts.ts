@@ -2,8 +2,9 @@
 import type { Checkpoint, CheckpointMetadata } from "@langchain/langgraph-checkpoint";
 import { copyOfPrepared, listGoingOn } from "../../domain/codec/codec.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
+import { type CheckpointFrame, frameOf } from "./checkpoint-frames.js";
 import { type KnownPart, KnownParts } from "./known-parts.js";
-import type { CheckpointFrame, KnownList, KnownState, KnownValue, ListPart } from "./known-states.js";
+import type { KnownList, KnownState, KnownValue, ListPart } from "./known-states.js";
 import { isPlainList } from "./snapshots.js";
 import type { ValueCodec } from "./value-codec.js";
 
@@ -77,7 +78,7 @@ export class StateParts {
   decode({ frame, values, metadata }: KnownState): DecodedState {
     const channels = values.map(([channel, value]) => [channel, this.#value(value)] as const);
     return {
-      checkpoint: { ...structuredClone(frame), channel_values: Object.fromEntries(channels) },
+      checkpoint: { ...frameOf(frame), channel_values: Object.fromEntries(channels) },
       metadata: this.#copy(metadata) as CheckpointMetadata,
     };
   }
@@ -100,10 +101,7 @@ export class StateParts {
 
   /** How many elements at the front are what those of an earlier list were. */
   #sameParts(list: readonly unknown[], { parts, count }: KnownList): number {
-    const most = Math.min(count, list.length);
-    let same = 0;
-    while (same < most && this.#parts.isStill(list[same], parts[same] as ListPart)) same += 1;
-    return same;
+    return this.#parts.countSame(list, parts, Math.min(count, list.length));
   }
 
   #value(value: KnownValue): unknown {

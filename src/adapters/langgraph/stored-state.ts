@@ -2,8 +2,9 @@
 import type { Checkpoint, CheckpointMetadata, SerializerProtocol } from "@langchain/langgraph-checkpoint";
 import { CorruptionError } from "../../contract/errors.js";
 import type { JsonScalar } from "../../contract/json.js";
+import type { CheckpointFrame } from "./checkpoint-frames.js";
 import { decodeJsonPlus } from "./json-plus.js";
-import type { CheckpointFrame, KnownState } from "./known-states.js";
+import type { KnownState } from "./known-states.js";
 import type { Fields } from "./message-classes.js";
 import {
   type ChannelValues,

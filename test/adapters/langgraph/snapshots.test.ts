@@ -10,6 +10,7 @@ import {
   ToolMessage,
 } from "@langchain/core/messages";
 import { describe, expect, it, vi } from "vitest";
+import { type KnownPart, KnownParts } from "../../../src/adapters/langgraph/known-parts.js";
 import {
   type Fields,
   makeMessage,
@@ -17,6 +18,7 @@ import {
   messageFields,
 } from "../../../src/adapters/langgraph/message-classes.js";
 import { isUnchanged, NONE, revived, type Snapshot, snapshotOf } from "../../../src/adapters/langgraph/snapshots.js";
+import { ValueCodec } from "../../../src/adapters/langgraph/value-codec.js";
 
 const call = { name: "search", args: { q: "x", deep: [{ n: -0 }, null] }, id: "c1", type: "tool_call" as const };
 const rawCall = { id: "c2", type: "function" as const, function: { name: "search", arguments: '{"q":"y"}' } };
@@ -101,5 +103,26 @@ describe.each(Object.keys(MESSAGES))("a message, %s,", (name) => {
     collect(again);
     expect([...objects].filter((object) => others.has(object))).toEqual([]);
     expect([own(again), own(revived(taken) as object)]).toEqual(before);
+  });
+});
+
+describe("a symbol in a part of a message that was empty", () => {
+  const PARTS = ["additional_kwargs", "response_metadata", "tool_calls", "invalid_tool_calls"] as const;
+
+  it.each(PARTS)("makes it another message: in %s", (part) => {
+    const taken = snapshot(new AIMessage({ content: "x", id: "1" }));
+    const message = revived(taken) as AIMessage;
+    expect(isUnchanged(message, taken)).toBe(true);
+    (message[part] as unknown as Record<symbol, unknown>)[Symbol("s")] = undefined;
+    expect(isUnchanged(message, taken)).toBe(false);
+  });
+
+  it.each([0, 2, 4])("is found in a list of messages: in message %i", (position) => {
+    const known = new KnownParts(new ValueCodec([]));
+    const messages = Array.from({ length: 5 }, (_, i) => new AIMessage({ content: "x", id: `${i}` }));
+    const parts = messages.map((message) => known.partOf(message) as KnownPart);
+    expect(known.countSame(messages, parts, 5)).toBe(5);
+    Object.assign(messages[position]?.response_metadata as object, { [Symbol("s")]: 1 });
+    expect(known.countSame(messages, parts, 5)).toBe(position);
   });
 });
