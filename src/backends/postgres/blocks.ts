@@ -71,10 +71,13 @@ function joined(parts: readonly Uint8Array[]): { readonly all: Uint8Array; reado
   return { all: Buffer.concat(parts), ends };
 }
 
-/** Which of some names a thread has blocks of. */
+/**
+ * Which of some names a thread has blocks of. The array is behind a SELECT, where the server does not look how long it is: a plan for a
+ * few names seems cheaper to it than the one for all lists, and it would make one each time, which takes longer than the look-ups.
+ */
 export function selectNames(tenant: string, threadId: string, names: readonly string[]): Sql {
   const all = Buffer.from(names.join(""), "hex");
-  return sql`SELECT b.name FROM unnest(${names.map((_, i) => i)}::int[]) i, LATERAL (
+  return sql`SELECT b.name FROM unnest((SELECT ${names.map((_, i) => i)}::int[])) i, LATERAL (
       SELECT name FROM @checkpoint_blocks WHERE tenant = ${tenant} AND thread_id = ${threadId}
         AND name = substring(${all}::bytea FROM i * 16 + 1 FOR 16) OFFSET 0) b`;
 }

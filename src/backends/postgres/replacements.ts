@@ -7,7 +7,7 @@ import { putBlocks, sweepLoose } from "./blocks.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { isItemLive, itemId } from "./item-rows.js";
-import { namesOf, sendingOf, storedNames } from "./sending.js";
+import { rememberSent, sendingOf, storedNames } from "./sending.js";
 import { isLive } from "./session-rows.js";
 import { type Database, ReadAgain } from "./store.js";
 import { isThreadGone, isThreadLive, lockThread } from "./thread-rows.js";
@@ -151,7 +151,7 @@ async function replaceState(
     }
     return true;
   });
-  if (replaced && state.root !== null) db.blocks.remember(tenant, threadId, namesOf(sending));
+  if (replaced && state.root !== null) rememberSent(db.blocks, tenant, threadId, sending);
   return replaced;
 }
 

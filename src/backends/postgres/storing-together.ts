@@ -13,29 +13,31 @@ import type { Storing } from "./storing.js";
 export function insertTogether(tenant: string, storings: readonly Storing[], now: number): Sql {
   const checkpoints = storings.map(({ checkpoint }) => checkpoint);
   const column = <T>(value: (checkpoint: Storing["checkpoint"]) => T): T[] => checkpoints.map(value);
-  const assumed = storings.flatMap(({ sending }, i) => sending.assumed.map((name) => ({ name, n: i + 1 })));
+  const witnesses = storings.flatMap(({ sending }, i) => sending.witnesses.map((name) => ({ name, n: i + 1 })));
   const blocks = storings.flatMap(({ sending }, i) => sending.blocks.map((block) => ({ ...block, n: i + 1 })));
-  const counts = storings.map(({ sending }) => sending.assumed.length);
+  const ids = storings.map(({ threadId }) => threadId);
+  const names = Buffer.from(witnesses.map(({ name }) => name).join(""), "hex");
   // As in the statement for one: of what is decided by what is read of the thread.
   const areThere =
-    assumed.length === 0
+    witnesses.length === 0
       ? NOTHING
       : sql`AND t.xmin = (SELECT x.xmin FROM @threads x WHERE x.tenant = ${tenant} AND x.thread_id = w.thread_id)
-        AND w.assumed = (SELECT count(*) FROM unnest(${assumed.map(({ n }) => n)}::int[]) WITH ORDINALITY AS a (n, i),
+        AND w.witnesses = (SELECT count(*) FROM unnest(${witnesses.map(({ n }) => n)}::int[]) WITH ORDINALITY AS a (n, i),
           LATERAL (SELECT 1 FROM @checkpoint_blocks b WHERE b.tenant = ${tenant} AND b.thread_id = w.thread_id
-            AND b.name = substring(${Buffer.from(assumed.map(({ name }) => name).join(""), "hex")}::bytea FROM (a.i::int - 1) * 16 + 1 FOR 16) OFFSET 0) b
+            AND b.name = substring(${names}::bytea FROM (a.i::int - 1) * 16 + 1 FOR 16) OFFSET 0) b
           WHERE a.n = w.n)`;
+  // Behind a SELECT, where the server does not look how long they are, and plans once.
   return sql`WITH locked AS MATERIALIZED (
       SELECT t.thread_id FROM @threads t
-      WHERE t.tenant = ${tenant} AND t.thread_id = ANY(${storings.map(({ threadId }) => threadId)}::text[])
-        AND t.session_id IS NULL
+      WHERE t.tenant = ${tenant} AND t.thread_id = ANY((SELECT ${ids}::text[])::text[]) AND t.session_id IS NULL
       FOR NO KEY UPDATE SKIP LOCKED),
     thread AS (
       UPDATE @threads t SET last_seq = t.last_seq + 1, checkpoint_count = t.checkpoint_count + 1,
         updated_at = greatest(t.updated_at, ${now}::bigint)
-      FROM locked, unnest(${storings.map(({ threadId }) => threadId)}::text[], ${column((each) => each.namespace)}::text[],
-        ${column((each) => each.checkpointId)}::text[], ${counts}::int[]) WITH ORDINALITY
-        AS w (thread_id, namespace, checkpoint_id, assumed, n)
+      FROM locked, unnest((SELECT ${ids}::text[]), (SELECT ${column((each) => each.namespace)}::text[]),
+        (SELECT ${column((each) => each.checkpointId)}::text[]),
+        (SELECT ${storings.map(({ sending }) => sending.witnesses.length)}::int[])) WITH ORDINALITY
+        AS w (thread_id, namespace, checkpoint_id, witnesses, n)
       WHERE w.thread_id = locked.thread_id AND t.tenant = ${tenant} AND t.thread_id = locked.thread_id
         AND NOT EXISTS (SELECT 1 FROM @checkpoints k WHERE k.tenant = ${tenant} AND k.thread_id = w.thread_id
           AND k.namespace = w.namespace AND k.checkpoint_id = w.checkpoint_id OFFSET 0)

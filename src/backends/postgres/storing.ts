@@ -11,7 +11,7 @@ import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { type Gathered, Gathering } from "./gathering.js";
 import { assertFence, holdFence } from "./leases.js";
-import { bytesOf, namesOf, type Sending, sendingOf, storedNames } from "./sending.js";
+import { bytesOf, rememberSent, type Sending, sendingOf, storedNames } from "./sending.js";
 import { NOTHING } from "./session-listing.js";
 import { orNotFound, type SessionHead, unlessExpired } from "./session-rows.js";
 import { type Database, ReadAgain } from "./store.js";
@@ -34,9 +34,9 @@ export interface Storing {
   readonly sending: Sending;
 }
 
-/** What is longer goes alone, in bytes, as does what leaves out more blocks. */
+/** What is longer goes alone, in bytes, as does what has more blocks to look for. */
 const LONGEST_SHARED = 16 * 1024;
-const MOST_ASSUMED_SHARED = 64;
+const MOST_WITNESSES_SHARED = 64;
 
 /** Blocks that are sent without a look which of them are stored, in bytes. */
 const SENT_UNSEEN = 32 * 1024;
@@ -63,7 +63,7 @@ function isShared(db: Database, tenant: string, item: Storing): boolean {
     checkpoint.sessionId === null &&
     checkpoint.expectedHead === undefined &&
     !db.linkedThreads.has(tenant, threadId) &&
-    sending.assumed.length <= MOST_ASSUMED_SHARED &&
+    sending.witnesses.length <= MOST_WITNESSES_SHARED &&
     lengthOf(item) <= LONGEST_SHARED
   );
 }
@@ -125,7 +125,7 @@ async function storeLocked(
 }
 
 function remember(db: Database, tenant: string, { threadId, state, sending }: Storing): void {
-  if (state.root !== null) db.blocks.remember(tenant, threadId, namesOf(sending));
+  if (state.root !== null) rememberSent(db.blocks, tenant, threadId, sending);
 }
 
 function storedFrom({ checkpoint, state }: Storing, seq: number, createdAt: number): StoredCheckpoint {
@@ -141,9 +141,9 @@ function storedFrom({ checkpoint, state }: Storing, seq: number, createdAt: numb
  */
 async function storeAtOnce(db: Database, call: Call, item: Storing): Promise<StoredCheckpoint | undefined> {
   const { threadId, checkpoint, state, sending } = item;
-  const { blocks, assumed } = sending;
+  const { blocks, witnesses } = sending;
   // Without a block that is known, all would be sent, where a look tells which are missing: of a small state all are sent.
-  if (assumed.length === 0 && bytesOf(sending) > SENT_UNSEEN) return undefined;
+  if (witnesses.length === 0 && bytesOf(sending) > SENT_UNSEEN) return undefined;
   const { tenant } = call;
   const { namespace, checkpointId, sessionId, parentId, metadata, needsParent, sizeBytes, expectedHead } = checkpoint;
   const now = db.now();
@@ -155,12 +155,12 @@ async function storeAtOnce(db: Database, call: Call, item: Storing): Promise<Sto
         ? sql`AND ${head} IS NULL`
         : sql`AND ${head} = ${expectedHead}`;
   const areThere =
-    assumed.length === 0
+    witnesses.length === 0
       ? NOTHING
-      : sql`AND (SELECT count(*) FROM (${selectNames(tenant, threadId, assumed)}) there) = ${assumed.length}`;
+      : sql`AND (SELECT count(*) FROM (${selectNames(tenant, threadId, witnesses)}) there) = ${witnesses.length}`;
   // Of what is decided by what is read of the thread; an id that came in between is a key that is taken.
   const isUnchanged =
-    expectedHead === undefined && assumed.length === 0
+    expectedHead === undefined && witnesses.length === 0
       ? NOTHING
       : sql`AND t.xmin = (SELECT x.xmin FROM @threads x WHERE x.tenant = ${tenant} AND x.thread_id = ${threadId})`;
   const isLinked = sessionId !== null || db.linkedThreads.has(tenant, threadId);

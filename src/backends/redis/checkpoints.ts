@@ -138,7 +138,7 @@ export interface Sending {
   readonly assumed: readonly string[];
 }
 
-export function sendingOf(state: SplitState, known: ReadonlySet<string>): Sending {
+export function sendingOf(state: SplitState, known: Pick<ReadonlySet<string>, "has">): Sending {
   const assumed = new Set<string>();
   const blocks = state.newBlocks((name) => {
     if (!known.has(name)) return false;

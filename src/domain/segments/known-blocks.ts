@@ -7,27 +7,34 @@
 const NAMES_OF_THREAD = 4_096;
 const NAMES_IN_ALL = 65_536;
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: ReadonlyMap<string, string> = new Map();
 
 export class KnownBlocks {
   /** By thread, the one that was used last at the end. */
-  readonly #threads = new Map<string, Set<string>>();
+  readonly #threads = new Map<string, Map<string, string>>();
   #count = 0;
 
-  of(tenant: string, threadId: string): ReadonlySet<string> {
+  /**
+   * Each name with that of a block which answers for it: a node that needs it, and so is never stored without it, or itself. A few
+   * nodes answer for all that a state leaves out.
+   */
+  of(tenant: string, threadId: string): ReadonlyMap<string, string> {
     return this.#threads.get(threadKey(tenant, threadId)) ?? NONE;
   }
 
-  /** Of too many names those at the end are kept: they are to be the ones that the next state is the likeliest to need. */
-  remember(tenant: string, threadId: string, names: Iterable<string>): void {
+  /**
+   * Of too many names those at the end are kept: they are to be the ones that the next state is the likeliest to need.
+   * @param nodes the node that needs a block, by the block's name
+   */
+  remember(tenant: string, threadId: string, names: Iterable<string>, nodes: ReadonlyMap<string, string> = NONE): void {
     const key = threadKey(tenant, threadId);
-    let known = this.#threads.get(key) ?? new Set();
+    let known = this.#threads.get(key) ?? new Map<string, string>();
     this.#forget(key);
     for (const name of names) {
       known.delete(name);
-      known.add(name);
+      known.set(name, nodes.get(name) ?? name);
     }
-    if (known.size > NAMES_OF_THREAD) known = new Set([...known].slice(-NAMES_OF_THREAD / 2));
+    if (known.size > NAMES_OF_THREAD) known = new Map([...known].slice(-NAMES_OF_THREAD / 2));
     if (known.size === 0) return;
     this.#threads.set(key, known);
     this.#count += known.size;
