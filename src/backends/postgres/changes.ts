@@ -1,9 +1,9 @@
 /** The feed of changes of the PostgreSQL backend (F8): NOTIFY in the transaction of each write, LISTEN on a connection of its own. */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ChangeFeed } from "../../contract/change-feed.js";
 import type { Call } from "../../domain/driver/call.js";
-import { ChangeListeners, changeText, tellText } from "../../domain/driver/changes.js";
+import { ToldChanges } from "../../domain/driver/told-changes.js";
 import type { PgClient, PgPool } from "./connection/pg-module.js";
 import { type Sql, sql } from "./connection/sql.js";
 
@@ -16,11 +16,8 @@ const LOOK_MS = 10_000;
 const LONGEST_LOOK_MS = 5_000;
 
 export class PostgresChanges {
-  readonly #listeners = new ChangeListeners();
-  readonly #origin = randomUUID();
+  readonly #told: ToldChanges = new ToldChanges({ start: () => this.#start(), end: () => this.#end() });
   readonly #channel: string;
-  /** Whether the server tells this process what others write. */
-  #isListening = false;
   #pool: PgPool | undefined;
   #client: PgClient | undefined;
   #stopped: AbortController | undefined;
@@ -32,22 +29,12 @@ export class PostgresChanges {
   }
 
   get feed(): ChangeFeed {
-    return {
-      subscribe: (listener) => {
-        const leave = this.#listeners.add(listener);
-        this.#start();
-        if (this.#isListening) listener("lost");
-        return () => {
-          leave();
-          return this.#listeners.size === 0 ? this.#end() : undefined;
-        };
-      },
-    };
+    return this.#told.feed;
   }
 
   /** The statement that tells of a call when its transaction is committed; `undefined` for one that changes nothing. */
   statementFor(call: Call): Sql | undefined {
-    const text = changeText(this.#origin, call);
+    const text = this.#told.textOf(call);
     return text === undefined ? undefined : sql`SELECT pg_notify(${this.#channel}, ${text})`;
   }
 
@@ -64,7 +51,7 @@ export class PostgresChanges {
   }
 
   #start(): void {
-    if (this.#pool === undefined || this.#listeners.size === 0 || this.#running !== undefined) return;
+    if (this.#pool === undefined || !this.#told.isWanted || this.#running !== undefined) return;
     const stopped = new AbortController();
     this.#stopped = stopped;
     this.#running = this.#run(this.#pool, stopped.signal);
@@ -79,7 +66,7 @@ export class PostgresChanges {
     await running;
   }
 
-  /** Listens until it is stopped. Behind each loss of the connection lies a gap, in which anything may have changed. */
+  /** Listens until it is stopped. */
   async #run(pool: PgPool, signal: AbortSignal): Promise<void> {
     for (let pause = FIRST_PAUSE_MS; !signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       try {
@@ -90,7 +77,6 @@ export class PostgresChanges {
         // The server is away: the calls of the storage tell why.
       }
       if (signal.aborted) return;
-      this.#listeners.tell("lost");
       await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
@@ -106,14 +92,12 @@ export class PostgresChanges {
     const { promise: lost, resolve: lose } = Promise.withResolvers<void>();
     client.on("error", () => lose());
     client.on("end", () => lose());
-    client.on("notification", ({ payload }) => tellText(this.#listeners, this.#origin, payload ?? ""));
+    client.on("notification", ({ payload }) => this.#told.hear(payload ?? ""));
     signal.addEventListener("abort", () => lose(), { once: true });
     try {
       await client.query({ text: `LISTEN ${this.#channel}` });
       listening();
-      this.#isListening = true;
-      // What was read before is older than what is heard from here on.
-      this.#listeners.tell("lost");
+      this.#told.begin();
       while (await isSilent(lost, LOOK_MS)) {
         const answered = client.query({ text: "SELECT 1" }).then(
           () => true,
@@ -123,7 +107,7 @@ export class PostgresChanges {
         if (!(await Promise.race([answered, late, lost.then(() => false)]))) break;
       }
     } finally {
-      this.#isListening = false;
+      this.#told.lose();
       if (this.#client === client) {
         this.#client = undefined;
         client.release(true);

@@ -1,17 +1,13 @@
 /** The feed of changes of the Redis backend (F8): PUBLISH in the scripts of writes, SUBSCRIBE on a connection of its own. */
-import { randomUUID } from "node:crypto";
 import type { ChangeFeed } from "../../contract/change-feed.js";
 import type { Call } from "../../domain/driver/call.js";
-import { ChangeListeners, changeText, tellText } from "../../domain/driver/changes.js";
+import { ToldChanges } from "../../domain/driver/told-changes.js";
 import type { RedisClient } from "./connection/client.js";
 
 export class RedisChanges {
-  readonly #listeners = new ChangeListeners();
-  readonly #origin = randomUUID();
+  readonly #told: ToldChanges = new ToldChanges({ start: () => this.#start(), end: () => this.#end() });
   readonly #channel: string;
   readonly #connect: () => Promise<RedisClient>;
-  /** Whether the server tells this process what others write. */
-  #isListening = false;
   #isOpen = false;
   #client: RedisClient | undefined;
   #starting: Promise<void> | undefined;
@@ -23,22 +19,12 @@ export class RedisChanges {
   }
 
   get feed(): ChangeFeed {
-    return {
-      subscribe: (listener) => {
-        const leave = this.#listeners.add(listener);
-        this.#start();
-        if (this.#isListening) listener("lost");
-        return () => {
-          leave();
-          return this.#listeners.size === 0 ? this.#end() : undefined;
-        };
-      },
-    };
+    return this.#told.feed;
   }
 
   /** What a write tells, behind what else `ARGV[2]` says. */
   readonly telling = (call: Call): string | undefined => {
-    const text = changeText(this.#origin, call);
+    const text = this.#told.textOf(call);
     return text === undefined ? undefined : `${this.#channel}\n${text}`;
   };
 
@@ -54,7 +40,7 @@ export class RedisChanges {
   }
 
   #start(): void {
-    if (!this.#isOpen || this.#listeners.size === 0) return;
+    if (!this.#isOpen || !this.#told.isWanted) return;
     this.#starting ??= this.#listen();
   }
 
@@ -63,18 +49,11 @@ export class RedisChanges {
     this.#client = client;
     // A server that is away is told by the calls of the storage; the client connects again by itself.
     client.on("error", () => undefined);
-    client.on("message", (_channel, text) => tellText(this.#listeners, this.#origin, text));
-    // Behind each loss of the connection lies a gap, in which anything may have changed.
-    client.on("close", () => {
-      this.#isListening = false;
-      this.#listeners.tell("lost");
-    });
+    client.on("message", (_channel, text) => this.#told.hear(text));
+    client.on("close", () => this.#told.lose());
     client.on("ready", () => {
       client.call("subscribe", [this.#channel]).then(
-        () => {
-          this.#isListening = true;
-          this.#listeners.tell("lost");
-        },
+        () => this.#told.begin(),
         () => client.disconnect(),
       );
     });
