@@ -1,7 +1,9 @@
 // The kit proves itself: a store with one mistake does not pass it, and the same store without one does.
 import { afterAll, describe, expect, it } from "vitest";
+import { changeFeedClauses } from "../../src/testing/clauses/change-feeds.js";
 import { storedBytesClauses } from "../../src/testing/clauses/stored-bytes.js";
 import { runClauses } from "../../src/testing/run-clauses.js";
+import { CHANGE_FEED_FAULTS } from "./faults/change-feed-faults.js";
 import { CHECKPOINT_DELETION_FAULTS } from "./faults/checkpoint-deletion-faults.js";
 import { CHECKPOINT_FAULTS } from "./faults/checkpoint-faults.js";
 import { CONVERSATION_FAULTS } from "./faults/conversation-faults.js";
@@ -19,6 +21,7 @@ import { STORE_FAULTS } from "./faults/store-faults.js";
 import { SQLITE_WITHOUT_FAULT, STORED_BYTES_FAULTS } from "./faults/stored-bytes-faults.js";
 import { TASK_CONTEXT_FAULTS } from "./faults/task-context-faults.js";
 import { VECTOR_FAULTS } from "./faults/vector-faults.js";
+import { memoryFactory as handlesOnMemory } from "./memory-factory.js";
 
 const FAULTS = [
   ...SESSION_FAULTS,
@@ -61,6 +64,22 @@ describe("seeded faults", () => {
     });
   }
 
+  for (const { name, promises, factory } of CHANGE_FEED_FAULTS) {
+    it(`${name}: ${promises.join(" or ")} catches it`, { timeout: 60_000 }, async () => {
+      const filter = (clause: string): boolean => promises.includes(promiseOf(clause));
+      const { failed } = await runClauses(factory, { filter, bail: true, timeoutMs: 10_000 });
+      expect(failed.length).toBeGreaterThan(0);
+      caught.push(`${name}  <-  ${failed[0]?.name}`);
+    });
+  }
+
+  it("feeds without a fault pass", { timeout: 60_000 }, async () => {
+    const filter = (clause: string): boolean => promiseOf(clause) === "F8";
+    const { failed, passed } = await runClauses(handlesOnMemory, { filter });
+    expect(failed).toEqual([]);
+    expect(passed.length).toBe(changeFeedClauses.clauses.length);
+  });
+
   for (const { name, promises, factory } of STORED_BYTES_FAULTS) {
     it(`${name}: ${promises.join(" or ")} catches it`, { timeout: 60_000 }, async () => {
       const filter = (clause: string): boolean => ABOUT_BYTES.has(clause) && promises.includes(promiseOf(clause));
@@ -100,7 +119,7 @@ describe("seeded faults", () => {
 
   afterAll(() => {
     console.log(
-      `${caught.length} of ${FAULTS.length + STORED_BYTES_FAULTS.length} seeded faults are caught:\n${caught.join("\n")}`,
+      `${caught.length} of ${FAULTS.length + CHANGE_FEED_FAULTS.length + STORED_BYTES_FAULTS.length} seeded faults are caught:\n${caught.join("\n")}`,
     );
   });
 });
