@@ -76,6 +76,8 @@ describe(`the primary is killed and started again ${ROUNDS} times under load`, (
       probeIntervalMs: 50,
       attemptTimeoutMs: 500,
     });
+    // Making a schema may take longer than an attempt.
+    await Promise.all([stores.primary.initialize(), stores.fallback.initialize()]);
     await using storage = layer(stores.primary);
     await storage.createSession("first", "ada");
     await layer.flush();
