@@ -1,4 +1,5 @@
 /** What of a state travels to the server: the blocks that are not known to be there (K4). */
+import type { NewStoredCheckpoint } from "../../domain/driver/storage-driver.js";
 import type { KnownBlocks } from "../../domain/segments/known-blocks.js";
 import type { NewBlock, SplitState } from "../../domain/segments/split.js";
 import { selectNames } from "./blocks.js";
@@ -11,6 +12,14 @@ export interface Sending {
   readonly assumed: readonly string[];
   /** Names of blocks that answer for those: where they are stored, those are. */
   readonly witnesses: readonly string[];
+}
+
+/** A checkpoint on its way, with what its state is made of. */
+export interface Storing {
+  readonly threadId: string;
+  readonly checkpoint: NewStoredCheckpoint;
+  readonly state: SplitState;
+  readonly sending: Sending;
 }
 
 export function sendingOf(state: SplitState, known: ReadonlyMap<string, string>): Sending {

@@ -2,8 +2,8 @@
 import { insertBlocksOf } from "./blocks.js";
 import { type Sql, sql } from "./connection/sql.js";
 import { jsonTexts } from "./message-rows.js";
+import type { Storing } from "./sending.js";
 import { NOTHING } from "./session-listing.js";
-import type { Storing } from "./storing.js";
 
 /**
  * Stores the next checkpoint of each of several threads: of those that are there, that nobody else is writing to, that have no session,

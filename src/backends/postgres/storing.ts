@@ -1,17 +1,17 @@
 /** Storing checkpoints (K1, K4, K8): those that come at the same moment go together, in one statement. */
 import { assertExpectedHead } from "../../domain/checkpoints.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
-import type { CheckpointDriver, NewStoredCheckpoint } from "../../domain/driver/storage-driver.js";
+import type { CheckpointDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredCheckpoint } from "../../domain/driver/stored.js";
 import { threadKey } from "../../domain/segments/known-blocks.js";
-import { type SplitState, splitState } from "../../domain/segments/split.js";
+import { splitState } from "../../domain/segments/split.js";
 import { insertBlocks, putBlocks, selectNames, sweepLoose } from "./blocks.js";
 import type { CheckpointRow } from "./checkpoint-rows.js";
 import { type Sql, sql } from "./connection/sql.js";
 import type { Transaction } from "./connection/transaction.js";
 import { type Gathered, Gathering } from "./gathering.js";
 import { assertFence, holdFence } from "./leases.js";
-import { bytesOf, rememberSent, type Sending, sendingOf, storedNames } from "./sending.js";
+import { bytesOf, rememberSent, type Storing, sendingOf, storedNames } from "./sending.js";
 import { NOTHING } from "./session-listing.js";
 import { orNotFound, type SessionHead, unlessExpired } from "./session-rows.js";
 import { type Database, ReadAgain } from "./store.js";
@@ -25,14 +25,6 @@ import {
   touchOwner,
   touchThread,
 } from "./thread-rows.js";
-
-/** A checkpoint on its way, with what its state is made of. */
-export interface Storing {
-  readonly threadId: string;
-  readonly checkpoint: NewStoredCheckpoint;
-  readonly state: SplitState;
-  readonly sending: Sending;
-}
 
 /** What is longer goes alone, in bytes, as does what has more blocks to look for. */
 const LONGEST_SHARED = 16 * 1024;
