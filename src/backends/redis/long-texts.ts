@@ -5,6 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { CorruptionError, StorageConnectionError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
+import { endOfPiece } from "../../domain/text-pieces.js";
 import type { Connection } from "./connection/connection.js";
 
 /** Pieces of one way to the server and back. */
@@ -63,12 +64,6 @@ async function sendText(connection: Connection, call: Call, text: string): Promi
     await connection.plain(call, [...commands, ["pexpire", key, KEPT_MS]]);
   }
   return `${MARK}${name} ${pieces} ${Buffer.byteLength(text)}`;
-}
-
-/** A character of two halves stays whole. */
-function endOfPiece(text: string, end: number): number {
-  const code = text.charCodeAt(end - 1);
-  return end < text.length && code >= 0xd800 && code <= 0xdbff ? end + 1 : end;
 }
 
 /** The text that is stored, or whose mark is. @throws CorruptionError when a piece is missing */

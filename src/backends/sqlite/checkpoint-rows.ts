@@ -108,20 +108,32 @@ export function replaceCheckpoint(tx: Connection, id: number, checkpoint: Checkp
 }
 
 /** The checkpoint with the parts that are asked for. @throws CorruptionError if its state is damaged (K5) */
-export function withParts(
+export function* withParts(
   db: Connection,
   thread: number,
   row: CheckpointRow,
   parts: CheckpointParts,
-): StoredCheckpoint {
+): Generator<void, StoredCheckpoint, void> {
   const { id: _id, needsParent, ...fields } = row;
   return {
     ...fields,
     needsParent: needsParent !== 0,
     data:
       parts.data && !isNotModified(row.etag, parts.ifNoneMatch) ? readState(db, thread, row, () => nameOf(row)) : null,
-    writes: parts.writes ? selectWrites(db, thread, row.namespace, row.checkpointId) : null,
+    writes: parts.writes ? yield* selectWrites(db, thread, row.namespace, row.checkpointId) : null,
   };
+}
+
+/** @throws CorruptionError if a state is damaged (K5) */
+export function* allWithParts(
+  db: Connection,
+  thread: number,
+  rows: readonly CheckpointRow[],
+  parts: CheckpointParts,
+): Generator<void, StoredCheckpoint[], void> {
+  const checkpoints: StoredCheckpoint[] = [];
+  for (const row of rows) checkpoints.push(yield* withParts(db, thread, row, parts));
+  return checkpoints;
 }
 
 /** Bytes of a state up to which it is read in one step. */
@@ -150,32 +162,37 @@ export async function readLarge(
   find: (db: Connection) => FoundCheckpoint | undefined,
 ): Promise<StoredCheckpoint | undefined> {
   let connection: Connection | undefined;
-  let found: { readonly checkpoint: StoredCheckpoint; readonly collecting: Collecting } | undefined;
-  const step = (db: Connection): IteratorResult<void, CollectedState | null> | undefined => {
+  let reading: ReturnType<typeof readParts> | undefined;
+  const step = (db: Connection): IteratorResult<void, PartsRead> | undefined => {
     connection = db;
-    if (found === undefined || !seesOneMoment) {
+    if (reading === undefined || !seesOneMoment) {
       const at = find(db);
       if (at === undefined) return undefined;
-      const { thread, row } = at;
-      const checkpoint = withParts(db, thread, row, { ...parts, data: false });
-      const collecting = collectState(
-        () => connection ?? db,
-        thread,
-        row,
-        () => nameOf(row),
-      );
-      found = { checkpoint, collecting };
+      reading = readParts(() => connection ?? db, at, parts);
     }
-    return seesOneMoment ? found.collecting.next() : { done: true, value: runAtOnce(found.collecting) };
+    return seesOneMoment ? reading.next() : { done: true, value: runAtOnce(reading) };
   };
   let result = await read(step);
   while (result?.done === false) result = await read(step);
-  if (result === undefined || found === undefined) return undefined;
-  const data = !result.value ? null : await new Slices(call, EACH_STEP).run(joinInSteps(result.value));
-  return { ...found.checkpoint, data };
+  if (result?.done !== true) return undefined;
+  const { checkpoint, collected } = result.value;
+  const data = !collected ? null : await new Slices(call, EACH_STEP).run(joinInSteps(collected));
+  return { ...checkpoint, data };
 }
 
-type Collecting = ReturnType<typeof collectState>;
+interface PartsRead {
+  readonly checkpoint: StoredCheckpoint;
+  readonly collected: CollectedState | null;
+}
+
+function* readParts(
+  db: () => Connection,
+  { thread, row }: FoundCheckpoint,
+  parts: CheckpointParts,
+): Generator<void, PartsRead, void> {
+  const checkpoint = yield* withParts(db(), thread, row, { ...parts, data: false });
+  return { checkpoint, collected: yield* collectState(db, thread, row, () => nameOf(row)) };
+}
 
 function nameOf({ checkpointId }: CheckpointRow): string {
   return `checkpoint ${quoteIdentifier(checkpointId)}`;

@@ -5,23 +5,26 @@ import { compactText, HEADER_BYTES, plainText, textBytes } from "../../domain/co
 import type { StoredWrite } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
-import type { LongText } from "./long-text.js";
+import {
+  copyText,
+  dropText,
+  isInPieces,
+  readText,
+  type StoredText,
+  type TextOfRow,
+  untilWhole,
+} from "./long-text-rows.js";
 
 const INSERT = `INSERT INTO checkpoint_writes
-  (thread, namespace, checkpoint_id, task_id, idx, task_path, channel, checksum, value)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (thread, namespace, checkpoint_id, task_id, idx) `;
+  (thread, namespace, checkpoint_id, task_id, idx, task_path, channel, checksum, value, long)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (thread, namespace, checkpoint_id, task_id, idx) `;
 
 const KEEP_FIRST = `${INSERT} DO NOTHING`;
 
 const OVERWRITE = `${INSERT} DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
-  checksum = excluded.checksum, value = excluded.value`;
+  checksum = excluded.checksum, value = excluded.value, long = excluded.long`;
 
-/** For the bytes of a long text. */
-const asText = (insert: string): string => insert.replace("?, ?)", "?, CAST(? AS TEXT))");
-const KEEP_FIRST_LONG = asText(KEEP_FIRST);
-const OVERWRITE_LONG = asText(OVERWRITE);
-
-const COLUMNS = 'task_id AS taskId, task_path AS taskPath, idx AS "index", channel, checksum, value';
+const COLUMNS = 'task_id AS taskId, task_path AS taskPath, idx AS "index", channel, checksum, value, long';
 
 const BY_CHECKPOINT = `SELECT ${COLUMNS} FROM checkpoint_writes INDEXED BY checkpoint_writes_by_task
   WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`;
@@ -32,15 +35,19 @@ export interface NamedWrite extends StoredWrite {
   readonly checkpointId: string;
 }
 
-/** A write as its row holds it: a long value is compacted. */
-export interface CompactWrite extends Omit<StoredWrite, "value"> {
-  readonly checksum: number | null;
+/** A write as its row holds it: the value is compacted, or kept in pieces. */
+export interface CompactWrite extends Omit<StoredWrite, "value">, TextOfRow {
   readonly value: string | Uint8Array;
 }
 
 /** Ready to be stored. The checksum is of the text. */
 export function compactWrite(write: StoredWrite): CompactWrite {
-  return { ...write, checksum: checksum(write.value), value: compactText(write.value) };
+  return { ...write, checksum: checksum(write.value), value: compactText(write.value), long: null };
+}
+
+/** Ready to be stored, with a value that is kept in pieces. */
+export function writeInPieces(write: StoredWrite, text: StoredText): CompactWrite {
+  return { ...write, ...text, value: "" };
 }
 
 export function putWrite(
@@ -48,16 +55,9 @@ export function putWrite(
   thread: number,
   target: { readonly namespace: string; readonly checkpointId: string; readonly overwrite: boolean },
   write: CompactWrite,
-  long?: LongText | undefined,
 ): void {
-  tx.run(
-    long === undefined
-      ? target.overwrite
-        ? OVERWRITE
-        : KEEP_FIRST
-      : target.overwrite
-        ? OVERWRITE_LONG
-        : KEEP_FIRST_LONG,
+  const changed = tx.run(
+    target.overwrite ? OVERWRITE : KEEP_FIRST,
     thread,
     target.namespace,
     target.checkpointId,
@@ -65,40 +65,54 @@ export function putWrite(
     write.index,
     write.taskPath,
     write.channel,
-    long?.checksum ?? write.checksum,
-    long?.bytes ?? write.value,
+    write.checksum,
+    write.value,
+    write.long,
   );
+  if (changed === 0 && write.long !== null) dropText(tx, write.long);
 }
 
 /** In the order of K3. @throws CorruptionError */
-export function selectWrites(db: Connection, thread: number, namespace: string, checkpointId: string): StoredWrite[] {
-  return selectCompact(db, thread, namespace, checkpointId).map((row) => intact(row, checkpointId));
+export function* selectWrites(
+  db: Connection,
+  thread: number,
+  namespace: string,
+  checkpointId: string,
+): Generator<void, StoredWrite[], void> {
+  const rows = yield* selectCompact(db, thread, namespace, checkpointId);
+  return rows.map((row) => intact(row, checkpointId));
 }
 
-/** In the order of K3, and as they are stored: `intact` makes texts of them, which takes its time. */
-export function selectCompact(db: Connection, thread: number, namespace: string, checkpointId: string): CompactWrite[] {
-  return db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId).sort(compareWrites);
+/** In the order of K3, and as they are stored but for those in pieces: `intact` makes texts of the others, which takes its time. */
+export function* selectCompact(
+  db: Connection,
+  thread: number,
+  namespace: string,
+  checkpointId: string,
+): Generator<void, CompactWrite[], void> {
+  const rows = db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId).sort(compareWrites);
+  return yield* withoutPieces(db, thread, { namespace, checkpointId }, rows);
 }
 
-/** One write. @throws CorruptionError */
-export function selectWrite(db: Connection, thread: number, place: WritePlace): StoredWrite | undefined {
+/** One write as its row holds it. */
+export function findWrite(db: Connection, thread: number, place: WritePlace): CompactWrite | undefined {
   const { namespace, checkpointId, taskId, index } = place;
-  const sql = `${BY_CHECKPOINT} AND task_id = ? AND idx = ?`;
-  const row = db.get<CompactWrite>(sql, thread, namespace, checkpointId, taskId, index);
-  return row && intact(row, checkpointId);
+  return db.get<CompactWrite>(ONE, thread, namespace, checkpointId, taskId, index);
 }
+
+const ONE = `${BY_CHECKPOINT} AND task_id = ? AND idx = ?`;
 
 /** Where a write stands among those of its checkpoint. */
 export type TaskPlace = Pick<StoredWrite, "taskId" | "index">;
 
 /** Some writes of a checkpoint after a place, place by place. @throws CorruptionError */
-export function selectSomeWrites(
+export function* selectSomeWrites(
   db: Connection,
   thread: number,
   { namespace, checkpointId }: Pick<NamedWrite, "namespace" | "checkpointId">,
   after: TaskPlace,
   limit: number,
-): StoredWrite[] {
+): Generator<void, StoredWrite[], void> {
   const rows = db.all<CompactWrite>(
     `${BY_CHECKPOINT} AND (task_id, idx) > (?, ?) ORDER BY task_id, idx LIMIT ?`,
     thread,
@@ -108,7 +122,8 @@ export function selectSomeWrites(
     after.index,
     limit,
   );
-  return rows.map((row) => intact(row, checkpointId));
+  const found = yield* withoutPieces(db, thread, { namespace, checkpointId }, rows);
+  return found.map((row) => intact(row, checkpointId));
 }
 
 /** Where a write stands among those of its thread. */
@@ -123,10 +138,45 @@ export const FIRST_PLACE: WritePlace = {
 };
 
 /** Writes of a thread after a place, place by place. @throws CorruptionError */
-export function selectWritesAfter(db: Connection, thread: number, after: WritePlace, limit: number): NamedWrite[] {
-  const rows = selectCompactAfter(db, thread, after, limit);
-  return rows.map((row) => intact(row, row.checkpointId));
+export function* selectWritesAfter(
+  db: Connection,
+  thread: number,
+  after: WritePlace,
+  limit: number,
+): Generator<void, NamedWrite[], void> {
+  const found: NamedWrite[] = [];
+  for (const row of selectCompactAfter(db, thread, after, limit)) {
+    for (const whole of yield* withoutPieces(db, thread, row, [row])) found.push(intact(whole, row.checkpointId));
+  }
+  return found;
 }
+
+/** The rows with the values that are kept in pieces, without those that are deleted while others are read. */
+function* withoutPieces<Row extends CompactWrite>(
+  db: Connection,
+  thread: number,
+  target: Pick<NamedWrite, "namespace" | "checkpointId">,
+  rows: Row[],
+): Generator<void, Row[], void> {
+  if (!rows.some((row) => isInPieces(row, row.value))) return rows;
+  const found: Row[] = [];
+  for (const row of rows) {
+    const again = (): Row | undefined => {
+      const now = findWrite(db, thread, { ...target, ...row });
+      return now && { ...row, ...now };
+    };
+    const whole = yield* untilWhole(row, again, function* (each) {
+      if (!isInPieces(each, each.value)) return each;
+      // Its checksum is asked here.
+      return { ...each, value: yield* readText(db, each, nameOfWrite(target.checkpointId)), checksum: null };
+    });
+    if (whole !== undefined) found.push(whole);
+  }
+  return found;
+}
+
+export const nameOfWrite = (checkpointId: string) => (): string =>
+  `a write of checkpoint ${quoteIdentifier(checkpointId)}`;
 
 function selectCompactAfter(
   db: Connection,
@@ -168,12 +218,12 @@ export function deleteWrites(tx: Connection, thread: number, namespace: string, 
   );
 }
 
-/** @throws CorruptionError */
+/** With its text, which is not kept in pieces any more. @throws CorruptionError */
 export function intact<Row extends CompactWrite>(
-  { checksum: sum, value: stored, ...write }: Row,
+  { checksum: sum, long: _long, value: stored, ...write }: Row,
   checkpointId: string,
-): Omit<Row, "checksum" | "value"> & { readonly value: string } {
-  const record = (): string => `a write of checkpoint ${quoteIdentifier(checkpointId)}`;
+): Omit<Row, "checksum" | "long" | "value"> & { readonly value: string } {
+  const record = nameOfWrite(checkpointId);
   const value = plainText(stored, record);
   assertIntact(sum, record, value);
   return { ...write, value };
@@ -188,8 +238,13 @@ export function* copyWrites(tx: Connection, from: number, to: number): Generator
     const rows = selectCompactAfter(tx, from, after, COPIED_AT_ONCE);
     for (const row of rows) {
       const { namespace, checkpointId } = row;
-      const { value: text } = intact(row, checkpointId);
-      putWrite(tx, to, { namespace, checkpointId, overwrite: false }, { ...row, checksum: checksum(text) });
+      const target = { namespace, checkpointId, overwrite: false };
+      if (isInPieces(row, row.value)) {
+        putWrite(tx, to, target, { ...row, long: yield* copyText(tx, row.long) });
+      } else {
+        const { value: text } = intact(row, checkpointId);
+        putWrite(tx, to, target, { ...row, checksum: checksum(text), long: null });
+      }
     }
     const last = rows.at(-1);
     if (last === undefined) return;
@@ -207,7 +262,9 @@ export function sizeOfWrites(
 ): { count: number; bytes: number } {
   // Of a compacted value its header alone says the bytes; a damaged one can be removed too.
   const rows = db.all<{ bytes: number; start: string | Uint8Array }>(
-    `SELECT octet_length(value) AS bytes, substr(value, 1, ${HEADER_BYTES}) AS start FROM checkpoint_writes
+    `SELECT CASE WHEN long IS NULL OR octet_length(value) > 0 THEN octet_length(value)
+       ELSE coalesce((SELECT bytes FROM long_texts WHERE long_texts.id = long), 0) END AS bytes,
+       substr(value, 1, ${HEADER_BYTES}) AS start FROM checkpoint_writes
      WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`,
     thread,
     namespace,

@@ -13,6 +13,7 @@ import { matchesMetadata } from "../../domain/metadata-filter.js";
 import { type SplitState, splitInSteps } from "../../domain/segments/split.js";
 import { EACH_STEP, mapInSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import {
+  allWithParts,
   type CheckpointRow,
   type FoundCheckpoint,
   findCheckpoint,
@@ -35,10 +36,13 @@ import {
   selectCompact,
   selectSomeWrites,
   type TaskPlace,
+  writeInPieces,
 } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
+import { inSteps } from "./connection/snapshots.js";
 import { assertFence } from "./leases.js";
 import { isLong, longTexts } from "./long-text.js";
+import { storeTexts } from "./long-text-rows.js";
 import { existingHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 import { findThread, isThreadGone, liveThread, type ThreadRow, threadToWrite, touchThread } from "./thread-rows.js";
@@ -78,11 +82,12 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
 
     async getCheckpoint(call, threadId, wanted) {
       const parts = { data: true, writes: false, ifNoneMatch: wanted.ifNoneMatch };
-      const found = await file().read(call, (db, tenant) => {
+      const found = await file().readInSteps(call, function* (db, tenant) {
         const at = findWanted(db, tenant, threadId, wanted, file().now());
         if (at === undefined || isLarge(at.row, parts)) return at;
         const { thread, row } = at;
-        return { checkpoint: withParts(db, thread, row, parts), writes: writesOf(db, thread, row, wanted) };
+        const checkpoint = yield* withParts(db, thread, row, parts);
+        return { checkpoint, writes: yield* writesOf(db, thread, row, wanted) };
       });
       if (found === undefined) return undefined;
       const whole = "checkpoint" in found ? found : await readLargeWanted(file(), call, threadId, wanted);
@@ -95,32 +100,32 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
       const atOnce = listing.data || listing.writes ? READ_AT_ONCE.withData : READ_AT_ONCE.withoutData;
       if (listing.limit > atOnce || listing.metadata.length > 0)
         return listLong(file(), call, threadId, listing, atOnce);
-      const read = file().read(call, (db, tenant) => {
+      const read = file().readInSteps(call, function* (db, tenant) {
         const thread = liveThread(db, tenant, threadId, file().now());
         if (thread === undefined) return [];
         const { namespace, before, limit } = listing;
         const rows = newestCheckpoints(db, thread.id, namespace, before ?? NO_BOUND, limit);
         if (rows.some((row) => isLarge(row, listing))) return null;
-        return rows.map((row) => withParts(db, thread.id, row, listing));
+        return yield* allWithParts(db, thread.id, rows, listing);
       });
       return read.then((rows) => rows ?? listLong(file(), call, threadId, listing, atOnce));
     },
 
     async putWrites(call, threadId, target, writes, fence) {
       // Before the transaction: others need not wait for it.
-      const compact = await mapInSlices(call, writes, (write) =>
-        isLong(write.value) ? { ...write, checksum: null } : compactWrite(write),
-      );
+      const compact = await mapInSlices(call, writes, (write) => (isLong(write.value) ? null : compactWrite(write)));
       const long = await longTexts(call, writes, ({ value }) => [value]);
       const characters = writes.reduce((sum, { value }) => sum + value.length, 0);
       return file().writeSized(call, { rows: writes.length, characters, awaitsOthers: true }, function* (tx, tenant) {
         const now = file().now();
         assertFence(tx, tenant, fence, now);
+        const texts = yield* storeTexts(tx, long);
         const thread = threadToWrite(tx, tenant, threadId, findThread(tx, tenant, threadId), now);
-        for (const [i, write] of compact.entries()) {
-          const text = long.get(writes[i] as StoredWrite);
-          putWrite(tx, thread.id, target, write, text);
-          if (text !== undefined || i % WRITTEN_AT_ONCE === WRITTEN_AT_ONCE - 1) yield;
+        for (const [i, write] of writes.entries()) {
+          const text = texts.get(write);
+          const row = text === undefined ? (compact[i] ?? compactWrite(write)) : writeInPieces(write, text);
+          putWrite(tx, thread.id, target, row);
+          if (i % WRITTEN_AT_ONCE === WRITTEN_AT_ONCE - 1) yield;
         }
         touchThread(tx, thread, { ...thread, link: null }, now);
         yield;
@@ -186,13 +191,13 @@ function findWanted(
   return row === undefined ? undefined : { thread: thread.id, row };
 }
 
-function writesOf(
+function* writesOf(
   db: Connection,
   thread: number,
   { namespace, checkpointId }: CheckpointRow,
   { writes }: WantedCheckpoint,
-): CompactWrite[] | null {
-  return writes ? selectCompact(db, thread, namespace, checkpointId) : null;
+): Generator<void, CompactWrite[] | null, void> {
+  return writes ? yield* selectCompact(db, thread, namespace, checkpointId) : null;
 }
 
 /** A checkpoint with a large state, and its writes as they are stored. */
@@ -203,14 +208,23 @@ function readLargeWanted(
   wanted: WantedCheckpoint,
 ): Promise<{ readonly checkpoint: StoredCheckpoint; readonly writes: CompactWrite[] | null } | undefined> {
   return file.scan(call, async (read, tenant) => {
-    let writes: CompactWrite[] | null = null;
     const parts = { data: true, writes: false, ifNoneMatch: wanted.ifNoneMatch };
-    const checkpoint = await readLarge(call, read, file.journal === "wal", parts, (db) => {
+    const seesOneMoment = file.journal === "wal";
+    let writes: CompactWrite[] | null = null;
+    const find = (db: Connection): FoundCheckpoint | undefined => {
       const at = findWanted(db, tenant, threadId, wanted, file.now());
-      if (at !== undefined) writes = writesOf(db, at.thread, at.row, wanted);
+      if (at !== undefined && !seesOneMoment) writes = runAtOnce(writesOf(db, at.thread, at.row, wanted));
       return at;
-    });
-    return checkpoint && { checkpoint, writes };
+    };
+    const checkpoint = await readLarge(call, read, seesOneMoment, parts, find);
+    if (checkpoint === undefined) return undefined;
+    if (seesOneMoment) {
+      writes = await inSteps(read, function* (db) {
+        const at = find(db);
+        return at === undefined ? null : yield* writesOf(db, at.thread, at.row, wanted);
+      });
+    }
+    return { checkpoint, writes };
   });
 }
 
@@ -221,16 +235,16 @@ async function getWrites(
   threadId: string,
   target: Parameters<CheckpointDriver["getWrites"]>[2],
 ): Promise<StoredWrite[]> {
-  const some = (db: Connection, tenant: number, after: TaskPlace): StoredWrite[] => {
+  const some = function* (db: Connection, tenant: number, after: TaskPlace): Generator<void, StoredWrite[], void> {
     const thread = liveThread(db, tenant, threadId, file.now());
-    return thread === undefined ? [] : selectSomeWrites(db, thread.id, target, after, WRITES_AT_ONCE);
+    return thread === undefined ? [] : yield* selectSomeWrites(db, thread.id, target, after, WRITES_AT_ONCE);
   };
-  const few = await file.read(call, (db, tenant) => some(db, tenant, FIRST_PLACE));
+  const few = await file.readInSteps(call, (db, tenant) => some(db, tenant, FIRST_PLACE));
   if (few.length < WRITES_AT_ONCE) return few.sort(compareWrites);
   return file.scan(call, async (read, tenant) => {
     const all: StoredWrite[] = [];
     for (let more = true; more; ) {
-      const rows = await read((db) => some(db, tenant, all.at(-1) ?? FIRST_PLACE));
+      const rows = await inSteps(read, (db) => some(db, tenant, all.at(-1) ?? FIRST_PLACE));
       all.push(...rows);
       more = rows.length === WRITES_AT_ONCE;
     }
@@ -272,9 +286,9 @@ function listLong(
         }
         const parts = (db: Connection) => {
           const there = file.journal === "wal" ? some : stillListed(db, thread.id, some, listing);
-          return there.map((row) => withParts(db, thread.id, row, listing));
+          return allWithParts(db, thread.id, there, listing);
         };
-        found.push(...(await read(parts)));
+        found.push(...(await inSteps(read, parts)));
       }
       const last = rows.at(-1);
       if (last === undefined || rows.length < READ_AT_ONCE.withoutData) break;

@@ -2,9 +2,9 @@
 import type { StoredContext } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
-import type { LongText } from "./long-text.js";
+import { isInPieces, readText, type StoredText, type TextOfRow, untilWhole } from "./long-text-rows.js";
 
-type VersionRow = StoredContext & { readonly context: string; readonly checksum: number | null };
+export type VersionRow = StoredContext & TextOfRow & { readonly context: string };
 
 const INFO = "version, size_bytes AS sizeBytes, metadata, created_at AS createdAt";
 
@@ -44,38 +44,47 @@ export function newestVersion(db: Connection, context: number): number {
   return row?.version ?? 0;
 }
 
-/** Adds a version, the newest, and drops those up to `dropped` (T2). `long` is its context where that is long. */
+/** Adds a version, the newest, and drops those up to `dropped` (T2). `long` is its context where that is kept in pieces. */
 export function putVersion(
   tx: Connection,
   context: number,
   stored: StoredContext & { readonly context: string },
   dropped: number,
-  long: LongText | null = null,
+  long?: StoredText | undefined,
 ): void {
   tx.run(
-    `INSERT INTO context_versions (context, version, size_bytes, created_at, checksum, metadata, content)
-     VALUES (?, ?, ?, ?, ?, ?, ${long === null ? "?" : "CAST(? AS TEXT)"})`,
+    `INSERT INTO context_versions (context, version, size_bytes, created_at, checksum, metadata, content, long)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     context,
     stored.version,
     stored.sizeBytes,
     stored.createdAt,
     long?.checksum ?? checksum(stored.metadata, stored.context),
     stored.metadata,
-    long?.bytes ?? stored.context,
+    long === undefined ? stored.context : "",
+    long?.long ?? null,
   );
   tx.run("UPDATE contexts SET newest_version = ? WHERE id = ?", stored.version, context);
   if (dropped > 0) tx.run("DELETE FROM context_versions WHERE context = ? AND version <= ?", context, dropped);
 }
 
 /** The version, or the newest (`null`). @throws CorruptionError */
-export function selectVersion(db: Connection, context: number, version: number | null): StoredContext | undefined {
+export function selectVersion(
+  db: Connection,
+  context: number,
+  version: number | null,
+): Generator<void, StoredContext | undefined, void> {
   return version === null
     ? selectWhole(db, "version <= ? ORDER BY version DESC LIMIT 1", context, Number.MAX_SAFE_INTEGER)
     : selectWhole(db, "version = ?", context, version);
 }
 
 /** The oldest version above one. @throws CorruptionError */
-export function selectVersionAfter(db: Connection, context: number, version: number): StoredContext | undefined {
+export function selectVersionAfter(
+  db: Connection,
+  context: number,
+  version: number,
+): Generator<void, StoredContext | undefined, void> {
   return selectWhole(db, "version > ? ORDER BY version LIMIT 1", context, version);
 }
 
@@ -90,19 +99,33 @@ export function selectVersions(db: Connection, context: number, before: number |
   return rows.map((row) => ({ ...row, context: null }));
 }
 
-function selectWhole(
+type Which = "version = ?" | "version > ? ORDER BY version LIMIT 1" | "version <= ? ORDER BY version DESC LIMIT 1";
+
+function* selectWhole(
   db: Connection,
-  which: "version = ?" | "version > ? ORDER BY version LIMIT 1" | "version <= ? ORDER BY version DESC LIMIT 1",
+  which: Which,
   context: number,
   version: number,
-): StoredContext | undefined {
-  const row = db.get<VersionRow>(
-    `SELECT ${INFO}, checksum, content AS context FROM context_versions WHERE context = ? AND ${which}`,
+): Generator<void, StoredContext | undefined, void> {
+  const find = (): VersionRow | undefined => findVersion(db, which, context, version);
+  const row = find();
+  if (row === undefined) return undefined;
+  return yield* untilWhole(row, find, function* ({ checksum: sum, long, ...stored }) {
+    const name = (): string => `task context version ${stored.version}`;
+    const text = { checksum: sum, long };
+    if (isInPieces(text, stored.context)) {
+      return { ...stored, context: yield* readText(db, text, name, stored.metadata) };
+    }
+    assertIntact(sum, name, stored.metadata, stored.context);
+    return stored;
+  });
+}
+
+/** With what tells where its text is. */
+export function findVersion(db: Connection, which: Which, context: number, version: number): VersionRow | undefined {
+  return db.get<VersionRow>(
+    `SELECT ${INFO}, checksum, content AS context, long FROM context_versions WHERE context = ? AND ${which}`,
     context,
     version,
   );
-  if (row === undefined) return undefined;
-  const { checksum: sum, ...stored } = row;
-  assertIntact(sum, () => `task context version ${row.version}`, row.metadata, row.context);
-  return stored;
 }

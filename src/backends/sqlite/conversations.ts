@@ -2,10 +2,13 @@
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { ConversationDriver, HistoryWindow, NewStoredMessage } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
+import { runAtOnce } from "../../domain/slices.js";
 import type { Connection } from "./connection/connection.js";
+import { inSteps } from "./connection/snapshots.js";
 import { batchOfGap, discardMessages, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
 import { isLong, type LongText, longTexts } from "./long-text.js";
+import { dropText, type StoredText, storeTexts } from "./long-text-rows.js";
 import { partsInSight, type SeqRange } from "./message-gap.js";
 import { isLocated, locatingId } from "./message-ids.js";
 import { rememberRoles, selectSeqsOfRole } from "./message-roles.js";
@@ -42,7 +45,7 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
         // The commonest write has the shortest way.
         return file().write(call, (tx, tenant) => {
           const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
-          const stored = messages.map((message) => addMessage(tx, appending, message));
+          const stored = messages.map((message) => runAtOnce(addMessage(tx, appending, message)));
           endAppending(tx, appending);
           return stored;
         });
@@ -50,10 +53,11 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
       const add = (long: ReadonlyMap<NewStoredMessage, LongText>): Promise<StoredMessage[]> =>
         file().writeSized(call, { rows: messages.length, characters }, function* (tx, tenant) {
           const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
+          const texts = yield* storeTexts(tx, long);
           const stored: StoredMessage[] = [];
           for (const message of messages) {
-            stored.push(addMessage(tx, appending, message, long.get(message)));
-            if (stored.length % WRITTEN_AT_ONCE === 0 || long.has(message)) yield;
+            stored.push(yield* addMessage(tx, appending, message, texts.get(message)));
+            if (stored.length % WRITTEN_AT_ONCE === 0) yield;
           }
           endAppending(tx, appending);
           yield;
@@ -66,9 +70,9 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
     getHistory(call, sessionId, window) {
       if (window.roles !== null) return readRoles(file(), call, sessionId, window, window.roles);
       if (window.limit > READ_AT_ONCE) return readLong(file(), call, sessionId, window);
-      return file().read(call, (db, tenant) => {
+      return file().readInSteps(call, function* (db, tenant) {
         const session = liveHead(db, tenant, sessionId, file().now());
-        return session === undefined ? [] : selectWindow(db, session, window);
+        return session === undefined ? [] : yield* selectWindow(db, session, window);
       });
     },
 
@@ -98,17 +102,20 @@ function beginAppending(
 }
 
 /** The message that is stored: this one, or the one that has its id already (C4). */
-function addMessage(
+function* addMessage(
   tx: Connection,
   appending: Appending,
   message: NewStoredMessage,
-  long?: LongText | undefined,
-): StoredMessage {
+  long?: StoredText | undefined,
+): Generator<void, StoredMessage, void> {
   const { session, now } = appending;
   const { keyed, messageId, role, content, metadata } = message;
   if (keyed) {
-    const earlier = findMessage(tx, session, messageId);
-    if (earlier !== undefined) return earlier;
+    const earlier = yield* findMessage(tx, session, messageId);
+    if (earlier !== undefined) {
+      if (long !== undefined) dropText(tx, long.long);
+      return earlier;
+    }
     freeMessageId(tx, session, messageId);
   }
   const seq = appending.lastSeq + 1;
@@ -136,7 +143,7 @@ function readLong(file: OpenFile, call: Call, sessionId: string, window: History
     let { after, before } = window;
     for (let left = window.limit; left > 0; ) {
       const limit = Math.min(left, READ_AT_ONCE);
-      const part = await read((db) => selectWindow(db, session, { after, before, limit }));
+      const part = await inSteps(read, (db) => selectWindow(db, session, { after, before, limit }));
       parts.push(part);
       if (part.length < limit) break;
       left -= part.length;
@@ -160,11 +167,11 @@ async function readRoles(
     return window.after === null ? seqs.slice(Math.max(0, seqs.length - window.limit)) : seqs.slice(0, window.limit);
   };
   if (window.limit * roles.length <= READ_AT_ONCE) {
-    return file.read(call, (db, tenant) => {
+    return file.readInSteps(call, function* (db, tenant) {
       const session = liveHead(db, tenant, sessionId, file.now());
       if (session === undefined) return [];
       const seqs = chooseSeqs(roles.flatMap((role) => selectSeqsOfRole(db, session, role, window)));
-      return selectBySeqs(db, session.id, seqs);
+      return yield* selectBySeqs(db, session.id, seqs);
     });
   }
   return file.scan(call, async (read, tenant) => {
@@ -177,7 +184,7 @@ async function readRoles(
     const messages: StoredMessage[] = [];
     for (let i = 0; i < seqs.length; i += READ_AT_ONCE) {
       const some = seqs.slice(i, i + READ_AT_ONCE);
-      messages.push(...(await read((db) => selectBySeqs(db, session.id, some))));
+      messages.push(...(await inSteps(read, (db) => selectBySeqs(db, session.id, some))));
     }
     return messages;
   });

@@ -10,16 +10,17 @@ import { splitInSteps } from "../../domain/segments/split.js";
 import { isExpired } from "../../domain/sessions.js";
 import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
 import { putState } from "./checkpoint-states.js";
-import { compactWrite, putWrite } from "./checkpoint-writes.js";
+import { compactWrite, putWrite, writeInPieces } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { contextName, findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
 import { isDuplicate } from "./errors.js";
 import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
 import { deleteItem, findItem, putItem } from "./item-rows.js";
 import { assertDimensionsFit } from "./item-vectors.js";
+import { storeIfLong } from "./long-text-rows.js";
 import { isLocated } from "./message-ids.js";
 import { rememberRole } from "./message-roles.js";
-import { findMessage, insertMessage } from "./message-rows.js";
+import { hasMessage, insertMessage } from "./message-rows.js";
 import {
   changeSession,
   existingSession,
@@ -177,7 +178,8 @@ function* storeRow(
     }
     case "task_context": {
       const context = findContext(tx, tenant, idOf(subject));
-      if (context !== undefined) putVersion(tx, context, row, 0);
+      if (context === undefined) return;
+      putVersion(tx, context, row, 0, yield* storeIfLong(tx, row.context, row.metadata));
       return;
     }
     case "thread": {
@@ -193,13 +195,15 @@ function* storeRow(
     }
     case "item":
       if (row.vectors !== null) assertDimensionsFit(tx, tenant, row.item, row.vectors.dimensions);
-      putItem(tx, tenant, undefined, row.item, row.vectors);
+      putItem(tx, tenant, undefined, row.item, row.vectors, yield* storeIfLong(tx, row.item.value));
       return;
     case "message": {
       const session = sessionHead(tx, tenant, idOf(subject));
       if (session === undefined) return;
-      if (findMessage(tx, session, row.message.messageId) !== undefined) throw doubled();
-      insertMessage(tx, session.id, row.message, isLocated(row.message));
+      if (hasMessage(tx, session, row.message.messageId)) throw doubled();
+      const { content, metadata } = row.message;
+      const long = yield* storeIfLong(tx, content, metadata);
+      insertMessage(tx, session.id, row.message, isLocated(row.message), long);
       rememberRole(tx, session, row.message);
       return;
     }
@@ -213,9 +217,10 @@ function* storeRow(
     }
     case "write": {
       const thread = findThread(tx, tenant, idOf(subject));
-      if (thread !== undefined)
-        putWrite(tx, thread.id, { ...row, overwrite: verdict === "extended" }, compactWrite(row.write));
-      // A long value takes its time.
+      if (thread === undefined) return;
+      const text = yield* storeIfLong(tx, row.write.value);
+      const write = text === undefined ? compactWrite(row.write) : writeInPieces(row.write, text);
+      putWrite(tx, thread.id, { ...row, overwrite: verdict === "extended" }, write);
       yield;
     }
   }

@@ -6,20 +6,20 @@ import { rootOf } from "../../domain/namespaces.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
 import { declareDimensions, deleteVectors, insertVectors } from "./item-vectors.js";
+import { isInPieces, readText, type StoredText, type TextOfRow, untilWhole } from "./long-text-rows.js";
 
-/** An item with the place of its row, and the number of its vectors; `null` for none. */
-export interface ItemInRow extends StoredItem {
+/** An item with the place of its row, and the number of its vectors; `null` for none. A value that is kept in pieces is empty. */
+export interface ItemInRow extends StoredItem, TextOfRow {
   readonly id: number;
   readonly vectors: number | null;
 }
 
 interface ItemRow extends Omit<ItemInRow, "namespace"> {
   readonly namespace: Uint8Array;
-  readonly checksum: number | null;
 }
 
 const COLUMNS = `id, namespace, key, version, created_at AS createdAt, updated_at AS updatedAt, ttl_ms AS ttlMs,
-  expires_at AS expiresAt, vectors, checksum, value`;
+  expires_at AS expiresAt, vectors, checksum, value, long`;
 
 /** Each label as UTF-8, ended by a zero byte, which no label holds. */
 export function namespaceBytes(labels: readonly string[]): Uint8Array {
@@ -57,6 +57,7 @@ export function findItem(
 /**
  * Stores an item in the place of the one that is there.
  * @param vectors take the place of its vectors; `null` for none, `keep` for those that it has
+ * @param long the value, where that is kept in pieces
  */
 export function putItem(
   tx: Connection,
@@ -64,31 +65,40 @@ export function putItem(
   existing: ItemInRow | undefined,
   item: StoredItem,
   vectors: StoredVectors | null | "keep",
+  long?: StoredText | undefined,
 ): void {
   const before = existing?.vectors ?? null;
   if (vectors === null || vectors === "keep") {
     if (vectors === null && before !== null) deleteVectors(tx, before);
-    putRow(tx, tenant, item, vectors === "keep" ? before : null);
+    putRow(tx, tenant, item, vectors === "keep" ? before : null, long);
     return;
   }
   declareDimensions(tx, tenant, rootOf(item), vectors.dimensions);
   if (before !== null) deleteVectors(tx, before);
   if (existing !== undefined) {
-    putRow(tx, tenant, item, insertVectors(tx, tenant, existing.id, vectors));
+    putRow(tx, tenant, item, insertVectors(tx, tenant, existing.id, vectors), long);
     return;
   }
-  const id = putRow(tx, tenant, item, null);
+  const id = putRow(tx, tenant, item, null, long);
   tx.run("UPDATE items SET vectors = ? WHERE id = ?", insertVectors(tx, tenant, id, vectors), id);
 }
 
 /** Returns the row's number where the item is new. */
-function putRow(tx: Connection, tenant: number, item: StoredItem, vectors: number | null): number {
+function putRow(
+  tx: Connection,
+  tenant: number,
+  item: StoredItem,
+  vectors: number | null,
+  long: StoredText | undefined,
+): number {
   return tx.insert(
-    `INSERT INTO items (tenant, namespace, key, version, created_at, updated_at, ttl_ms, expires_at, vectors, checksum, value)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO items
+       (tenant, namespace, key, version, created_at, updated_at, ttl_ms, expires_at, vectors, checksum, value, long)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (tenant, namespace, key) DO UPDATE SET version = excluded.version, created_at = excluded.created_at,
        updated_at = excluded.updated_at, ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
-       vectors = excluded.vectors, checksum = excluded.checksum, value = excluded.value`,
+       vectors = excluded.vectors, checksum = excluded.checksum, value = excluded.value,
+       long = excluded.long`,
     tenant,
     namespaceBytes(item.namespace),
     item.key,
@@ -98,9 +108,15 @@ function putRow(tx: Connection, tenant: number, item: StoredItem, vectors: numbe
     item.ttlMs,
     item.expiresAt,
     vectors,
-    checksum(item.value),
-    item.value,
+    long?.checksum ?? checksum(item.value),
+    long === undefined ? item.value : "",
+    long?.long ?? null,
   );
+}
+
+/** Stores when an item expires, and nothing else. */
+export function putExpiry(tx: Connection, id: number, expiresAt: number | null): void {
+  tx.run("UPDATE items SET expires_at = ? WHERE id = ?", expiresAt, id);
 }
 
 export function deleteItem(tx: Connection, tenant: number, namespace: readonly string[], key: string): void {
@@ -130,8 +146,8 @@ const PLACE = "id, namespace, key, created_at AS createdAt, updated_at AS update
 /** Most bytes of a value that is read beside others. */
 const SHORT_VALUE_BYTES = 16 * 1024;
 
-const WITH_VALUE = `${PLACE}, version, ttl_ms AS ttlMs, checksum,
-  CASE WHEN octet_length(value) <= ${SHORT_VALUE_BYTES} THEN value END AS value`;
+const WITH_VALUE = `${PLACE}, version, ttl_ms AS ttlMs, checksum, long,
+  CASE WHEN octet_length(value) BETWEEN 1 AND ${SHORT_VALUE_BYTES} THEN value END AS value`;
 
 const forward = (columns: string): string => `SELECT ${columns} FROM items INDEXED BY items_by_key
   WHERE tenant = ? AND (namespace, key) > (?, ?) AND namespace < ? ORDER BY namespace, key LIMIT ?`;
@@ -186,6 +202,24 @@ export function itemAt(db: Connection, id: number): ItemInRow | undefined {
   return row && toItem(row);
 }
 
+/** The item, read with a pause before each piece where it is kept in some. @throws CorruptionError */
+export function* wholeItemAt(db: Connection, id: number): Generator<void, ItemInRow | undefined, void> {
+  const item = itemAt(db, id);
+  return item && (yield* wholeItem(db, item));
+}
+
+/** An item with its value; `undefined` when it is deleted meanwhile. @throws CorruptionError */
+export function* wholeItem(db: Connection, item: ItemInRow): Generator<void, ItemInRow | undefined, void> {
+  if (!isInPieces(item, item.value)) return item;
+  return yield* untilWhole(
+    item,
+    () => itemAt(db, item.id),
+    function* (each) {
+      return isInPieces(each, each.value) ? { ...each, value: yield* readText(db, each, nameOf(each)) } : each;
+    },
+  );
+}
+
 /** The first namespace at or after some bytes and before `end`. */
 export function nextNamespace(
   db: Connection,
@@ -233,7 +267,12 @@ export function sweepExpiredItems(tx: Connection, tenant: number, now: number, l
 }
 
 /** @throws CorruptionError */
-function toItem({ checksum: sum, namespace, ...item }: ItemRow): ItemInRow {
-  assertIntact(sum, () => `item ${quoteIdentifier(item.key)}`, item.value);
+function toItem({ namespace, ...item }: ItemRow): ItemInRow {
+  if (!isInPieces(item, item.value)) assertIntact(item.checksum, nameOf(item), item.value);
   return { ...item, namespace: namespaceLabels(namespace) };
 }
+
+export const nameOf =
+  ({ key }: Pick<StoredItem, "key">) =>
+  (): string =>
+    `item ${quoteIdentifier(key)}`;

@@ -18,7 +18,9 @@ import {
   placesBefore,
   type ScannedRow,
   type ScanOf,
+  wholeItem,
 } from "./item-rows.js";
+import { isInPieces } from "./long-text-rows.js";
 
 /** How long a step may take, in milliseconds. */
 export const STEP_MS = 3;
@@ -49,6 +51,8 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
   const places = placeScan(tenant, listing, byKey ? direction : "asc", byKey ? after : null, of);
   let scanned = false;
   let next = offset;
+  /** An item that is being read in pieces. */
+  let reading: ReturnType<typeof wholeItem> | undefined;
 
   /** `false` when the page wants no more. */
   const take = (db: Connection, row: ScannedRow): Taking => {
@@ -71,7 +75,13 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
       for (; next < Math.min(best.length, wanted); next++) {
         if (performance.now() >= end) return false;
         const { id, item = itemAt(db, id) } = best[next] as FoundPlace;
-        if (item !== undefined) items.push(item);
+        if (item === undefined) continue;
+        reading ??= wholeItem(db, item);
+        let piece = reading.next();
+        while (!piece.done && performance.now() < end) piece = reading.next();
+        if (!piece.done) return false;
+        reading = undefined;
+        if (piece.value !== undefined) items.push(piece.value);
       }
       return true;
     },
@@ -161,6 +171,13 @@ function ifMatching(
 ): Taking {
   if (filter === null) return add();
   const { id, item = itemAt(db, id) } = row;
+  if (item !== undefined && isInPieces(item, item.value)) {
+    return (function* () {
+      const whole = yield* wholeItem(db, item);
+      const matching = whole !== undefined && filter.matching(whole.value);
+      return (typeof matching === "boolean" ? matching : yield* matching) ? add() : true;
+    })();
+  }
   const matching = item !== undefined && filter.matching(item.value);
   if (typeof matching === "boolean") return matching ? add() : true;
   return (function* () {

@@ -7,9 +7,12 @@ import { updatingStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, putStored, refreshStored } from "../../domain/items.js";
 import { isLongMetadata } from "../../domain/metadata.js";
 import type { Connection } from "./connection/connection.js";
-import { deleteItem, deleteSome, findItem, putItem, sweepExpiredItems } from "./item-rows.js";
+import { inSteps } from "./connection/snapshots.js";
+import { deleteItem, deleteSome, findItem, putExpiry, putItem, sweepExpiredItems, wholeItem } from "./item-rows.js";
 import { itemCount, itemSearch, namespaceSearch, type Search, STEP_MS } from "./item-search.js";
 import { assertDimensionsFit, forgetDimensions } from "./item-vectors.js";
+import { isLong, type LongText, longTexts } from "./long-text.js";
+import { type StoredText, storeIfLong, storeTexts } from "./long-text-rows.js";
 import { hasFewItems, nearestSearch } from "./nearest-search.js";
 import type { OpenFile } from "./store.js";
 import type { VectorView } from "./vector-cache.js";
@@ -30,14 +33,18 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
       // A search may take long: it must not hold up those who share a transaction.
       const searches = steps.some((step) => SEARCHES.has(step.kind));
       const rows = searches ? Number.POSITIVE_INFINITY : steps.length;
+      // Before the transaction: others need not wait for it.
+      const puts = steps.filter((step) => step.kind === "put");
+      const long = puts.some(({ value }) => isLong(value)) ? await longTexts(call, puts, ({ value }) => [value]) : NONE;
       // What an update writes depends on the item, and is not known before it is read.
       const characters = steps.reduce((sum, step) => sum + (step.kind === "put" ? step.value.length : 0), 0);
       const work = (pauses: boolean) =>
         function* (tx: Connection, tenant: number): Generator<void, ItemStepResult[], void> {
           const now = file().now();
+          const texts = yield* storeTexts(tx, long);
           const results: ItemStepResult[] = [];
           for (const step of steps) {
-            results.push(yield* runStep(tx, tenant, step, now, view, pauses));
+            results.push(yield* runStep(tx, tenant, step, now, view, pauses, texts.get(step as PutStep)));
             if (results.length % STEPS_AT_ONCE === 0) yield;
           }
           return results;
@@ -85,6 +92,10 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
 /** Thrown where an update is about a value that is too long for a transaction without a pause. */
 const LONG_UPDATE: unique symbol = Symbol("long update");
 
+type PutStep = Extract<ItemStep, { readonly kind: "put" }>;
+
+const NONE: ReadonlyMap<PutStep, LongText> = new Map();
+
 const SEARCHES: ReadonlySet<ItemStep["kind"]> = new Set(["search", "nearest", "count", "namespaces"]);
 
 function isRead(step: ItemStep): boolean {
@@ -111,13 +122,14 @@ function* runStep(
   now: number,
   view: ViewOf,
   pauses = true,
+  text?: StoredText | undefined,
 ): Generator<void, ItemStepResult, void> {
   switch (step.kind) {
     case "put": {
       if (step.vectors !== null) assertDimensionsFit(tx, tenant, step, step.vectors.dimensions);
       const stored = findItem(tx, tenant, step.namespace, step.key);
       const item = putStored(stored, step, now);
-      putItem(tx, tenant, stored, item, step.vectors);
+      putItem(tx, tenant, stored, item, step.vectors, text);
       // Each item that will expire takes two that have expired with it: they never become many.
       if (item.ttlMs !== null) sweepExpiredItems(tx, tenant, now, 2);
       return { kind: "put", item };
@@ -125,20 +137,25 @@ function* runStep(
     case "update": {
       const { vectors } = step;
       if (vectors !== null && vectors !== "keep") assertDimensionsFit(tx, tenant, step, vectors.dimensions);
-      const stored = findItem(tx, tenant, step.namespace, step.key);
-      if (!pauses && isLongMetadata(stored?.value ?? "")) throw LONG_UPDATE;
+      const found = findItem(tx, tenant, step.namespace, step.key);
+      if (!pauses && found !== undefined && (found.long !== null || isLongMetadata(found.value))) throw LONG_UPDATE;
+      const stored = found && (yield* wholeItem(tx, found));
       const item = yield* updatingStored(stored, step, now);
+      if (!pauses && isLong(item.value)) throw LONG_UPDATE;
       // An expired item leaves nothing to the one that begins in its place.
       const isGone = stored !== undefined && isItemExpired(stored, now);
-      putItem(tx, tenant, stored, item, vectors === "keep" && isGone ? null : vectors);
+      const long = yield* storeIfLong(tx, item.value);
+      putItem(tx, tenant, stored, item, vectors === "keep" && isGone ? null : vectors, long);
       if (item.ttlMs !== null) sweepExpiredItems(tx, tenant, now, 2);
       return { kind: "update", item };
     }
     case "get": {
       const stored = findItem(tx, tenant, step.namespace, step.key);
       if (stored === undefined || isItemExpired(stored, now)) return { kind: "get", item: undefined };
-      const item = step.refreshTtl ? refreshStored(stored, now) : stored;
-      if (item !== stored) putItem(tx, tenant, stored, item, "keep");
+      const whole = yield* wholeItem(tx, stored);
+      if (whole === undefined) return { kind: "get", item: undefined };
+      const item = step.refreshTtl ? refreshStored(whole, now) : whole;
+      if (item !== whole) putExpiry(tx, item.id, item.expiresAt);
       return { kind: "get", item };
     }
     case "delete": {
@@ -202,21 +219,16 @@ async function readSteps(
   const now = file.now();
   if (steps.length === 1 && only?.kind === "get") {
     const { namespace, key } = only;
-    const item = await file.read(call, (db, tenant) => findItem(db, tenant, namespace, key));
+    const item = await file.readInSteps(call, function* (db, tenant) {
+      const found = findItem(db, tenant, namespace, key);
+      return found && (yield* wholeItem(db, found));
+    });
     return [{ kind: "get", item: item === undefined || isItemExpired(item, now) ? undefined : item }];
   }
   return file.scan(call, async (read, tenant) => {
     const results: ItemStepResult[] = [];
     for (const step of steps) {
-      let pieces: Generator<void, ItemStepResult, void> | undefined;
-      let piece: IteratorResult<void, ItemStepResult>;
-      do {
-        piece = await read((db) => {
-          pieces ??= runStep(db, tenant, step, now, view);
-          return pieces.next();
-        });
-      } while (!piece.done);
-      results.push(piece.value);
+      results.push(await inSteps(read, (db) => runStep(db, tenant, step, now, view)));
     }
     return results;
   });

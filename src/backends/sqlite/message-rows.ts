@@ -3,23 +3,19 @@ import type { HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
-import type { LongText } from "./long-text.js";
+import { isInPieces, readText, type StoredText, type TextOfRow, untilWhole } from "./long-text-rows.js";
 import { isInGap, partsInSight, type SeqRange } from "./message-gap.js";
 import { locatedSeq } from "./message-ids.js";
 import { forgetRoles } from "./message-roles.js";
 import type { SessionHead } from "./session-rows.js";
 
-interface MessageRow extends StoredMessage {
-  readonly checksum: number | null;
-}
+/** A message whose content may be kept in pieces. */
+export interface MessageRow extends StoredMessage, TextOfRow {}
 
-const COLUMNS = "seq, message_id AS messageId, role, timestamp, checksum, metadata, content";
+const COLUMNS = "seq, message_id AS messageId, role, timestamp, checksum, metadata, content, long";
 
-const INSERT = `INSERT INTO messages (session, seq, message_id, id_indexed, role, timestamp, checksum, metadata, content)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-
-const INSERT_LONG = `INSERT INTO messages (session, seq, message_id, id_indexed, role, timestamp, checksum, metadata, content)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`;
+const INSERT = `INSERT INTO messages (session, seq, message_id, id_indexed, role, timestamp, checksum, metadata, content, long)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 const NEWEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
@@ -37,17 +33,17 @@ const BY_ID = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_message_id
 
 /**
  * @param isLocated the id says the message's `seq` itself
- * @param long the content, where that is long
+ * @param long the content, where that is kept in pieces
  */
 export function insertMessage(
   tx: Connection,
   session: number,
   message: StoredMessage,
   isLocated: boolean,
-  long?: LongText | undefined,
+  long?: StoredText | undefined,
 ): void {
   tx.run(
-    long === undefined ? INSERT : INSERT_LONG,
+    INSERT,
     session,
     message.seq,
     message.messageId,
@@ -56,17 +52,32 @@ export function insertMessage(
     message.timestamp,
     long?.checksum ?? checksum(message.metadata, message.content),
     message.metadata,
-    long?.bytes ?? message.content,
+    long === undefined ? message.content : "",
+    long?.long ?? null,
   );
 }
 
 /** What finding and reading messages needs of their session. */
 export type MessageOwner = Pick<SessionHead, "id" | "lastSeq" | "gapAfter" | "gapBefore">;
 
-/** The message of an id, wherever it stands (C4). */
-export function findMessage(db: Connection, session: MessageOwner, messageId: string): StoredMessage | undefined {
+/** Whether a message has the id, wherever it stands (C4). */
+export function hasMessage(db: Connection, session: MessageOwner, messageId: string): boolean {
+  return findRow(db, session, messageId) !== undefined;
+}
+
+/** The message of an id, wherever it stands (C4). @throws CorruptionError */
+export function* findMessage(
+  db: Connection,
+  session: MessageOwner,
+  messageId: string,
+): Generator<void, StoredMessage | undefined, void> {
+  const row = findRow(db, session, messageId);
+  return row && (yield* whole(db, session.id, row));
+}
+
+function findRow(db: Connection, session: MessageOwner, messageId: string): MessageRow | undefined {
   const row = db.get<MessageRow>(BY_ID, session.id, messageId) ?? findLocated(db, session.id, messageId);
-  return row === undefined || isInGap(session, row.seq) ? undefined : intact(row);
+  return row === undefined || isInGap(session, row.seq) ? undefined : row;
 }
 
 /** Makes an id free that a message has which is deleted and not swept yet. */
@@ -82,12 +93,17 @@ function findLocated(db: Connection, session: number, messageId: string): Messag
   return row?.messageId === messageId ? row : undefined;
 }
 
-/** Messages of a window that is not filtered by role, ascending; `limit` at most. */
-export function selectWindow(
+/** The row of a message, as it is. */
+export function messageRow(db: Connection, session: number, seq: number): MessageRow | undefined {
+  return db.get<MessageRow>(BY_SEQ, session, seq);
+}
+
+/** Messages of a window that is not filtered by role, ascending; `limit` at most. @throws CorruptionError */
+export function* selectWindow(
   db: Connection,
   session: MessageOwner,
   window: Omit<HistoryWindow, "roles">,
-): StoredMessage[] {
+): Generator<void, StoredMessage[], void> {
   const newestFirst = window.after === null;
   const parts = partsInSight(session, window);
   const rows: MessageRow[] = [];
@@ -95,16 +111,18 @@ export function selectWindow(
     const limit = window.limit - rows.length;
     if (limit > 0) rows.push(...db.all<MessageRow>(newestFirst ? NEWEST : OLDEST, session.id, after, before, limit));
   }
-  const messages = rows.map(intact);
+  const messages = yield* allWhole(db, session.id, rows);
   return newestFirst ? messages.reverse() : messages;
 }
 
-/** Those of these messages that are there. */
-export function selectBySeqs(db: Connection, session: number, seqs: readonly number[]): StoredMessage[] {
-  return seqs.flatMap((seq) => {
-    const row = db.get<MessageRow>(BY_SEQ, session, seq);
-    return row === undefined ? [] : [intact(row)];
-  });
+/** Those of these messages that are there. @throws CorruptionError */
+export function* selectBySeqs(
+  db: Connection,
+  session: number,
+  seqs: readonly number[],
+): Generator<void, StoredMessage[], void> {
+  const rows = seqs.flatMap((seq) => db.get<MessageRow>(BY_SEQ, session, seq) ?? []);
+  return yield* allWhole(db, session, rows);
 }
 
 /** The `seq` of the oldest message above `after`. */
@@ -137,8 +155,39 @@ export function deleteRange(tx: Connection, session: number, from: number, to: n
   return tx.run("DELETE FROM messages WHERE session = ? AND seq > ? AND seq < ?", session, from, to);
 }
 
+/** Without those that are deleted while others are read in pieces. */
+function* allWhole(
+  db: Connection,
+  session: number,
+  rows: readonly MessageRow[],
+): Generator<void, StoredMessage[], void> {
+  if (!rows.some((row) => isInPieces(row, row.content))) return rows.map(intact);
+  const messages: StoredMessage[] = [];
+  for (const row of rows) {
+    const message = yield* whole(db, session, row);
+    if (message !== undefined) messages.push(message);
+  }
+  return messages;
+}
+
+/** `undefined` when it is deleted meanwhile. */
+function* whole(db: Connection, session: number, row: MessageRow): Generator<void, StoredMessage | undefined, void> {
+  if (!isInPieces(row, row.content)) return intact(row);
+  const again = (): MessageRow | undefined => messageRow(db, session, row.seq);
+  return yield* untilWhole(row, again, function* (each) {
+    if (!isInPieces(each, each.content)) return intact(each);
+    const { checksum: _checksum, long: _long, ...message } = each;
+    return { ...message, content: yield* readText(db, each, nameOf(each), each.metadata) };
+  });
+}
+
 /** @throws CorruptionError */
-function intact({ checksum: sum, ...message }: MessageRow): StoredMessage {
-  assertIntact(sum, () => `message ${message.seq}`, message.metadata, message.content);
+function intact({ checksum: sum, long: _long, ...message }: MessageRow): StoredMessage {
+  assertIntact(sum, nameOf(message), message.metadata, message.content);
   return message;
 }
+
+const nameOf =
+  ({ seq }: Pick<StoredMessage, "seq">) =>
+  (): string =>
+    `message ${seq}`;

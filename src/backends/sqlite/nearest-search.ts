@@ -3,15 +3,16 @@ import type { NearestListing, ScoredItem } from "../../domain/driver/items.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
 import { type Candidate, Ranking } from "../../domain/nearest.js";
+import { runAtOnce } from "../../domain/slices.js";
 import type { Connection } from "./connection/connection.js";
 import {
   bytesBeyond,
   type ItemPlaceRow,
-  itemAt,
   namespaceBytes,
   namespaceLabels,
   placeAt,
   placesAfter,
+  wholeItemAt,
 } from "./item-rows.js";
 import { placeScan, type Search, STEP_MS } from "./item-search.js";
 import { assertDimensionsFit, findVectors, toVectors, vectorsAfter } from "./item-vectors.js";
@@ -173,7 +174,7 @@ class ScoredPage {
       this.#toPass -= 1;
       return;
     }
-    const item = itemAt(db, id);
+    const item = runAtOnce(wholeItemAt(db, id));
     if (item === undefined || (filter !== null && !filter.matchesText(item.value))) return;
     this.#take(item, score);
   }

@@ -4,7 +4,7 @@
  */
 import type { ExportFilter, RecordKind, StorageRecord } from "../../contract/records.js";
 import type { Call } from "../../domain/driver/call.js";
-import type { StoredContext } from "../../domain/driver/stored.js";
+import type { StoredCheckpoint, StoredContext } from "../../domain/driver/stored.js";
 import { isItemExpired } from "../../domain/items.js";
 import {
   checkpointRecord,
@@ -23,12 +23,12 @@ import {
 } from "../../domain/records/to-records.js";
 import { isExpired } from "../../domain/sessions.js";
 import { EACH_STEP, Slices } from "../../domain/slices.js";
-import { isLarge, oldestCheckpoints, readLarge, withParts } from "./checkpoint-rows.js";
+import { allWithParts, isLarge, oldestCheckpoints, readLarge, withParts } from "./checkpoint-rows.js";
 import { FIRST_PLACE, selectWritesAfter } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
-import type { ReadStep } from "./connection/snapshots.js";
+import { inSteps, type ReadStep } from "./connection/snapshots.js";
 import { contextName, contextsById, selectVersionAfter } from "./context-rows.js";
-import { bytesBeyond, itemAt, namespaceBytes, placesAfter } from "./item-rows.js";
+import { bytesBeyond, namespaceBytes, placesAfter, wholeItemAt } from "./item-rows.js";
 import { findVectors } from "./item-vectors.js";
 import { selectWindow } from "./message-rows.js";
 import { liveSession, type SessionRow, sessionsById, sessionsOfContext } from "./session-rows.js";
@@ -166,8 +166,8 @@ async function* recordsOfContext(
   context: number,
   contextId: string,
 ): AsyncGenerator<StorageRecord> {
-  const next = (db: Connection, after: number): StoredContext[] => {
-    const version = selectVersionAfter(db, context, after);
+  const next = function* (db: Connection, after: number): Generator<void, StoredContext[], void> {
+    const version = yield* selectVersionAfter(db, context, after);
     return version === undefined ? [] : [version];
   };
   for await (const version of pages(read, 0, next, (row) => row.version)) {
@@ -186,13 +186,14 @@ async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerat
     const checkpoints = pages(
       read,
       first,
-      (db, after: number) =>
-        oldestCheckpoints(db, id, after, LARGE_ROWS)
-          .filter((row) => row.seq <= thread.lastSeq)
-          .map((row) => ({
-            seq: row.seq,
-            whole: isLarge(row, STATE) ? null : withParts(db, id, row, STATE),
-          })),
+      function* (db, after: number) {
+        const found: { readonly seq: number; readonly whole: StoredCheckpoint | null }[] = [];
+        for (const row of oldestCheckpoints(db, id, after, LARGE_ROWS)) {
+          if (row.seq > thread.lastSeq) break;
+          found.push({ seq: row.seq, whole: isLarge(row, STATE) ? null : yield* withParts(db, id, row, STATE) });
+        }
+        return found;
+      },
       (row) => row.seq,
     );
     for await (const { seq, whole } of checkpoints) {
@@ -235,10 +236,10 @@ async function* laterWrites({ read, after: first }: Source, thread: ThreadRow): 
   const checkpoints = pages(
     read,
     first,
-    (db, after: number) =>
-      oldestCheckpoints(db, id, after, LARGE_ROWS)
-        .filter((row) => row.seq <= thread.lastSeq)
-        .map((row) => withParts(db, id, row, { data: false, writes: true })),
+    (db, after: number) => {
+      const rows = oldestCheckpoints(db, id, after, LARGE_ROWS).filter((row) => row.seq <= thread.lastSeq);
+      return allWithParts(db, id, rows, { data: false, writes: true });
+    },
     (row) => row.seq,
   );
   for await (const checkpoint of checkpoints) yield* writeRecords(threadId, checkpoint);
@@ -255,8 +256,8 @@ async function* recordsOfItems({ read, call, tenant, now }: Source): AsyncGenera
   );
   for await (const place of places) {
     if (isItemExpired(place, now)) continue;
-    const record = await read((db) => {
-      const item = itemAt(db, place.id);
+    const record = await inSteps(read, function* (db) {
+      const item = yield* wholeItemAt(db, place.id);
       return item && recordOfItem(item, (item.vectors !== null && findVectors(db, item.vectors)) || null);
     });
     if (record !== undefined) yield readIn(call, record);
@@ -272,11 +273,14 @@ function readIn(call: Call, record: StorageRecord | LongRecord): StorageRecord |
 async function* pages<Row, Place>(
   read: ReadStep,
   start: Place,
-  page: (db: Connection, after: Place) => Row[],
+  page: (db: Connection, after: Place) => Row[] | Generator<void, Row[], void>,
   place: (row: Row) => Place,
 ): AsyncGenerator<Row> {
   for (let after = start; ; ) {
-    const rows = await read((db) => page(db, after));
+    const rows = await inSteps(read, function* (db) {
+      const found = page(db, after);
+      return Array.isArray(found) ? found : yield* found;
+    });
     yield* rows;
     const last = rows.at(-1);
     if (last === undefined) return;

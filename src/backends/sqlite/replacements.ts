@@ -6,12 +6,15 @@ import { splitInSteps } from "../../domain/segments/split.js";
 import { EACH_STEP, mapInSlices, Slices } from "../../domain/slices.js";
 import { findCheckpoint } from "./checkpoint-rows.js";
 import { outlineKey, putState, readState } from "./checkpoint-states.js";
-import { compactWrite, selectWrite } from "./checkpoint-writes.js";
+import { compactWrite, findWrite, intact, nameOfWrite, writeInPieces } from "./checkpoint-writes.js";
 import { checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
-import { selectVersion } from "./context-rows.js";
-import { findItem } from "./item-rows.js";
+import { findVersion } from "./context-rows.js";
+import { findItem, nameOf } from "./item-rows.js";
+import { longTexts } from "./long-text.js";
+import { dropText, isInPieces, isText, type StoredText, storeTexts, type TextOfRow } from "./long-text-rows.js";
 import { isInGap } from "./message-gap.js";
+import { messageRow } from "./message-rows.js";
 import { liveHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 import { liveThread } from "./thread-rows.js";
@@ -38,16 +41,22 @@ export async function replaceStored(
       some.push(each);
     }
     // Before the transaction: others need not wait for it.
-    const packed = await mapInSlices(call, some, prepared);
+    const long = await longTexts(call, some, newText);
+    const packed = await mapInSlices(call, some, (each) => prepared(each, long.has(each)));
     const characters = some.reduce(
       (sum, { to }) => sum + Object.values(to).reduce<number>((n, v) => n + sizeOf(v), 0),
       0,
     );
     const done = await file.writeSized(call, { rows: some.length, characters }, function* (tx, tenant) {
       const now = file.now();
+      const texts = yield* storeTexts(tx, long);
       const each: boolean[] = [];
-      for (const replacement of packed) {
-        each.push(replacement(tx, tenant, now));
+      for (const [i, replacement] of packed.entries()) {
+        const text = texts.get(some[i] as (typeof some)[number]);
+        const replacing = replacement(tx, tenant, now, text);
+        const isDone = typeof replacing === "boolean" ? replacing : yield* replacing;
+        if (!isDone && text !== undefined) dropText(tx, text.long);
+        each.push(isDone);
         yield;
       }
       return each;
@@ -60,10 +69,33 @@ export async function replaceStored(
 
 const sizeOf = (value: unknown): number => (typeof value === "string" ? value.length : 0);
 
-/** One replacement, with what it stores at hand. */
-type Replace = (tx: Connection, tenant: number, now: number) => boolean;
+/** All but states. */
+type TextReplacement = Exclude<ReplacementRow, CheckpointReplacementRow>;
 
-function prepared(each: Exclude<ReplacementRow, CheckpointReplacementRow>): Replace {
+/** What may be long of what is to be stored, and what comes before it in its checksum. */
+function newText(each: TextReplacement): readonly [text: string, ...before: readonly string[]] {
+  switch (each.kind) {
+    case "session":
+      return [""];
+    case "message":
+      return [each.to.content, each.to.metadata];
+    case "task_context":
+      return [each.to.context, each.to.metadata];
+    case "write":
+    case "item":
+      return [each.to.value];
+  }
+}
+
+/** One replacement, with what it stores at hand; `text` where that is kept in pieces. */
+type Replace = (
+  tx: Connection,
+  tenant: number,
+  now: number,
+  text: StoredText | undefined,
+) => boolean | Generator<void, boolean, void>;
+
+function prepared(each: TextReplacement, isLong: boolean): Replace {
   switch (each.kind) {
     case "session":
       return (tx, tenant, now) => {
@@ -72,50 +104,65 @@ function prepared(each: Exclude<ReplacementRow, CheckpointReplacementRow>): Repl
         return session !== undefined && tx.run(change, each.to.metadata, session.id, each.from.metadata) === 1;
       };
     case "message":
-      return message(each);
+      return message(each, isLong);
     case "task_context":
-      return version(each);
+      return version(each, isLong);
     case "write":
-      return write(each);
+      return write(each, isLong);
     case "item":
-      return item(each);
+      return item(each, isLong);
   }
 }
 
-function message({ sessionId, seq, from, to }: ReplacementOf<"message">): Replace {
-  const sum = checksum(to.metadata, to.content);
-  return (tx, tenant, now) => {
+/** Whether the text of a row is the expected one. */
+function* holds(
+  tx: Connection,
+  row: TextOfRow,
+  stored: string,
+  expected: string,
+  record: () => string,
+  ...before: readonly string[]
+): Generator<void, boolean, void> {
+  return isInPieces(row, stored) ? yield* isText(tx, row, record, expected, ...before) : stored === expected;
+}
+
+function message({ sessionId, seq, from, to }: ReplacementOf<"message">, isLong: boolean): Replace {
+  const sum = isLong ? null : checksum(to.metadata, to.content);
+  return function* (tx, tenant, now, text) {
     const session = liveHead(tx, tenant, sessionId, now);
     if (session === undefined || isInGap(session, seq)) return false;
-    return (
-      tx.run(
-        `UPDATE messages SET checksum = ?, metadata = ?, content = ?
-         WHERE session = ? AND seq = ? AND metadata = ? AND content = ?`,
-        sum,
-        to.metadata,
-        to.content,
-        session.id,
-        seq,
-        from.metadata,
-        from.content,
-      ) === 1
+    const row = messageRow(tx, session.id, seq);
+    if (row?.metadata !== from.metadata) return false;
+    if (!(yield* holds(tx, row, row.content, from.content, () => `message ${seq}`, row.metadata))) return false;
+    tx.run(
+      "UPDATE messages SET checksum = ?, metadata = ?, content = ?, long = ? WHERE session = ? AND seq = ?",
+      text?.checksum ?? sum,
+      to.metadata,
+      text === undefined ? to.content : "",
+      text?.long ?? null,
+      session.id,
+      seq,
     );
+    return true;
   };
 }
 
-function version({ sessionId, version: number, from, to }: ReplacementOf<"task_context">): Replace {
-  const sum = checksum(to.metadata, to.context);
-  return (tx, tenant, now) => {
+function version({ sessionId, version: number, from, to }: ReplacementOf<"task_context">, isLong: boolean): Replace {
+  const sum = isLong ? null : checksum(to.metadata, to.context);
+  return function* (tx, tenant, now, text) {
     const context = liveHead(tx, tenant, sessionId, now)?.context ?? null;
-    const stored = context === null ? undefined : selectVersion(tx, context, number);
-    if (stored === undefined || stored.context !== from.context || stored.metadata !== from.metadata) return false;
+    const row = context === null ? undefined : findVersion(tx, "version = ?", context, number);
+    if (context === null || row?.metadata !== from.metadata) return false;
+    const record = (): string => `task context version ${number}`;
+    if (!(yield* holds(tx, row, row.context, from.context, record, row.metadata))) return false;
     tx.run(
-      `UPDATE context_versions SET size_bytes = ?, checksum = ?, metadata = ?, content = ?
+      `UPDATE context_versions SET size_bytes = ?, checksum = ?, metadata = ?, content = ?, long = ?
        WHERE context = ? AND version = ?`,
       to.sizeBytes,
-      sum,
+      text?.checksum ?? sum,
       to.metadata,
-      to.context,
+      text === undefined ? to.context : "",
+      text?.long ?? null,
       context,
       number,
     );
@@ -123,18 +170,25 @@ function version({ sessionId, version: number, from, to }: ReplacementOf<"task_c
   };
 }
 
-function write(each: ReplacementOf<"write">): Replace {
+function write(each: ReplacementOf<"write">, isLong: boolean): Replace {
   const { threadId, namespace, checkpointId, taskId, index, from, to } = each;
-  const packed = compactWrite({ taskId, index, taskPath: "", channel: "", value: to.value });
-  return (tx, tenant, now) => {
+  const row = { taskId, index, taskPath: "", channel: "", value: to.value };
+  const short = isLong ? null : compactWrite(row);
+  return function* (tx, tenant, now, text) {
     const thread = liveThread(tx, tenant, threadId, now);
-    const stored = thread && selectWrite(tx, thread.id, { namespace, checkpointId, taskId, index });
-    if (thread === undefined || stored?.value !== from.value) return false;
+    const stored = thread && findWrite(tx, thread.id, { namespace, checkpointId, taskId, index });
+    if (thread === undefined || stored === undefined) return false;
+    const isExpected = isInPieces(stored, stored.value)
+      ? yield* isText(tx, stored, nameOfWrite(checkpointId), from.value)
+      : intact(stored, checkpointId).value === from.value;
+    if (!isExpected) return false;
+    const packed = text === undefined ? (short ?? compactWrite(row)) : writeInPieces(row, text);
     tx.run(
-      `UPDATE checkpoint_writes SET checksum = ?, value = ?
+      `UPDATE checkpoint_writes SET checksum = ?, value = ?, long = ?
        WHERE thread = ? AND namespace = ? AND checkpoint_id = ? AND task_id = ? AND idx = ?`,
       packed.checksum,
       packed.value,
+      packed.long,
       thread.id,
       namespace,
       checkpointId,
@@ -145,12 +199,19 @@ function write(each: ReplacementOf<"write">): Replace {
   };
 }
 
-function item({ namespace, key, from, to }: ReplacementOf<"item">): Replace {
-  const sum = checksum(to.value);
-  return (tx, tenant, now) => {
+function item({ namespace, key, from, to }: ReplacementOf<"item">, isLong: boolean): Replace {
+  const sum = isLong ? null : checksum(to.value);
+  return function* (tx, tenant, now, text) {
     const stored = findItem(tx, tenant, namespace, key);
-    if (stored === undefined || isItemExpired(stored, now) || stored.value !== from.value) return false;
-    tx.run("UPDATE items SET checksum = ?, value = ? WHERE id = ?", sum, to.value, stored.id);
+    if (stored === undefined || isItemExpired(stored, now)) return false;
+    if (!(yield* holds(tx, stored, stored.value, from.value, nameOf(stored)))) return false;
+    tx.run(
+      "UPDATE items SET checksum = ?, value = ?, long = ? WHERE id = ?",
+      text?.checksum ?? sum,
+      text === undefined ? to.value : "",
+      text?.long ?? null,
+      stored.id,
+    );
     return true;
   };
 }

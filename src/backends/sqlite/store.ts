@@ -11,7 +11,7 @@ import { hasWalResetBug, setDurability, setJournal } from "./connection/journal.
 import { prepareFile } from "./connection/prepare-file.js";
 import { Reader } from "./connection/reader.js";
 import type { ReadStep } from "./connection/snapshots.js";
-import { Snapshots } from "./connection/snapshots.js";
+import { inSteps, Snapshots } from "./connection/snapshots.js";
 import { Turns } from "./connection/turns.js";
 import { WriteAheadLog } from "./connection/write-ahead-log.js";
 import { Maintenance, needsMaintenance } from "./maintenance.js";
@@ -116,6 +116,13 @@ export class OpenFile {
   /** Runs a short read on one moment of the store. */
   read<T>(call: Call, step: (db: Connection, tenant: number) => T): Promise<T> {
     return this.#reader.read(call, (db) => step(db, this.#tenants.find(db, call.tenant)));
+  }
+
+  /** Runs a read that is short, or, where it yields, in short steps: then it begins anew. */
+  async readInSteps<T>(call: Call, work: (db: Connection, tenant: number) => Generator<void, T, void>): Promise<T> {
+    const first = await this.read(call, (db, tenant) => work(db, tenant).next());
+    if (first.done) return first.value;
+    return this.scan(call, (read, tenant) => inSteps(read, (db) => work(db, tenant)));
   }
 
   /** Runs a long read in short steps. */

@@ -7,7 +7,8 @@ import type { Connection } from "./connection/connection.js";
 import { insertContext, newestVersion, putVersion, selectVersion, selectVersions } from "./context-rows.js";
 import { discardUnusedContext, hasGarbage, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
-import { isLong, longText } from "./long-text.js";
+import { isLong, longTexts } from "./long-text.js";
+import { storeTexts } from "./long-text-rows.js";
 import { existingHead, liveHead, type SessionHead, touchSession } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 
@@ -17,16 +18,17 @@ const READ_AT_ONCE = 200;
 export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
   return {
     async storeContext(call, sessionId, { context, sizeBytes, metadata, expectedVersion }, fence) {
-      const long = isLong(context) ? await longText(call, context, metadata) : null;
+      const long = isLong(context) ? await longTexts(call, [context], () => [context, metadata]) : new Map();
       return file().writeSized(call, { rows: 1, characters: context.length }, function* (tx, tenant) {
         const now = file().now();
         const session = existingHead(tx, tenant, sessionId, now);
         assertFence(tx, tenant, fence, now);
         const newest = session.context === null ? 0 : newestVersion(tx, session.context);
         const version = nextContextVersion(newest, expectedVersion);
+        const [text] = (yield* storeTexts(tx, long)).values();
         const stored = { version, context, sizeBytes, metadata, createdAt: now };
         const dropped = newestDroppedVersion(version, file().options.keepVersions);
-        putVersion(tx, contextOf(tx, tenant, session), stored, dropped, long);
+        putVersion(tx, contextOf(tx, tenant, session), stored, dropped, text);
         touchSession(tx, session, now);
         yield;
         return stored;
@@ -34,11 +36,11 @@ export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
     },
 
     getContext: (call, sessionId, version) =>
-      file().read(call, (db, tenant) => {
+      file().readInSteps(call, function* (db, tenant) {
         const session = liveHead(db, tenant, sessionId, file().now());
         return session === undefined || session.context === null
           ? undefined
-          : selectVersion(db, session.context, version);
+          : yield* selectVersion(db, session.context, version);
       }),
 
     listContexts(call, sessionId, { limit, before }) {

@@ -11,6 +11,18 @@ import type { Turns } from "./turns.js";
 /** One step of a long read. It must be short by itself. */
 export type ReadStep = <T>(step: (db: Connection) => T) => Promise<T>;
 
+/** Runs a read that pauses where it yields. What it found before a pause may be gone then, where steps do not see one moment. */
+export async function inSteps<T>(read: ReadStep, work: (db: Connection) => Generator<void, T, void>): Promise<T> {
+  let running: Generator<void, T, void> | undefined;
+  const step = (db: Connection): IteratorResult<void, T> => {
+    running ??= work(db);
+    return running.next();
+  };
+  let piece = await read(step);
+  while (!piece.done) piece = await read(step);
+  return piece.value;
+}
+
 /** Long reads at once; more of them wait for one to end. Each takes a connection. */
 const MAX_CONCURRENT = 4;
 
@@ -97,7 +109,15 @@ export class Snapshots {
     return async (step) => {
       await turns.withTimeLeft();
       if (call.cancelled) throw call.cancellation();
-      return untilFree(call, () => (holdsMoment ? step(connection) : inReadTransaction(connection, step)));
+      return untilFree(call, () => (holdsMoment ? step(connection) : inReadTransaction(connection, locked(step))));
     };
   }
+}
+
+/** A step that has begun finds no other connection in its way: it may be a part of a work that cannot be begun again. */
+function locked<T>(step: (db: Connection) => T): (db: Connection) => T {
+  return (db) => {
+    db.get("SELECT 1 FROM sqlite_schema LIMIT 1");
+    return step(db);
+  };
 }

@@ -3,8 +3,9 @@ import { CorruptionError, UnsupportedError } from "../../../contract/errors.js";
 import type { WaitingCall } from "../connection/back-off.js";
 import { untilFree } from "../connection/back-off.js";
 import type { Connection } from "../connection/connection.js";
+import { LONG_TEXTS } from "./long-texts.js";
 import { TABLES } from "./tables.js";
-import { VIEWS } from "./views.js";
+import { VIEWS, VIEWS_OF_LONG_TEXTS } from "./views.js";
 
 /** In the header of every file of ours: "Wayf". The `file` command and SQLite itself show it. */
 export const APPLICATION_ID = 0x57617966;
@@ -12,6 +13,7 @@ export const APPLICATION_ID = 0x57617966;
 /** What leads from each version to the next; the first one from an empty file. A script that was released never changes. */
 const MIGRATIONS: readonly { readonly name: string; readonly script: string }[] = [
   { name: "tables, indexes and views", script: TABLES + VIEWS },
+  { name: "long texts in pieces", script: LONG_TEXTS + VIEWS_OF_LONG_TEXTS },
 ];
 
 /** The version that this code reads and writes. */
