@@ -13,6 +13,7 @@ import { ITEM_FAULTS } from "./faults/item-faults.js";
 import { LARGE_STEP_FAULTS } from "./faults/large-step-faults.js";
 import { LARGE_VALUE_FAULTS } from "./faults/large-value-faults.js";
 import { LEASE_FAULTS } from "./faults/lease-faults.js";
+import { LONG_TEXT_FAULTS } from "./faults/long-text-faults.js";
 import { REFUSAL_FAULTS } from "./faults/refusal-faults.js";
 import { REPLACEMENT_FAULTS } from "./faults/replacement-faults.js";
 import { SESSION_FAULTS } from "./faults/session-faults.js";
@@ -35,6 +36,7 @@ const FAULTS = [
   ...VECTOR_FAULTS,
   ...LARGE_STEP_FAULTS,
   ...LARGE_VALUE_FAULTS,
+  ...LONG_TEXT_FAULTS,
   ...LEASE_FAULTS,
   ...STORE_FAULTS,
   ...REPLACEMENT_FAULTS,

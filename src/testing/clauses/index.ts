@@ -31,6 +31,7 @@ import { largeValueClauses } from "./large-values.js";
 import { leaseClauses } from "./leases.js";
 import { lifecycleClauses } from "./lifecycle.js";
 import { limitClauses } from "./limits.js";
+import { longTextClauses } from "./long-texts.js";
 import { malformedRecordClauses } from "./malformed-records.js";
 import { messageDeletionClauses } from "./message-deletion.js";
 import { messageIdClauses } from "./message-ids.js";
@@ -111,6 +112,7 @@ export const CLAUSE_GROUPS: readonly ClauseGroup[] = [
   concurrencyClauses,
   largeStepClauses,
   largeValueClauses,
+  longTextClauses,
   growthClauses,
   storedBytesClauses,
   largeExportClauses,
