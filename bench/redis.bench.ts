@@ -13,6 +13,8 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "9" },
     messages: { type: "string", default: "1000" },
     sync: { type: "boolean", default: false },
+    // Measures those calls alone whose name holds this.
+    only: { type: "string", default: "" },
   },
 });
 const rounds = Number(options.rounds);
@@ -67,12 +69,20 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
   {
     name: "the newest 50 messages",
     ours: (i) => storage.getConversationHistory(`s${i}`, { limit: 50 }),
-    bare: (i) => bare.pipeline().hmget(`${B}s:s${i}`, "a", "t").xrevrange(`${B}m:s${i}`, "+", "-", "COUNT", 50).exec(),
+    bare: async (i) => {
+      const replies = await bare
+        .pipeline()
+        .hget(`${B}s:s${i}`, "t")
+        .xrevrange(`${B}m:s${i}`, "+", "-", "COUNT", 50)
+        .exec();
+      const entries = replyAt<[string, string[]][]>(replies, 1);
+      return entries.reverse().map(([id, fields]) => toMessage(id, fields));
+    },
   },
   {
     name: "get a session",
     ours: (i) => storage.getSession(`s${i}`),
-    bare: (i) => bare.hgetall(`${B}s:s${i}`),
+    bare: async (i) => toSession(await bare.hgetall(`${B}s:s${i}`)),
   },
   {
     name: "update a session",
@@ -105,7 +115,7 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
         .hget(`${B}c:t${i}`, place)
         .hset(`${B}c:t${i}`, place, `${seq} ${now} 1024 0 -\n[null,null]\n{}\n${JSON.stringify(state)}`)
         .zadd(`${B}q:t${i}`, seq, place)
-        .zadd(`${B}n:t${i}`, 0, `\0${seq}${place}`)
+        .zadd(`${B}n:t${i}`, 0, `\0${String(seq).padStart(16, "0")}${place}`)
         .hset(`${B}t:t${i}`, "l", seq, "k", seq, "a", now, "g", seq)
         .hincrby("bare:{default}", "checkpoints", 1)
         .zadd(`${B}tu`, now, `t${i}`)
@@ -113,9 +123,26 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
     },
   },
   {
-    name: "get the latest checkpoint",
+    name: "get a checkpoint by its id",
     ours: (i) => storage.getCheckpoint(`t${i}`, { checkpointId: "c0" }),
-    bare: (i) => bare.pipeline().hmget(`${B}t:t${i}`, "s", "c").hget(`${B}c:t${i}`, "\0c0").exec(),
+    bare: async (i) => {
+      const replies = await bare.pipeline().hmget(`${B}t:t${i}`, "s", "c").hget(`${B}c:t${i}`, "\0c0").exec();
+      return toCheckpoint(replyAt(replies, 1));
+    },
+  },
+  {
+    name: "get the latest checkpoint",
+    ours: (i) => storage.getCheckpoint(`t${i}`),
+    // Which one it is has to be known before it can be asked for.
+    bare: async (i) => {
+      const replies = await bare
+        .pipeline()
+        .hmget(`${B}t:t${i}`, "s", "c")
+        .zrevrangebylex(`${B}n:t${i}`, "(\x01", "[\0", "LIMIT", 0, 1)
+        .exec();
+      const [newest = ""] = replyAt<string[]>(replies, 1);
+      return toCheckpoint((await bare.hget(`${B}c:t${i}`, `\0${newest.slice(18)}`)) as string);
+    },
   },
   {
     name: "put an item of 1 KiB",
@@ -132,29 +159,100 @@ const QUESTIONS: readonly { readonly name: string; readonly ours: Work; readonly
   {
     name: "get an item",
     ours: (i) => storage.getItem(["facts", `u${i}`], "k"),
-    bare: (i) => bare.hget(`${B}it`, `facts\0u${i}\0\0k`),
+    bare: async (i) => toItem((await bare.hget(`${B}it`, `facts\0u${i}\0\0k`)) as string),
   },
 ];
 
 console.log(`Node.js ${process.version}, appendfsync ${options.sync ? "always" : "no"}, ${rounds} rounds\n`);
-console.log("| what | callers | ours /s | bare ioredis /s | ours : bare |");
-console.log("| --- | ---: | ---: | ---: | ---: |");
+console.log("| what | callers | ours /s | bare ioredis /s | ours : bare | processor time, bare : ours |");
+console.log("| --- | ---: | ---: | ---: | ---: | ---: |");
 for (const { name, ours, bare: theirs } of QUESTIONS) {
+  if (!name.includes(options.only)) continue;
   for (const callers of [1, 10, 100]) {
     const [a, b] = await compare(callers, ours, theirs);
-    console.log(`| ${name} | ${callers} | ${rate(median(a))} | ${rate(median(b))} | ${ratio(a, b)} |`);
+    const rates = `${rate(median(a.rates))} | ${rate(median(b.rates))} | ${ratio(a.rates, b.rates)}`;
+    console.log(`| ${name} | ${callers} | ${rates} | ${ratio(b.times, a.times)} |`);
   }
 }
-await memory();
-await steps();
+if (options.only === "") {
+  await memory();
+  await steps();
+}
 await storage.close();
 bare.disconnect();
 
-/** Rates of two works, turn by turn. */
-async function compare(callers: number, ...works: readonly [Work, Work]): Promise<[number[], number[]]> {
-  const rates: [number[], number[]] = [[], []];
+/** One reply of a pipeline. */
+function replyAt<Reply>(replies: [Error | null, unknown][] | null, at: number): Reply {
+  return replies?.[at]?.[1] as Reply;
+}
+
+// What the bare side makes of a reply: the numbers, dates and values of JSON that ours gives too.
+
+function toMessage(id: string, [, messageId, , role, , timestamp, , metadata, , text]: string[]): object {
+  return {
+    seq: Number.parseInt(id, 10),
+    messageId,
+    role,
+    content: JSON.parse(text as string),
+    metadata: JSON.parse(metadata as string),
+    timestamp: new Date(Number(timestamp)),
+  };
+}
+
+function toSession(row: { readonly [field: string]: string }): object {
+  return {
+    userId: row.u,
+    status: row.s,
+    metadata: { topic: JSON.parse(row["m:topic"] as string) },
+    version: Number(row.v),
+    messageCount: Number(row.n),
+    createdAt: new Date(Number(row.c)),
+    updatedAt: new Date(Number(row.a)),
+  };
+}
+
+function toCheckpoint(row: string): object {
+  const [header, links, metadata, ...rest] = row.split("\n");
+  const [seq, createdAt, sizeBytes, needsParent] = (header as string).split(" ");
+  const [parentId, sessionId] = JSON.parse(links as string);
+  return {
+    parentId,
+    sessionId,
+    metadata: JSON.parse(metadata as string),
+    seq: Number(seq),
+    createdAt: new Date(Number(createdAt)),
+    sizeBytes: Number(sizeBytes),
+    needsParent: needsParent === "1",
+    data: JSON.parse(rest.join("\n")),
+  };
+}
+
+function toItem(row: string): object {
+  const line = row.indexOf("\n");
+  const [version, createdAt, updatedAt] = row.slice(0, line).split(" ");
+  return {
+    value: JSON.parse(row.slice(line + 1)),
+    version: Number(version),
+    createdAt: new Date(Number(createdAt)),
+    updatedAt: new Date(Number(updatedAt)),
+  };
+}
+
+/** Of each round: calls a second, and milliseconds of the processor that client and server took for one. */
+interface Measured {
+  readonly rates: number[];
+  readonly times: number[];
+}
+
+/** Two works, turn by turn. */
+async function compare(callers: number, ...works: readonly [Work, Work]): Promise<[Measured, Measured]> {
+  const measured: [Measured, Measured] = [
+    { rates: [], times: [] },
+    { rates: [], times: [] },
+  ];
   for (let round = -1; round < rounds; round++) {
     for (const [which, work] of works.entries()) {
+      const timeBefore = await processorTime();
       const start = performance.now();
       const end = start + TURN_MS;
       let done = 0;
@@ -166,10 +264,20 @@ async function compare(callers: number, ...works: readonly [Work, Work]): Promis
           }
         }),
       );
-      if (round >= 0) rates[which as 0 | 1].push((done / (performance.now() - start)) * 1_000);
+      if (round < 0) continue;
+      const { rates, times } = measured[which as 0 | 1];
+      rates.push((done / (performance.now() - start)) * 1_000);
+      times.push(((await processorTime()) - timeBefore) / done);
     }
   }
-  return rates;
+  return measured;
+}
+
+/** Of this process and the server, in milliseconds. */
+async function processorTime(): Promise<number> {
+  const server = [...(await bare.info("cpu")).matchAll(/used_cpu_(?:sys|user):([\d.]+)/g)];
+  const { user, system } = process.cpuUsage();
+  return server.reduce((sum, [, seconds]) => sum + 1_000 * Number(seconds), 0) + (user + system) / 1_000;
 }
 
 /** Bytes of the server's memory beside those of what is stored. */

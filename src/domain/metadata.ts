@@ -146,6 +146,8 @@ function assertEncodable(value: unknown, root: string): asserts value is object 
  * @throws CorruptionError for text that is not a JSON object
  */
 export function decodeMetadata(text: string): Metadata {
+  // Most messages have none.
+  if (text === "{}") return {};
   let value: unknown;
   try {
     value = JSON.parse(text);

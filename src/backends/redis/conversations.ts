@@ -8,7 +8,7 @@ import { ADD_MESSAGES, DELETE_MESSAGES, GET_HISTORY } from "./lua/conversations.
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 
 /** An entry of the stream: `seq-0`, and names and values in the order in which they are added. */
-export type Entry = readonly [id: string, fields: readonly string[]];
+export type Entry = readonly [id: Buffer, fields: readonly Buffer[]];
 
 export function conversationVerbs(connection: () => Connection): ConversationDriver {
   return {
@@ -24,7 +24,9 @@ export function conversationVerbs(connection: () => Connection): ConversationDri
       assertAccepted(reply, sessionId, fence);
       const stored = messages.map(({ keyed: _, ...message }, i) => {
         const [seq, timestamp, earlier] = reply[i + 1] as readonly [string, string, (readonly string[])?];
-        if (earlier !== undefined) return toMessage([`${seq}-0`, earlier]);
+        if (earlier !== undefined) {
+          return toMessage([Buffer.from(`${seq}-0`), earlier.map((field) => Buffer.from(field))]);
+        }
         return { ...message, seq: Number(seq), timestamp: Number(timestamp) };
       });
       return withContents(connection(), call, stored);
@@ -94,22 +96,42 @@ async function readWindow(
     after === null
       ? (["xrevrange", `${key}:m:${sessionId}`, to, from, "COUNT", limit] as const)
       : (["xrange", `${key}:m:${sessionId}`, from, to, "COUNT", limit] as const);
-  const read = await connection.read(call, [["hget", `${key}:s:${sessionId}`, "t"], range]);
+  const read = await connection.read(call, [["hget", `${key}:s:${sessionId}`, "t"], range], { binary: true });
   if (read === undefined) return undefined;
-  const [ttl, entries] = read as [string | null, Entry[]];
+  const [ttl, entries] = read as [Buffer | null, Entry[]];
   if (ttl === null) return (after === null ? entries.reverse() : entries).map(toMessage);
   connection.expiring.sessions = true;
   return undefined;
 }
 
+/** Of bytes: names of fields, numbers and empty metadata, which are most of an entry, are not made texts. */
 export function toMessage([id, fields]: Entry): StoredMessage {
-  const [, messageId, , role, , timestamp, , metadata, , content] = fields;
   return {
-    seq: Number(id.slice(0, id.indexOf("-"))),
-    messageId: messageId as string,
-    role: role as string,
-    content: content as string,
-    metadata: metadata as string,
-    timestamp: Number(timestamp),
+    seq: numberOf(id),
+    messageId: textAt(fields, 1),
+    role: textAt(fields, 3),
+    content: textAt(fields, 9),
+    metadata: fields[7]?.length === EMPTY.length ? EMPTY : textAt(fields, 7),
+    timestamp: numberOf(fields[5] as Buffer),
   };
+}
+
+/** The text of no metadata, and of no other. */
+const EMPTY = "{}";
+
+function textAt(fields: readonly Buffer[], at: number): string {
+  return (fields[at] as Buffer).toString();
+}
+
+const ZERO = 0x30;
+const MINUS = 0x2d;
+
+/** The whole number that bytes begin with. */
+function numberOf(bytes: Buffer): number {
+  const isNegative = bytes[0] === MINUS;
+  let number = 0;
+  for (let i = isNegative ? 1 : 0; i < bytes.length && (bytes[i] as number) >= ZERO; i++) {
+    number = number * 10 + (bytes[i] as number) - ZERO;
+  }
+  return isNegative ? -number : number;
 }

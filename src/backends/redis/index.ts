@@ -9,6 +9,7 @@ import type { StorageDriver } from "../../domain/driver/storage-driver.js";
 import { RedisChanges } from "./changes.js";
 import { Connection } from "./connection/connection.js";
 import { makeClient } from "./connection/make-client.js";
+import { senderOf } from "./connection/sender.js";
 import { mapRedisError } from "./errors.js";
 import { checkHealth, isAtLeast, readDurability } from "./health.js";
 import { type RedisStorageOptions, resolveOptions } from "./options.js";
@@ -49,7 +50,8 @@ export function redisDriver(options: RedisStorageOptions): StorageDriver {
     ...(changes === undefined ? {} : { changes: changes.feed }),
     ...verbsOf(() => current().verbs),
     async open(call) {
-      const made = new Connection(resolved, await makeClient(resolved.source, resolved.connectTimeoutMs));
+      const client = await makeClient(resolved.source, resolved.connectTimeoutMs);
+      const made = new Connection(resolved, client, await senderOf(client));
       try {
         await made.connect(call);
         await assertDurable(made, call);

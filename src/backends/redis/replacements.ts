@@ -171,7 +171,7 @@ async function contentOf(
   seq: number,
 ): Promise<string | undefined> {
   const key = `${connection.keyOf(call.tenant)}:m:${sessionId}`;
-  const [found] = (await connection.plain(call, [["xrange", key, seq, seq]])) as [Entry[]];
+  const [found] = (await connection.plain(call, [["xrange", key, seq, seq]], { binary: true })) as [Entry[]];
   return found[0] === undefined ? undefined : toMessage(found[0]).content;
 }
 

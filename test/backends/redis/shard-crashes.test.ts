@@ -5,6 +5,7 @@ import { Redis } from "ioredis";
 import { describe, expect, it } from "vitest";
 import { Connection } from "../../../src/backends/redis/connection/connection.js";
 import { makeClient } from "../../../src/backends/redis/connection/make-client.js";
+import { senderOf } from "../../../src/backends/redis/connection/sender.js";
 import { mapRedisError } from "../../../src/backends/redis/errors.js";
 import { redisStorage } from "../../../src/backends/redis/index.js";
 import { resolveOptions } from "../../../src/backends/redis/options.js";
@@ -29,7 +30,8 @@ const [T, S, R, FAR] = [idIn(0, "thread"), idIn(1, "session"), idIn(0, "session"
 /** A storage that dies at one of its scripts: before it is sent, or before its answer comes. */
 async function mortal(url: string, prefix: string, at: number, when: "before" | "after"): Promise<StorageBackend> {
   const options = resolveOptions({ url, prefix, shards: SHARDS });
-  const connection = new Connection(options, await makeClient(options.source, options.connectTimeoutMs));
+  const client = await makeClient(options.source, options.connectTimeoutMs);
+  const connection = new Connection(options, client, await senderOf(client));
   const run = connection.run.bind(connection);
   let scripts = 0;
   connection.run = async (...given) => {

@@ -10,6 +10,7 @@ import type { Script } from "../lua/script.js";
 import type { ResolvedOptions } from "../options.js";
 import type { RedisArgument, RedisClient } from "./client.js";
 import { isCluster } from "./make-client.js";
+import type { Send } from "./sender.js";
 import { type Guard, ShardCall } from "./shard-call.js";
 
 /** Pauses between two attempts while keys move between nodes, in milliseconds. */
@@ -28,10 +29,13 @@ const GOODBYE_MS = 1_000;
 /** Names of tenants' keys that are remembered. */
 const REMEMBERED_KEYS = 1_024;
 
+const TEXTS = { binary: false };
+
 export class Connection {
   readonly options: ResolvedOptions;
   readonly client: RedisClient;
   readonly cluster: boolean;
+  readonly #send: Send;
   readonly #keys = new Map<string, string>();
   #corked = false;
   /** Calls that wait for an answer. */
@@ -56,10 +60,11 @@ export class Connection {
   /** Why the connection was last lost or could not be made. */
   lastError: Error | undefined;
 
-  constructor(options: ResolvedOptions, client: RedisClient) {
+  constructor(options: ResolvedOptions, client: RedisClient, send: Send) {
     this.options = options;
     this.client = client;
     this.cluster = isCluster(client);
+    this.#send = send;
     this.expiring = { sessions: options.sessionTtlMs !== null, items: false };
     // Without a listener a server's restart would end the process.
     client.on("error", this.#onError);
@@ -108,7 +113,7 @@ export class Connection {
       if (script.writes) call.sent = true;
       this.#inFlight += 1;
       try {
-        return (await this.#send(call, script, command)) as Reply;
+        return (await this.#runScript(call, script, command)) as Reply;
       } catch (error) {
         const code = replyCode(error);
         if (code !== undefined) call.sent = sentBefore;
@@ -128,26 +133,28 @@ export class Connection {
   async read(
     call: Call,
     commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
+    options?: { readonly binary: boolean },
   ): Promise<unknown[] | undefined> {
     try {
-      return await this.plain(call, commands);
+      return await this.plain(call, commands, options);
     } catch (error) {
       if (replyCode(error) === undefined) throw error;
       return undefined;
     }
   }
 
-  /** Sends plain commands of one slot, one behind the other. */
+  /** Sends plain commands of one slot, one behind the other. Texts of the replies come as bytes where that is asked for. */
   async plain(
     call: Call,
     commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
+    { binary }: { readonly binary: boolean } = TEXTS,
   ): Promise<unknown[]> {
     if (this.client.status !== "ready") await this.#ready(call, false);
     if (call.cancelled) throw call.cancellation();
     this.#inFlight += 1;
     this.#cork(commands.length);
     try {
-      return await Promise.all(commands.map(([name, ...args]) => this.client.call(name, args)));
+      return await Promise.all(commands.map(([name, ...args]) => this.#send(name, args, binary)));
     } finally {
       this.#inFlight -= 1;
     }
@@ -183,7 +190,7 @@ export class Connection {
     // The listener for errors stays: what a socket says at its end must not end the process.
   }
 
-  async #send(call: Call, script: Script, command: RedisArgument[]): Promise<unknown> {
+  async #runScript(call: Call, script: Script, command: RedisArgument[]): Promise<unknown> {
     try {
       return await this.#evaluate(call, script, "evalsha", command);
     } catch (error) {
@@ -193,10 +200,9 @@ export class Connection {
   }
 
   #evaluate(call: Call, script: Script, name: "eval" | "evalsha", command: RedisArgument[]): Promise<unknown> {
-    const { client } = this;
     this.#cork(1);
     if (script.writes && this.options.waitReplicas > 0) return this.#replicated(call, name, command);
-    return script.binary ? client.callBuffer(name, command) : client.call(name, command);
+    return this.#send(name, command, script.binary);
   }
 
   /** What several callers send in one turn of the event loop leaves as one piece: a system call for each would cost more than the commands. */

@@ -53,10 +53,12 @@ return results
 ]);
 
 /** `ARGV`: session, limit, bounds that are inclusive, `1` for oldest first, roles. Gives entries of the stream. */
-export const GET_HISTORY: Script = new Script("read", [
-  COMMON,
-  SESSION,
-  `
+export const GET_HISTORY: Script = new Script(
+  "read",
+  [
+    COMMON,
+    SESSION,
+    `
 local id, limit, from, to, oldest = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7] == '1'
 local m, r = B .. 'm:' .. id, B .. 'r:' .. id
 if CLUSTER then touch(B .. 's:' .. id, m) end
@@ -86,7 +88,9 @@ for at = oldest and 1 or math.max(1, #seqs - limit + 1), oldest and math.min(lim
 end
 return messages
 `,
-]);
+  ],
+  { binary: true },
+);
 
 /** `ARGV`: session, token, bounds that are inclusive. Gives how many went. */
 export const DELETE_MESSAGES: Script = new Script("write", [
