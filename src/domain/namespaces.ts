@@ -20,7 +20,9 @@ export function parseNamespace(
   if (labels.length > MAX_NAMESPACE_LABELS) {
     throw new InvalidArgumentError(`${name} must have at most ${MAX_NAMESPACE_LABELS} labels`);
   }
-  return Array.from(labels, (label, i) => identifier(label, `${name}[${i}]`));
+  const copy: string[] = [];
+  for (let i = 0; i < labels.length; i++) copy.push(identifier(labels[i], `${name}[${i}]`));
+  return copy;
 }
 
 /** The first label, which every namespace of an item has. */

@@ -33,6 +33,7 @@ import {
   STORE_CHECKPOINT,
   UNSTAGE_BLOCKS,
 } from "./lua/checkpoints.js";
+import { isPlain, readPlainly, rememberThread } from "./plain-checkpoints.js";
 import { assertAccepted, tokenText, type Verdict } from "./refusals.js";
 import type { Store } from "./store.js";
 
@@ -54,23 +55,13 @@ export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
     storeCheckpoint: (call, threadId, checkpoint, fence) =>
       storeCheckpoint(opened(), call, threadId, checkpoint, fence),
 
-    async getCheckpoint(call, threadId, { namespace, checkpointId, writes, ifNoneMatch }) {
+    async getCheckpoint(call, threadId, wanted) {
       const store = opened();
-      return whole(async () => {
-        const reply = await store.connection.run<readonly [Buffer, Buffer, Buffer[], Buffer[], Buffer[]] | readonly []>(
-          call,
-          GET_CHECKPOINT,
-          [threadId, namespace, checkpointId ?? "", writes ? "1" : "0", ifNoneMatch ?? ""],
-        );
-        const [id, text, blocks, rest, found] = reply;
-        if (id === undefined || text === undefined) return undefined;
-        const read = readerOf(await allBlocks(store, call, threadId, blocks ?? [], rest ?? []));
-        const row = parseRow(namespace, id.toString(), text.toString());
-        const texts = await writeTexts(store.connection, call, found ?? []);
-        const checkpoint = toCheckpoint(row, { data: true, writes, ifNoneMatch }, read, texts);
-        store.blocks.remember(call.tenant, threadId, read.names.reverse());
-        return checkpoint;
-      });
+      if (isPlain(store, call, threadId, wanted)) {
+        const read = await readPlainly(store, call, threadId, wanted);
+        if (read !== undefined) return read.checkpoint;
+      }
+      return whole(() => getCheckpoint(store, call, threadId, wanted));
     },
 
     listCheckpoints: (call, threadId, listing) => listCheckpoints(opened(), call, threadId, listing),
@@ -97,6 +88,39 @@ export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
       });
     },
   };
+}
+
+type CheckpointReply = readonly [
+  id: Buffer,
+  row: Buffer,
+  blocks: Buffer[],
+  rest: Buffer[],
+  writes: Buffer[],
+  sessionId: Buffer,
+];
+
+async function getCheckpoint(
+  store: Store,
+  call: Call,
+  threadId: string,
+  { namespace, checkpointId, writes, ifNoneMatch }: Parameters<CheckpointDriver["getCheckpoint"]>[2],
+): Promise<StoredCheckpoint | undefined> {
+  const reply = await store.connection.run<CheckpointReply | readonly []>(call, GET_CHECKPOINT, [
+    threadId,
+    namespace,
+    checkpointId ?? "",
+    writes ? "1" : "0",
+    ifNoneMatch ?? "",
+  ]);
+  const [id, text, blocks, rest, found, sessionId] = reply;
+  if (id === undefined || text === undefined) return undefined;
+  const read = readerOf(await allBlocks(store, call, threadId, blocks ?? [], rest ?? []));
+  const row = parseRow(namespace, id.toString(), text.toString());
+  const texts = await writeTexts(store.connection, call, found ?? []);
+  const checkpoint = toCheckpoint(row, { data: true, writes, ifNoneMatch }, read, texts);
+  store.blocks.remember(call.tenant, threadId, read.names.reverse());
+  rememberThread(store, call, threadId, sessionId !== undefined && sessionId.length > 0, checkpoint);
+  return checkpoint;
 }
 
 /** Names and values of writes, one behind the other, as texts with what is long in them. */

@@ -7,12 +7,14 @@ export interface Store {
   readonly connection: Connection;
   /** Over which each tenant is spread. */
   readonly shards: number;
-  /** Both are hints, as other processes write too. */
+  /** Hints, as other processes write too. */
   readonly blocks: KnownBlocks;
   /** By `threadKey`. */
   readonly outlines: RecentOutlines<string>;
+  /** Threads whose checkpoints plain commands may find, by `threadKey`; a hint too. */
+  readonly plainThreads: Set<string>;
 }
 
 export function storeOver(connection: Connection, shards: number): Store {
-  return { connection, shards, blocks: new KnownBlocks(), outlines: new RecentOutlines() };
+  return { connection, shards, blocks: new KnownBlocks(), outlines: new RecentOutlines(), plainThreads: new Set() };
 }

@@ -154,6 +154,11 @@ export class Connection {
     this.#inFlight += 1;
     this.#cork(commands.length);
     try {
+      const [only] = commands;
+      if (commands.length === 1 && only !== undefined) {
+        const [name, ...args] = only;
+        return [await this.#send(name, args, binary)];
+      }
       return await Promise.all(commands.map(([name, ...args]) => this.#send(name, args, binary)));
     } finally {
       this.#inFlight -= 1;

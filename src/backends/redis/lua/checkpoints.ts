@@ -203,7 +203,7 @@ return { found, rest }
 
 /**
  * `ARGV`: thread, namespace, checkpoint or nothing for the latest, `1` for writes, root that need not come. Gives the id, row, blocks,
- * names of blocks that are left for another call, and writes.
+ * names of blocks that are left for another call, writes, and the session that the thread is linked to or nothing.
  */
 export const GET_CHECKPOINT: Script = new Script(
   "read",
@@ -226,7 +226,7 @@ if not row then return {} end
 local _, _, _, _, root = headerOf(row)
 local blocks, rest = {}, {}
 if root and root ~= ARGV[7] then addState(id, root, {}, blocks, rest) end
-return { checkpoint, row, blocks, rest, ARGV[6] == '1' and writesOf(id, place) or {} }
+return { checkpoint, row, blocks, rest, ARGV[6] == '1' and writesOf(id, place) or {}, thread[1] or '' }
 `,
   ],
   { binary: true },
