@@ -19,6 +19,7 @@ const { values: options } = parseArgs({
 });
 const rounds = Number(options.rounds);
 const TURN_MS = 300;
+const WARM_UP_MS = 1_000;
 const SESSIONS = 100;
 const text = "x".repeat(1_022);
 const content = JSON.stringify(text);
@@ -168,6 +169,8 @@ console.log("| what | callers | ours /s | bare ioredis /s | ours : bare | proces
 console.log("| --- | ---: | ---: | ---: | ---: | ---: |");
 for (const { name, ours, bare: theirs } of QUESTIONS) {
   if (!name.includes(options.only)) continue;
+  await warmUp(ours);
+  await warmUp(theirs);
   for (const callers of [1, 10, 100]) {
     const [a, b] = await compare(callers, ours, theirs);
     const rates = `${rate(median(a.rates))} | ${rate(median(b.rates))} | ${ratio(a.rates, b.rates)}`;
@@ -236,6 +239,15 @@ function toItem(row: string): object {
     createdAt: new Date(Number(createdAt)),
     updatedAt: new Date(Number(updatedAt)),
   };
+}
+
+/** What is measured is code that the engine has compiled, on both sides. */
+async function warmUp(work: Work): Promise<void> {
+  const end = performance.now() + WARM_UP_MS;
+  const caller = async (_: unknown, i: number): Promise<void> => {
+    while (performance.now() < end) await work(i);
+  };
+  await Promise.all(Array.from({ length: 10 }, caller));
 }
 
 /** Of each round: calls a second, and milliseconds of the processor that client and server took for one. */
