@@ -76,5 +76,7 @@ export function toStoredSession(sessionId: string, fields: readonly string[]): S
 /** A hash as `ioredis` gives it, in the form in which scripts give one. */
 export function flatFields(reply: unknown): readonly string[] {
   if (Array.isArray(reply)) return reply as string[];
-  return Object.entries(reply as { readonly [name: string]: string }).flat();
+  const fields: string[] = [];
+  for (const [name, value] of Object.entries(reply as { readonly [name: string]: string })) fields.push(name, value);
+  return fields;
 }

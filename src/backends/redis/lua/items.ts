@@ -19,15 +19,20 @@ local function letTextGo(place, name)
   call('HDEL', IV, place)
   call('UNLINK', B .. 'v:' .. before)
 end
-local function putRow(place, row, expires, value)
+-- "before" says whether the row before has a long text, and whether it expires; nothing where that is not known.
+local function putRow(place, row, expires, value, before)
   if call('HSET', IT, place, row) == 1 then call('ZADD', IP, 0, place) end
   local name = longOf(value)
-  letTextGo(place, name)
+  if not before or before.isLong then letTextGo(place, name) end
   if name then
     call('HSET', IV, place, name)
     call('PERSIST', B .. 'v:' .. name)
   end
-  if expires and expires ~= '-' then call('ZADD', IX, expires, place) else call('ZREM', IX, place) end
+  if expires and expires ~= '-' then
+    call('ZADD', IX, expires, place)
+  elseif not before or before.expires then
+    call('ZREM', IX, place)
+  end
 end
 local function removeRow(place)
   letTextGo(place)
@@ -62,13 +67,19 @@ export const RUN_STEPS: Script = new Script("write", [
   ROWS,
   `
 local moment, results, known, changed, order = int(now()), { 'O' }, {}, {}, {}
+local stored, nothing = {}, { isLong = false, expires = false }
 local function look(place)
   if known[place] == nil then
     local row = call('HGET', IT, place)
-    known[place] = false
-    if row and not isExpired(row) then
+    known[place], stored[place] = false, nothing
+    if row then
       local v, c, u, ttl, e, _, stop = string.match(row, '^(%d+) (%-?%d+) (%-?%d+) (%S+) (%S+) (%d+)\\n()')
-      known[place] = { tonumber(v), c, u, ttl, e, string.sub(row, stop) }
+      if string.byte(row, stop) == 2 or e ~= '-' then
+        stored[place] = { isLong = string.byte(row, stop) == 2, expires = e ~= '-' }
+      end
+      if e == '-' or now() < tonumber(e) then
+        known[place] = { tonumber(v), c, u, ttl, e, string.sub(row, stop) }
+      end
     end
   end
   return known[place]
@@ -114,7 +125,7 @@ if #order > 0 then
   for _, place in ipairs(order) do
     local row = known[place]
     if row then
-      putRow(place, int(row[1]) .. ' ' .. row[2] .. ' ' .. row[3] .. ' ' .. row[4] .. ' ' .. row[5] .. revision .. row[6], row[5], row[6])
+      putRow(place, int(row[1]) .. ' ' .. row[2] .. ' ' .. row[3] .. ' ' .. row[4] .. ' ' .. row[5] .. revision .. row[6], row[5], row[6], stored[place])
     else
       removeRow(place)
     end
