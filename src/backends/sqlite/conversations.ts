@@ -45,7 +45,9 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
         // The commonest write has the shortest way.
         return file().write(call, (tx, tenant) => {
           const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
-          const stored = messages.map((message) => runAtOnce(addMessage(tx, appending, message)));
+          const stored = messages.map((message) =>
+            message.keyed ? runAtOnce(addMessage(tx, appending, message)) : appendMessage(tx, appending, message),
+          );
           endAppending(tx, appending);
           return stored;
         });
@@ -108,9 +110,9 @@ function* addMessage(
   message: NewStoredMessage,
   long?: StoredText | undefined,
 ): Generator<void, StoredMessage, void> {
-  const { session, now } = appending;
-  const { keyed, messageId, role, content, metadata } = message;
-  if (keyed) {
+  const { session } = appending;
+  const { messageId } = message;
+  if (message.keyed) {
     const earlier = yield* findMessage(tx, session, messageId);
     if (earlier !== undefined) {
       if (long !== undefined) dropText(tx, long.long);
@@ -118,6 +120,17 @@ function* addMessage(
     }
     freeMessageId(tx, session, messageId);
   }
+  return appendMessage(tx, appending, message, long);
+}
+
+function appendMessage(
+  tx: Connection,
+  appending: Appending,
+  message: NewStoredMessage,
+  long?: StoredText | undefined,
+): StoredMessage {
+  const { session, now } = appending;
+  const { keyed, messageId, role, content, metadata } = message;
   const seq = appending.lastSeq + 1;
   appending.lastSeq = seq;
   appending.messageCount += 1;

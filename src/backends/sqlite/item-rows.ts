@@ -68,37 +68,46 @@ export function putItem(
   long?: StoredText | undefined,
 ): void {
   const before = existing?.vectors ?? null;
+  const text = existing?.long ?? null;
   if (vectors === null || vectors === "keep") {
     if (vectors === null && before !== null) deleteVectors(tx, before);
-    putRow(tx, tenant, item, vectors === "keep" ? before : null, long);
+    putRow(tx, tenant, item, vectors === "keep" ? before : null, text, long);
     return;
   }
   declareDimensions(tx, tenant, rootOf(item), vectors.dimensions);
   if (before !== null) deleteVectors(tx, before);
   if (existing !== undefined) {
-    putRow(tx, tenant, item, insertVectors(tx, tenant, existing.id, vectors), long);
+    putRow(tx, tenant, item, insertVectors(tx, tenant, existing.id, vectors), text, long);
     return;
   }
-  const id = putRow(tx, tenant, item, null, long);
+  const id = putRow(tx, tenant, item, null, text, long);
   tx.run("UPDATE items SET vectors = ? WHERE id = ?", insertVectors(tx, tenant, id, vectors), id);
 }
 
-/** Returns the row's number where the item is new. */
+const PUT_SHORT = `INSERT INTO items
+    (tenant, namespace, key, version, created_at, updated_at, ttl_ms, expires_at, vectors, checksum, value, long)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (tenant, namespace, key) DO UPDATE SET version = excluded.version, created_at = excluded.created_at,
+    updated_at = excluded.updated_at, ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
+    vectors = excluded.vectors, checksum = excluded.checksum, value = excluded.value`;
+
+/** Where a text in pieces comes or goes, which calls the trigger. */
+const PUT = `${PUT_SHORT}, long = excluded.long`;
+
+/**
+ * Returns the row's number where the item is new.
+ * @param before the text in pieces that it had
+ */
 function putRow(
   tx: Connection,
   tenant: number,
   item: StoredItem,
   vectors: number | null,
+  before: number | null,
   long: StoredText | undefined,
 ): number {
   return tx.insert(
-    `INSERT INTO items
-       (tenant, namespace, key, version, created_at, updated_at, ttl_ms, expires_at, vectors, checksum, value, long)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (tenant, namespace, key) DO UPDATE SET version = excluded.version, created_at = excluded.created_at,
-       updated_at = excluded.updated_at, ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
-       vectors = excluded.vectors, checksum = excluded.checksum, value = excluded.value,
-       long = excluded.long`,
+    before === null && long === undefined ? PUT_SHORT : PUT,
     tenant,
     namespaceBytes(item.namespace),
     item.key,
