@@ -209,7 +209,16 @@ async function damagesTold(storage: StorageBackend, model: Model): Promise<numbe
 
 const exact = async (read: Promise<unknown>, expected: unknown): Promise<void> => expect(await read).toEqual(expected);
 
+/** One checkpoint that was replaced: pruning removes none, and what the first state needed alone goes all the same. */
+const REPLACED: readonly Step[] = [
+  { kind: "step", thread: 0, other: 0, namespace: 0, seed: 56 },
+  { kind: "replace", thread: 0, other: 0, namespace: 0, seed: 5 },
+];
+
 const history = fc.array(step, { minLength: 1, maxLength: 40 });
+
+/** Each block of it is one that the state needs. */
+const DAMAGES = [0, 1, 2, 3, 5, 8, 13, 21].map((victim): [Step[], number] => [[...REPLACED], victim]);
 
 describe("after any history every checkpoint that is kept loads exactly (K1, K4, K6, K7)", () => {
   it("in memory", { timeout: 120_000 }, async () => {
@@ -248,7 +257,7 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
           }
           for (const handle of handles) await handle.close();
         }),
-        { numRuns: 25 },
+        { numRuns: 25, examples: DAMAGES },
       );
     },
   );
@@ -285,7 +294,7 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
           }
           for (const handle of handles) await handle.close();
         }),
-        { numRuns: 10 },
+        { numRuns: 10, examples: DAMAGES },
       );
       await pool.end();
     },
@@ -323,7 +332,7 @@ describe("after any history every checkpoint that is kept loads exactly (K1, K4,
           if (damaged === undefined || damaged.isPiece) expect(await redisBlocks(server, tenant)).toEqual([]);
           for (const handle of handles) await handle.close();
         }),
-        { numRuns: 15 },
+        { numRuns: 15, examples: DAMAGES },
       );
       server.disconnect();
     },

@@ -33,8 +33,9 @@ export async function pruneCheckpoints(db: Database, call: Call, prune: Prune): 
     after = threads.at(-1)?.threadId ?? after;
     const many: ThreadRow[] = [];
     for (const thread of threads) {
-      // Fewer than are kept anyway: nothing to look at.
-      if (prune.keepLast === null || thread.checkpointCount > prune.keepLast) many.push(thread);
+      // Fewer than are kept anyway, and no block that none of them needs: nothing to look at.
+      const isSwept = prune.dryRun || thread.looseBlocks === 0;
+      if (prune.keepLast === null || thread.checkpointCount > prune.keepLast || !isSwept) many.push(thread);
       else total = sumOfPruneCounts(total, { ...NO_PRUNE_COUNTS, threads: 1, keptCheckpoints: thread.checkpointCount });
     }
     for (const some of groupsOf(many)) {
@@ -99,7 +100,7 @@ async function pruneTogether(
     removeAll(
       tx,
       tenant,
-      plans.flatMap(({ removed }, i) => (removed.length > 0 ? [{ thread: locked[i] as ThreadRow, removed }] : [])),
+      plans.map(({ removed }, i) => ({ thread: locked[i] as ThreadRow, removed })),
     );
     return { ids, plans };
   });
@@ -142,13 +143,22 @@ async function planAll(
   return plans;
 }
 
-/** Sends the deletions; they are waited for with the end of the transaction. */
-function removeAll(
-  tx: Transaction,
-  tenant: string,
-  gone: readonly { readonly thread: ThreadRow; readonly removed: readonly Candidate[] }[],
-): void {
-  if (gone.length === 0) return;
+interface Gone {
+  readonly thread: ThreadRow;
+  readonly removed: readonly Candidate[];
+}
+
+/** Sends the deletions, also of blocks that were left before; they are waited for with the end of the transaction. */
+function removeAll(tx: Transaction, tenant: string, pruned: readonly Gone[]): void {
+  const gone = pruned.filter(({ removed }) => removed.length > 0);
+  if (gone.length > 0) removeCheckpoints(tx, tenant, gone);
+  for (const { thread, removed } of pruned) {
+    const looseBlocks = removed.reduce((sum, { blocks }) => sum + blocks, thread.looseBlocks);
+    if (looseBlocks > 0) sweepLoose(tx, tenant, { ...thread, looseBlocks }, "all");
+  }
+}
+
+function removeCheckpoints(tx: Transaction, tenant: string, gone: readonly Gone[]): void {
   const ids = gone.flatMap(({ thread, removed }) => removed.map(() => thread.threadId));
   const all = gone.flatMap(({ removed }) => removed);
   const withWrites = gone.flatMap(({ thread, removed }) =>
@@ -167,11 +177,6 @@ function removeAll(
     FROM unnest(${gone.map(({ thread }) => thread.threadId)}::text[], ${gone.map(({ removed }) => removed.length)}::bigint[])
       AS gone (thread_id, count)
     WHERE t.tenant = ${tenant} AND t.thread_id = gone.thread_id`);
-  for (const { thread, removed } of gone) {
-    const left = removed.reduce((sum, { blocks }) => sum + blocks, 0);
-    const looseBlocks = thread.looseBlocks + left;
-    if (looseBlocks > 0) sweepLoose(tx, tenant, { ...thread, looseBlocks }, "all");
-  }
 }
 
 async function pruneThread(db: Database, call: Call, threadId: string, rule: Prune, now: number): Promise<PruneCounts> {
@@ -189,7 +194,7 @@ async function pruneThread(db: Database, call: Call, threadId: string, rule: Pru
     // Deleted since it was found.
     if (thread === undefined || isThreadGone(thread, now)) return NO_PRUNE_COUNTS;
     const { all, removed } = await planned(tx);
-    if (removed.length > 0) removeAll(tx, tenant, [{ thread, removed }]);
+    removeAll(tx, tenant, [{ thread, removed }]);
     return countsOf(all, removed);
   });
 }

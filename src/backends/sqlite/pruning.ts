@@ -32,16 +32,18 @@ const THREADS_AT_ONCE = 50;
 export async function pruneCheckpoints(file: OpenFile, call: Call, prune: Prune): Promise<PruneCounts> {
   const now = file.now();
   let total = NO_PRUNE_COUNTS;
+  let hadLoose = false;
   for (let after = ""; ; ) {
     const threads = await file.read(call, (db, tenant) => selectThreads(db, tenant, prune.threadId, after));
     for (const thread of threads) {
       const counts = isThreadGone(thread, now) ? NO_PRUNE_COUNTS : await pruneThread(file, call, thread, prune, now);
       total = sumOfPruneCounts(total, counts);
+      hadLoose ||= thread.looseBlocks > 0;
       after = thread.threadId;
     }
     if (threads.length === 0 || prune.threadId !== null) break;
   }
-  if (total.removedCheckpoints > 0 && !prune.dryRun) await file.maintenance.reclaim(call);
+  if ((total.removedCheckpoints > 0 || hadLoose) && !prune.dryRun) await file.maintenance.reclaim(call);
   return total;
 }
 
@@ -59,8 +61,9 @@ async function pruneThread(
   rule: Prune,
   now: number,
 ): Promise<PruneCounts> {
-  // Fewer than are kept anyway: nothing to look at.
-  if (rule.keepLast !== null && thread.checkpointCount <= rule.keepLast) {
+  // Fewer than are kept anyway, and no block that none of them needs: nothing to look at.
+  const isSwept = rule.dryRun || thread.looseBlocks === 0;
+  if (rule.keepLast !== null && thread.checkpointCount <= rule.keepLast && isSwept) {
     return { ...NO_PRUNE_COUNTS, threads: 1, keptCheckpoints: thread.checkpointCount };
   }
   if (rule.dryRun) return planThread(file, call, thread, rule, now);

@@ -10,13 +10,15 @@ export interface ThreadRow extends StoredThread {
   readonly id: number;
   readonly session: number | null;
   readonly lastSeq: number;
+  /** Blocks that may be needed no more. */
+  readonly looseBlocks: number;
   readonly sessionUpdatedAt: number | null;
   readonly sessionTtlMs: number | null;
 }
 
 /** To be followed by a WHERE over `t`. */
 export const SELECT_THREADS = `SELECT t.id, t.thread_id AS threadId, t.session, t.created_at AS createdAt,
-  t.updated_at AS updatedAt, t.last_seq AS lastSeq, t.checkpoint_count AS checkpointCount,
+  t.updated_at AS updatedAt, t.last_seq AS lastSeq, t.checkpoint_count AS checkpointCount, t.loose_blocks AS looseBlocks,
   s.session_id AS sessionId, s.updated_at AS sessionUpdatedAt, s.ttl_ms AS sessionTtlMs
   FROM threads t LEFT JOIN sessions s ON s.id = t.session`;
 
@@ -77,6 +79,7 @@ export function threadToWrite(
     session: null,
     lastSeq: 0,
     checkpointCount: 0,
+    looseBlocks: 0,
     sessionId: null,
     sessionUpdatedAt: null,
     sessionTtlMs: null,
