@@ -1,4 +1,4 @@
-// How long a call holds the event loop: the longest time between two turns of a probe that runs whenever the loop is free.
+// Whether a call holds the event loop: a probe runs whenever the loop is free, and tells its turns and the longest time between two.
 import { expect } from "vitest";
 
 /** Far above what a slice takes, far below what the whole takes; `npm run bench event-loop` tells the true delay. */
@@ -45,4 +45,18 @@ export async function expectShortSteps(
   }
   expect(processor, `processor time for which ${name} holds the event loop`).toBeLessThan(LIMIT_MS.processor);
   expect(clock, `time for which ${name} holds the event loop`).toBeLessThan(LIMIT_MS.clock);
+}
+
+/** How often others had their turn while the work ran. */
+export async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let over = false;
+  const turn = (): void => {
+    turns += 1;
+    if (!over) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await work();
+  over = true;
+  return turns;
 }

@@ -13,6 +13,7 @@ import type { StorageRecord } from "../../../src/contract/records.js";
 import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import type { SessionListing } from "../../../src/domain/driver/storage-driver.js";
 import { recordBatches } from "../../../src/domain/records/record-batches.js";
+import { turnsDuring } from "../../support/event-loop.js";
 import { driverCall, emptyStore } from "./driver-call.js";
 
 const call = driverCall();
@@ -40,20 +41,6 @@ const fruitless: SessionListing = {
   limit: 50,
   after: null,
 };
-
-/** How often others had their turn while the work ran. */
-async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
-  let turns = 0;
-  let over = false;
-  const turn = (): void => {
-    turns += 1;
-    if (!over) void setImmediate().then(turn);
-  };
-  void setImmediate().then(turn);
-  await work();
-  over = true;
-  return turns;
-}
 
 async function storeOf(sessions: number): Promise<MemoryStore & Pick<ReturnType<typeof emptyStore>, "clock">> {
   const store = emptyStore();

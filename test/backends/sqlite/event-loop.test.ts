@@ -1,9 +1,9 @@
 // No call holds the event loop for as long as all of its work takes, however much it is about.
-import { it } from "vitest";
+import { expect, it } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { StorageRecord } from "../../../src/contract/records.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
-import { expectShortSteps } from "../../support/event-loop.js";
+import { expectShortSteps, turnsDuring } from "../../support/event-loop.js";
 import { LARGE_VALUES } from "../../support/large-values.js";
 import { newPath } from "./folder.js";
 
@@ -69,6 +69,14 @@ it("while long histories, listings, searches and counts are read and a large sta
     ],
   ];
   for (const [name, call] of calls) await expectShortSteps(name, async () => undefined, call);
+});
+
+it("many reads that are begun at once leave turns to others between them", { timeout: 600_000 }, async () => {
+  await using storage = sqliteStorage({ path: newPath(), durability: "process" });
+  await storage.createSession("s", "u");
+  await append(storage, "s", 500);
+  const read = (): Promise<unknown> => storage.getConversationHistory("s", { limit: 1 });
+  expect(await turnsDuring(() => Promise.all(Array.from({ length: 10_000 }, read)))).toBeGreaterThan(10);
 });
 
 it("while 50,000 items are deleted, and a thread of 20,000 checkpoints is copied, listed, pruned and deleted", {

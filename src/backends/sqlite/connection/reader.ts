@@ -15,18 +15,26 @@ export class Reader {
   }
 
   /** Runs a short step on one moment of the store. */
-  async read<T>(call: WaitingCall, step: (db: Connection) => T): Promise<T> {
-    if (this.#turns.isOver) await this.#turns.withTimeLeft();
-    try {
-      return inReadTransaction(this.#connection, step);
-    } catch (error) {
-      if (!isBusy(error)) throw error;
-      return untilFree(call, () => inReadTransaction(this.#connection, step));
-    }
+  read<T>(call: WaitingCall, step: (db: Connection) => T): Promise<T> {
+    return readInTurn(this.#turns, call, () => inReadTransaction(this.#connection, step));
   }
 
   close(): void {
     this.#connection.close();
+  }
+}
+
+/** Runs a short read when the event loop has time for it and no other connection is in the way. */
+export async function readInTurn<T>(turns: Turns, call: WaitingCall, read: () => T): Promise<T> {
+  const wanted = (): T => {
+    if (call.cancelled) throw call.cancellation();
+    return read();
+  };
+  try {
+    return await turns.inTurn(wanted);
+  } catch (error) {
+    if (!isBusy(error)) throw error;
+    return untilFree(call, wanted);
   }
 }
 

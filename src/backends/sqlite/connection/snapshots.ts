@@ -3,9 +3,9 @@
  * a connection of their own; with a rollback journal a held moment would lock writers out, so each step sees its own.
  */
 import type { WaitingCall } from "./back-off.js";
-import { assertWanted, untilFree } from "./back-off.js";
+import { assertWanted } from "./back-off.js";
 import type { Connection } from "./connection.js";
-import { inReadTransaction } from "./reader.js";
+import { inReadTransaction, readInTurn } from "./reader.js";
 import type { Turns } from "./turns.js";
 
 /** One step of a long read. It must be short by itself. */
@@ -106,11 +106,8 @@ export class Snapshots {
   async #begin(connection: Connection, call: WaitingCall): Promise<ReadStep> {
     const { holdsMoment, turns } = this.#options;
     if (holdsMoment) connection.control("BEGIN");
-    return async (step) => {
-      await turns.withTimeLeft();
-      if (call.cancelled) throw call.cancellation();
-      return untilFree(call, () => (holdsMoment ? step(connection) : inReadTransaction(connection, locked(step))));
-    };
+    return (step) =>
+      readInTurn(turns, call, () => (holdsMoment ? step(connection) : inReadTransaction(connection, locked(step))));
   }
 }
 
