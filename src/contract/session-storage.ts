@@ -50,9 +50,9 @@ export interface SessionUpdate {
   /** Top-level keys to remove; removed after the merge (S9). */
   readonly unsetMetadata?: readonly string[] | undefined;
   readonly status?: SessionStatus | undefined;
-  /** `true` counts one request, a positive integer that many (S2). */
+  /** `true` counts one request, a positive integer that many, at most 1,000,000,000 (S2). */
   readonly incrementRequests?: boolean | number | undefined;
-  /** Seconds to add, a finite float >= 0 (S3). */
+  /** Seconds to add, a float from 0 to 1,000,000,000 (S3). */
   readonly addProcessingTime?: number | undefined;
   /** `true` counts one error (S3). */
   readonly markError?: boolean | undefined;

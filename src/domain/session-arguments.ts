@@ -22,6 +22,9 @@ export const SESSION_STATUSES: readonly SessionStatus[] = ["active", "completed"
 
 const END_STATUSES: readonly SessionEndStatus[] = ["completed", "failed", "expired"];
 
+/** Most requests, and most seconds, of one update: their sums stay numbers that every store can hold (S2, S3). */
+export const MAX_COUNTED_AT_ONCE = 1_000_000_000;
+
 const UPDATE_FIELDS = [
   "metadata",
   "unsetMetadata",
@@ -91,7 +94,7 @@ export function parseUpdate(value: unknown): SessionChange {
     addProcessingTime:
       update.addProcessingTime === undefined
         ? 0
-        : finiteNumber(update.addProcessingTime, "update.addProcessingTime", { min: 0 }),
+        : finiteNumber(update.addProcessingTime, "update.addProcessingTime", { min: 0, max: MAX_COUNTED_AT_ONCE }),
     addErrors: update.markError !== undefined && boolean(update.markError, "update.markError") ? 1 : 0,
     expectedVersion:
       update.expectedVersion === undefined
@@ -147,7 +150,7 @@ function metadataKey(value: unknown, index: number): string {
 function requests(value: unknown): number {
   if (value === undefined || value === false) return 0;
   if (value === true) return 1;
-  return integer(value, "update.incrementRequests", { min: 1 });
+  return integer(value, "update.incrementRequests", { min: 1, max: MAX_COUNTED_AT_ONCE });
 }
 
 function statuses(value: unknown): readonly SessionStatus[] {

@@ -3,14 +3,17 @@ import "../require-node.js";
 
 export type { ChangeFeed, StoreChange } from "../contract/change-feed.js";
 export { type BatchLayer, type BatchOptions, type BatchStats, batch } from "./batch/batch.js";
+export type { BufferedStorage } from "./batch/buffered-batch.js";
 export {
+  type BufferedCounts,
   type BufferedFailure,
   type BufferedMessage,
   type BufferedWriter,
   type BufferedWriterOptions,
-  type BufferedWriterStats,
   bufferedWriter,
+  type CounterUpdate,
 } from "./batch/buffered-writer.js";
+export type { BufferedWriterStats } from "./batch/pending-writes.js";
 export { type CacheLayer, type CacheOptions, cache } from "./cache/cache.js";
 export type { CacheStats } from "./cache/entries.js";
 export {

@@ -5,6 +5,7 @@ import { isStorageError, type StorageError } from "../../contract/errors.js";
 import type { OperationName } from "../../contract/operations.js";
 import type { Session } from "../../contract/session-storage.js";
 import { type Deadlines, WatchedCall } from "../../domain/backend/deadlines.js";
+import type { Counts } from "./counts.js";
 
 export interface GatheredRequest {
   readonly tenant: string;
@@ -18,14 +19,6 @@ export interface AppendRequest extends GatheredRequest {
   readonly messages: readonly NewMessage[];
   /** Encoded bytes of the messages, about. */
   readonly bytes: number;
-}
-
-/** What an update of a session adds to its counters. */
-export interface Counts {
-  readonly requests: number;
-  /** Seconds. */
-  readonly processingTime: number;
-  readonly error: boolean;
 }
 
 /** A call that waits for its turn. */

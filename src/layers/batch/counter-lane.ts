@@ -1,7 +1,7 @@
 /** What is counted of one session: one update is at the store, and what comes meanwhile is summed up in the next one. */
-import type { Session, SessionStorage, SessionUpdate } from "../../contract/session-storage.js";
-import type { SessionChange } from "../../domain/driver/storage-driver.js";
-import type { CountedUpdate, Counts } from "./append.js";
+import type { Session, SessionStorage } from "../../contract/session-storage.js";
+import type { CountedUpdate } from "./append.js";
+import { type Counts, together, updateOf } from "./counts.js";
 import { Lane } from "./lane.js";
 import { sameLease } from "./leases.js";
 
@@ -9,19 +9,6 @@ import { sameLease } from "./leases.js";
 export interface CounterCounts {
   updates: number;
   gathered: number;
-}
-
-/** What an update adds to the counters, if that is all that it does; `undefined` for any other. */
-export function countsOf(change: SessionChange): Counts | undefined {
-  const { mergeMetadata, unsetMetadata, status, expectedVersion, idempotency } = change;
-  const isMore =
-    mergeMetadata !== null ||
-    unsetMetadata.length > 0 ||
-    status !== null ||
-    expectedVersion !== null ||
-    idempotency !== null;
-  if (isMore) return undefined;
-  return { requests: change.addRequests, processingTime: change.addProcessingTime, error: change.addErrors > 0 };
 }
 
 /** @param idle called when it has nothing to do any more */
@@ -36,12 +23,15 @@ export function counterLane(
 
   async function send(batch: readonly CountedUpdate[]): Promise<void> {
     const waiting = batch.filter((update) => !update.isSettled);
-    const [first] = waiting;
+    const [first, ...rest] = waiting;
     if (first === undefined) return;
     const timeoutMs = Math.max(1, ...waiting.map((update) => update.remainingMs()));
     for (const update of waiting) update.sent();
     try {
-      const session = await inner.updateSession(sessionId, sumOf(waiting), { lease: first.lease, timeoutMs });
+      const session = await inner.updateSession(sessionId, updateOf(sumOf([first, ...rest])), {
+        lease: first.lease,
+        timeoutMs,
+      });
       counts.updates += 1;
       counts.gathered += waiting.length;
       for (const update of waiting) update.resolve(copyOf(session));
@@ -51,26 +41,21 @@ export function counterLane(
   }
 }
 
-/** In order and under one lease; an update counts one error at most. */
+/** In order and under one lease. */
 function take(waiting: Iterable<CountedUpdate>): CountedUpdate[] {
   const batch: CountedUpdate[] = [];
-  let errors = 0;
+  let sum: Counts | undefined;
   for (const update of waiting) {
-    errors += update.counts.error ? 1 : 0;
-    if (batch.length > 0 && (errors > 1 || !sameLease(batch[0]?.lease, update.lease))) break;
+    sum = sum === undefined ? update.counts : together(sum, update.counts);
+    if (sum === undefined || (batch.length > 0 && !sameLease(batch[0]?.lease, update.lease))) break;
     batch.push(update);
   }
   return batch;
 }
 
-function sumOf(batch: readonly CountedUpdate[]): SessionUpdate {
-  const requests = batch.reduce((sum, { counts }) => sum + counts.requests, 0);
-  const addProcessingTime = batch.reduce((sum, { counts }) => sum + counts.processingTime, 0);
-  return {
-    ...(requests > 0 ? { incrementRequests: requests } : {}),
-    ...(addProcessingTime > 0 ? { addProcessingTime } : {}),
-    ...(batch.some(({ counts }) => counts.error) ? { markError: true } : {}),
-  };
+function sumOf([first, ...rest]: readonly [CountedUpdate, ...CountedUpdate[]]): Counts {
+  // What was taken together has a sum, and so has what is left of it.
+  return rest.reduce((sum, { counts }) => together(sum, counts) as Counts, first.counts);
 }
 
 /** Each caller gets a session of his own. */

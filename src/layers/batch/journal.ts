@@ -1,4 +1,4 @@
-/** Appends that were taken on and are not stored yet, in a file: what was written there survives the end of the process. */
+/** What was taken on and is not stored yet, in a file: what was written there survives the end of the process. */
 import {
   closeSync,
   existsSync,
@@ -10,10 +10,11 @@ import {
   writeSync,
 } from "node:fs";
 import { CorruptionError, StorageConnectionError } from "../../contract/errors.js";
+import type { Counts } from "./counts.js";
 
 /** An append in its encoded form. */
-export interface JournalEntry {
-  /** Counts the appends of this journal. */
+export interface AppendEntry {
+  /** Counts the entries of this journal. */
   readonly number: number;
   readonly sessionId: string;
   readonly messageId: string;
@@ -25,6 +26,19 @@ export interface JournalEntry {
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
 }
+
+/** What is counted of a session. */
+export interface CountEntry {
+  readonly number: number;
+  readonly sessionId: string;
+  readonly counts: Counts;
+  /** How many were taken on that this is the sum of. */
+  readonly gathered: number;
+  /** The idempotency key with which it goes to the store; `null` while others may still be added. */
+  readonly key: string | null;
+}
+
+export type JournalEntry = AppendEntry | CountEntry;
 
 /** A file that holds nothing open is emptied from so many bytes on. */
 const EMPTIED_FROM = 64 * 1024;
@@ -68,6 +82,13 @@ export class Journal {
     this.#open.add(entry.number);
   }
 
+  /** Puts the sum in the place of those that it is the sum of, whose first number it has. */
+  gather(sum: CountEntry, of: readonly number[]): void {
+    this.#write(`${JSON.stringify({ ...sum, of })}\n`);
+    for (const number of of) this.#open.delete(number);
+    this.#open.add(sum.number);
+  }
+
   /** They are stored, or will never be. */
   done(numbers: readonly number[]): void {
     for (const number of numbers) this.#open.delete(number);
@@ -102,17 +123,27 @@ function entriesOf(text: string): JournalEntry[] {
   for (const [i, line] of lines.entries()) {
     const record = parsed(line, i + 1);
     if ("done" in record) for (const number of record.done) open.delete(number);
-    else open.set(record.number, record);
+    else if ("of" in record) {
+      const { of, ...sum } = record;
+      for (const number of of) open.delete(number);
+      open.set(sum.number, sum);
+    } else open.set(record.number, record);
   }
   return [...open.values()].sort((a, b) => a.number - b.number);
 }
 
-function parsed(line: string, number: number): JournalEntry | { readonly done: readonly number[] } {
+type JournalLine =
+  | JournalEntry
+  | (CountEntry & { readonly of: readonly number[] })
+  | { readonly done: readonly number[] };
+
+function parsed(line: string, number: number): JournalLine {
   try {
     const record: unknown = JSON.parse(line);
     if (typeof record === "object" && record !== null) {
-      if ("done" in record && Array.isArray(record.done)) return record as { readonly done: readonly number[] };
-      if ("number" in record && "sessionId" in record && "content" in record) return record as JournalEntry;
+      if ("done" in record && Array.isArray(record.done)) return record as JournalLine;
+      const isEntry = "content" in record || "counts" in record;
+      if ("number" in record && "sessionId" in record && isEntry) return record as JournalLine;
     }
   } catch (error) {
     // The parser's own message quotes the line, and contents stay out of errors.

@@ -93,6 +93,16 @@ export const sessionClauses: ClauseGroup = clauseGroup("sessions", (clause) => {
     await refusesEach(storage, "incrementRequests", [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "1", null, {}]);
   });
 
+  clause("S2 S3 an update counts at most 1,000,000,000 requests and seconds", async ({ storage }) => {
+    await storage.createSession("s", "u");
+    const most = { incrementRequests: 1_000_000_000, addProcessingTime: 1_000_000_000 };
+    await storage.updateSession("s", most);
+    const twice = await storage.updateSession("s", most);
+    equal([twice.requestCount, twice.totalProcessingTime], [2_000_000_000, 2_000_000_000]);
+    await refusesEach(storage, "incrementRequests", [1_000_000_001, Number.MAX_SAFE_INTEGER, Number.MAX_VALUE]);
+    await refusesEach(storage, "addProcessingTime", [1_000_000_000.001, Number.MAX_SAFE_INTEGER, Number.MAX_VALUE]);
+  });
+
   clause("S2 many concurrent increments raise the count by exactly their number", async ({ storage, scale }) => {
     await storage.createSession("s", "u");
     const sessions = await Promise.all(

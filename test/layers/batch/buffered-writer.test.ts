@@ -1,10 +1,10 @@
-// Appends that are acknowledged before they are stored: in order, once, and with a journal also after the process is killed.
+// Appends and counts that are acknowledged before they are stored: in order, once, and with a journal also after the process is killed.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, expectTypeOf, it, onTestFinished } from "vitest";
+import { describe, expect, expectTypeOf, it, onTestFinished, vi } from "vitest";
 import { memoryStorage } from "../../../src/backends/memory/index.js";
 import type { Message } from "../../../src/contract/conversation-storage.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
@@ -48,7 +48,14 @@ describe("a buffered writer", () => {
       taken.filter((_, i) => i % 2 === 0).map((each) => each.messageId),
     );
     expect(stored[0]?.timestamp).toEqual(taken[0]?.timestamp);
-    expect(writer.stats()).toEqual({ stored: 40, failed: 0, retries: 0, waiting: 0 });
+    expect(writer.stats()).toEqual({
+      stored: 40,
+      countedUpdates: 0,
+      counterUpdates: 0,
+      failed: 0,
+      retries: 0,
+      waiting: 0,
+    });
     await writer.close();
     await writer.close();
     await expect(writer.append("a", "user", "late")).rejects.toMatchObject({ code: "CLOSED" });
@@ -114,6 +121,100 @@ describe("a buffered writer", () => {
   });
 });
 
+describe("counts", () => {
+  it("that gather until the store is free are one update of the sum, and each error is one", async () => {
+    const storage = await sessions("a", "b");
+    const writer = bufferedWriter(storage);
+    const taken: unknown[] = [];
+    for (let i = 0; i < 30; i++) {
+      const update = { incrementRequests: i % 2 === 0 ? true : 3, addProcessingTime: 0.5, markError: i % 10 === 0 };
+      taken.push(await writer.count(i < 20 ? "a" : "b", update));
+    }
+    expect(taken[0]).toEqual({ buffered: true, durability: "memory", sessionId: "a" });
+    expect(await storage.getSession("a")).toMatchObject({ requestCount: 0, version: 1 });
+    await writer.flush();
+    expect(await storage.getSession("a")).toMatchObject({
+      requestCount: 40,
+      totalProcessingTime: 10,
+      errorCount: 2,
+      version: 3,
+    });
+    expect(await storage.getSession("b")).toMatchObject({ requestCount: 20, totalProcessingTime: 5, errorCount: 1 });
+    expect(writer.stats()).toMatchObject({ stored: 0, countedUpdates: 30, counterUpdates: 3, failed: 0, waiting: 0 });
+    await writer.close();
+  });
+
+  it("stay within what one update can say", async () => {
+    const storage = await sessions("a");
+    const writer = bufferedWriter(storage);
+    for (let i = 0; i < 2; i++) await writer.count("a", { addProcessingTime: 6e8 });
+    for (let i = 0; i < 2; i++) await writer.count("a", { incrementRequests: 1e9 });
+    await writer.flush();
+    expect(await storage.getSession("a")).toMatchObject({ totalProcessingTime: 12e8, requestCount: 2e9 });
+    expect(writer.stats()).toMatchObject({ countedUpdates: 4, counterUpdates: 3, failed: 0 });
+    await writer.close();
+  });
+
+  it("are counted once, however often they are sent", async () => {
+    const inner = await sessions("a", "b");
+    const { storage } = faultyStorage(inner, seededFaults({ seed: 7, before: 0.3, after: 0.4, maxDelayMs: 0 }));
+    const writer = bufferedWriter(storage, { maxRetryMs: 2 });
+    for (let i = 0; i < 60; i++) {
+      await writer.count(i % 2 === 0 ? "a" : "b", { incrementRequests: 2, addProcessingTime: 0.25 });
+      if (i % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await writer.flush();
+    const { retries } = writer.stats();
+    expect(retries).toBeGreaterThan(0);
+    for (const id of ["a", "b"]) {
+      expect(await inner.getSession(id)).toMatchObject({ requestCount: 60, totalProcessingTime: 7.5 });
+    }
+    await writer.close();
+  });
+
+  it("are refused at once where they are none, and told of where the store refuses them for good", async () => {
+    const storage = await sessions("a");
+    const failures: BufferedFailure[] = [];
+    const writer = bufferedWriter(storage, { onFailure: (failure) => failures.push(failure) });
+    for (const update of [{}, { incrementRequests: -1 }, { addProcessingTime: Number.NaN }, { status: "failed" }]) {
+      await expect(writer.count("a", update as object)).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    }
+    await writer.count("absent", { incrementRequests: 2 });
+    await writer.count("absent", { incrementRequests: 3, markError: true });
+    await writer.flush();
+    expect(failures.map(({ update, error }) => [update, error.code])).toEqual([
+      [{ incrementRequests: 2 }, "SESSION_NOT_FOUND"],
+      [{ incrementRequests: 3, markError: true }, "SESSION_NOT_FOUND"],
+    ]);
+    expect(writer.stats()).toMatchObject({ countedUpdates: 0, failed: 2, waiting: 0 });
+    await writer.close();
+    await expect(writer.count("a", { incrementRequests: true })).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  it("in a journal that were sent without an answer are sent again as they were, and counted once", async () => {
+    const inner = await sessions("a");
+    const journal = journalPath();
+    const faulty = faultyStorage(inner, seededFaults({ seed: 3, before: 0, after: 1, maxDelayMs: 0 }));
+    const first = bufferedWriter(faulty.storage, { journal, maxRetryMs: 2 });
+    for (let i = 0; i < 5; i++) await first.count("a", { incrementRequests: true });
+    // The five have reached the store, and these come behind them.
+    await vi.waitFor(async () => expect((await inner.getSession("a"))?.requestCount).toBe(5), { timeout: 10_000 });
+    for (let i = 0; i < 3; i++) await first.count("a", { incrementRequests: true });
+    await expect(first.close({ timeoutMs: 30 })).rejects.toMatchObject({
+      code: "TIMEOUT",
+      message: expect.stringMatching(/8 writes .* in the journal/),
+    });
+    for (let round = 0; round < 2; round++) {
+      const next = bufferedWriter(inner, { journal });
+      expect(next.stats().waiting).toBe(round === 0 ? 8 : 0);
+      if (round === 0) await next.count("a", { incrementRequests: true });
+      await next.flush();
+      await next.close();
+      expect((await inner.getSession("a"))?.requestCount).toBe(9);
+    }
+  });
+});
+
 describe("a journal", () => {
   it("hands on what could not be stored to the next writer, which stores it once", async () => {
     const inner = await sessions("a");
@@ -124,7 +225,7 @@ describe("a journal", () => {
       expect(await first.append("a", "user", `${i}`)).toMatchObject({ durability: "process" });
     await expect(first.close({ timeoutMs: 30 })).rejects.toMatchObject({
       code: "TIMEOUT",
-      message: expect.stringMatching(/5 messages .* in the journal/),
+      message: expect.stringMatching(/5 writes .* in the journal/),
     });
     // All of it is in the store already: only the answers were lost. A torn line was never acknowledged.
     appendFileSync(journal, '{"number":99,"sess');
@@ -162,7 +263,7 @@ describe("a journal", () => {
     );
   });
 
-  it("keeps every acknowledged message of a process that is killed", { timeout: 30_000 }, async () => {
+  it("keeps every acknowledged message and count of a process that is killed", { timeout: 30_000 }, async () => {
     const journal = journalPath();
     for (let round = 0; round < 3; round++) {
       const child = spawn(process.execPath, [join(import.meta.dirname, "appending-process.ts"), journal], {
@@ -188,6 +289,11 @@ describe("a journal", () => {
       for (const id of ["s0", "s1", "s2"]) {
         const order = (await historyOf(storage, id)).map(({ metadata }) => metadata.i as number);
         expect(order).toEqual([...order].sort((a, b) => a - b));
+        // The process counted once for each message that it told of, behind it.
+        const told = stored.filter((each) => each.sessionId === id && acknowledged.includes(each.messageId)).length;
+        const counted = (await storage.getSession(id))?.requestCount;
+        expect(counted).toBeGreaterThanOrEqual(told);
+        expect(counted).toBeLessThanOrEqual(order.length);
       }
     }
   });

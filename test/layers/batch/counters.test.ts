@@ -46,6 +46,13 @@ describe("updates that only count", () => {
     expect(await storage.getSession("other")).toMatchObject({ requestCount: 10, errorCount: 2 });
   });
 
+  it("stay within what one update can say", async () => {
+    const { storage, updates } = await counting();
+    await Promise.all([1, 2, 3].map(() => storage.updateSession("s", { incrementRequests: 5e8 })));
+    expect(await storage.getSession("s")).toMatchObject({ requestCount: 15e8 });
+    expect(updates()).toBe(2);
+  });
+
   it("go as they are where they do more, and without the option", async () => {
     const { storage, updates } = await counting();
     await Promise.all([
