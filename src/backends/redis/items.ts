@@ -10,7 +10,7 @@ import { ItemBatch } from "./item-batch.js";
 import { boundsOf, type ItemAddress, itemPlace, parseItem } from "./item-rows.js";
 import { countItems, listNamespaces, searchItems, withValue } from "./item-search.js";
 import { readTexts, storeTexts, whole } from "./long-texts.js";
-import { DELETE_ITEMS, RUN_STEPS } from "./lua/items.js";
+import { DELETE_ITEMS, PUT_ITEM, RUN_STEPS } from "./lua/items.js";
 
 /** Longest pause before a batch is tried again that somebody else has come between, in milliseconds. */
 const LONGEST_PAUSE_MS = 20;
@@ -24,6 +24,7 @@ export function itemVerbs(connection: () => Connection): ItemDriver {
         const read = await whole(() => readItem(connection(), call, only));
         if (read !== undefined) return [read];
       }
+      if (steps.length === 1 && only?.kind === "put") return [await putItem(connection(), call, only)];
       if (!steps.some(isWrite)) return whole(() => new ItemBatch(connection(), call, steps).run());
       if (steps.every(isSimple)) return runSteps(connection(), call, steps);
       // Batches of this process that would only disturb each other wait for their turn.
@@ -51,6 +52,33 @@ async function readItem(connection: Connection, call: Call, address: ItemAddress
   if (item.expiresAt === null) return { kind: "get", item: await withValue(connection, call, item) };
   connection.expiring.items = true;
   return undefined;
+}
+
+type PutStep = Extract<ItemStep, { readonly kind: "put" }>;
+
+/** The most frequent batch, which is one put. */
+async function putItem(connection: Connection, call: Call, step: PutStep): Promise<ItemStepResult> {
+  const { namespace, key, value, ttlMs, expectedVersion } = step;
+  const [verdict, ...row] = await storeTexts(connection, call, [value], async ([text]) => {
+    const args = [itemPlace(step), ttlMs ?? "", expectedVersion ?? "", text as string];
+    return (await connection.run<string>(call, PUT_ITEM, args)).split(" ");
+  });
+  if (verdict === "C") {
+    assertItemVersion(row[0] === "-" ? undefined : { version: Number(row[0]) }, expectedVersion);
+  }
+  return { kind: "put", item: { namespace, key, value, ttlMs, ...timesOf(row) } };
+}
+
+function timesOf(
+  row: readonly (string | null)[],
+): Pick<StoredItem, "version" | "createdAt" | "updatedAt" | "expiresAt"> {
+  const [version, createdAt, updatedAt, expiresAt] = row;
+  return {
+    version: Number(version),
+    createdAt: Number(createdAt),
+    updatedAt: Number(updatedAt),
+    expiresAt: expiresAt === "-" ? null : Number(expiresAt),
+  };
 }
 
 type SimpleStep = Extract<ItemStep, { readonly kind: "put" | "get" | "delete" }>;
@@ -121,17 +149,12 @@ function argumentsOf(step: SimpleStep, value: string): (string | number)[] {
 function resultOf(step: SimpleStep, reply: StepReply): ItemStepResult {
   if (step.kind === "delete") return { kind: "delete", deleted: reply === 1 };
   if (reply === null || typeof reply === "number") return { kind: "get", item: undefined };
-  const [version, createdAt, updatedAt, expiresAt, ttlMs, value] = reply;
-  const times = {
-    version: Number(version),
-    createdAt: Number(createdAt),
-    updatedAt: Number(updatedAt),
-    expiresAt: expiresAt === "-" ? null : Number(expiresAt),
-  };
+  const times = timesOf(reply);
   const { namespace, key } = step;
   if (step.kind === "put") {
     return { kind: "put", item: { namespace, key, value: step.value, ttlMs: step.ttlMs, ...times } };
   }
+  const [, , , , ttlMs, value] = reply;
   const item = { namespace, key, value: value as string, ttlMs: ttlMs === "-" ? null : Number(ttlMs), ...times };
   return { kind: "get", item };
 }

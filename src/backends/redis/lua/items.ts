@@ -19,18 +19,29 @@ local function letTextGo(place, name)
   call('HDEL', IV, place)
   call('UNLINK', B .. 'v:' .. before)
 end
--- "before" says whether the row before has a long text, and whether it expires; nothing where that is not known.
-local function putRow(place, row, expires, value, before)
+-- Version, createdAt, updatedAt, ttl, expiry, where the value begins, and whether it is long.
+local function partsOf(row)
+  local v, c, u, ttl, e, at = string.match(row, '^(%d+) (%-?%d+) (%-?%d+) (%S+) (%S+) %d+\\n()')
+  return v, c, u, ttl, e, at, string.byte(row, at) == 2
+end
+-- What a put makes of version, createdAt and updatedAt of the row that is there for readers, if there is one.
+local function timesOfPut(version, createdAt, updatedAt)
+  local moment = int(now())
+  if not version then return '1', moment, moment end
+  return int(version + 1), createdAt, tonumber(updatedAt) > now() and updatedAt or moment
+end
+-- "wasLong" and "wasExpiring" are about the row before, and true where that is not known.
+local function putRow(place, row, expires, value, wasLong, wasExpiring)
   if call('HSET', IT, place, row) == 1 then call('ZADD', IP, 0, place) end
   local name = longOf(value)
-  if not before or before.isLong then letTextGo(place, name) end
+  if wasLong then letTextGo(place, name) end
   if name then
     call('HSET', IV, place, name)
     call('PERSIST', B .. 'v:' .. name)
   end
   if expires and expires ~= '-' then
     call('ZADD', IX, expires, place)
-  elseif not before or before.expires then
+  elseif wasExpiring then
     call('ZREM', IX, place)
   end
 end
@@ -58,6 +69,34 @@ end
 `;
 
 /**
+ * One put. `ARGV`: place, ttl or nothing, version that is expected or nothing, value. Gives one text, which costs less than a list: `O` and the row's
+ * version, createdAt, updatedAt and expiry; `C` and the version that is there; `P` when pieces of a long text are not there.
+ */
+export const PUT_ITEM: Script = new Script("write", [
+  COMMON,
+  ROWS,
+  `
+local place, ttl, expected, value = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+if not isSent(value) then return 'P' end
+if CLUSTER then touchTexts({ place }) end
+local row, wasLong, wasExpiring = call('HGET', IT, place), false, false
+local version, createdAt, updatedAt
+if row then
+  local v, c, u, _, e, _, isLong = partsOf(row)
+  wasLong, wasExpiring = isLong, e ~= '-'
+  if not wasExpiring or now() < tonumber(e) then version, createdAt, updatedAt = v, c, u end
+end
+if expected ~= '' and tonumber(expected) ~= tonumber(version or 0) then return 'C ' .. (version or '-') end
+version, createdAt, updatedAt = timesOfPut(version, createdAt, updatedAt)
+local times, expires = version .. ' ' .. createdAt .. ' ' .. updatedAt, ttl == '' and '-' or int(now() + tonumber(ttl))
+local header = times .. ' ' .. (ttl == '' and '-' or ttl) .. ' ' .. expires .. ' ' .. int(call('HINCRBY', T, 'items', 1))
+putRow(place, header .. '\\n' .. value, expires, value, wasLong, wasExpiring)
+if ttl ~= '' then sweepItems(2) end
+return 'O ' .. times .. ' ' .. expires
+`,
+]);
+
+/**
  * Puts, gets and deletions, all or none. `ARGV`: five for each step: kind, place, ttl or whether to refresh, version that is
  * expected, value. Gives for each the row, or for a deletion whether there was one; `C` with the step and the version that is there; `P` when pieces
  * of a long text are not there.
@@ -66,19 +105,17 @@ export const RUN_STEPS: Script = new Script("write", [
   COMMON,
   ROWS,
   `
-local moment, results, known, changed, order = int(now()), { 'O' }, {}, {}, {}
+local results, known, changed, order = { 'O' }, {}, {}, {}
 local stored, nothing = {}, { isLong = false, expires = false }
 local function look(place)
   if known[place] == nil then
     local row = call('HGET', IT, place)
     known[place], stored[place] = false, nothing
     if row then
-      local v, c, u, ttl, e, _, stop = string.match(row, '^(%d+) (%-?%d+) (%-?%d+) (%S+) (%S+) (%d+)\\n()')
-      if string.byte(row, stop) == 2 or e ~= '-' then
-        stored[place] = { isLong = string.byte(row, stop) == 2, expires = e ~= '-' }
-      end
+      local v, c, u, ttl, e, at, isLong = partsOf(row)
+      if isLong or e ~= '-' then stored[place] = { isLong = isLong, expires = e ~= '-' } end
       if e == '-' or now() < tonumber(e) then
-        known[place] = { tonumber(v), c, u, ttl, e, string.sub(row, stop) }
+        known[place] = { v, c, u, ttl, e, string.sub(row, at) }
       end
     end
   end
@@ -98,23 +135,23 @@ touchTexts(places)
 for at = 3, #ARGV, 5 do
   local kind, place, option, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local before = look(place)
-  if expected ~= '' and tonumber(expected) ~= (before and before[1] or 0) then
-    return { 'C', (at - 3) / 5, before and int(before[1]) or false }
+  if expected ~= '' and tonumber(expected) ~= tonumber(before and before[1] or 0) then
+    return { 'C', (at - 3) / 5, before and before[1] or false }
   end
   if kind == 'p' then
-    local updated = before and math.max(tonumber(before[3]), now()) or now()
-    local row = { (before and before[1] or 0) + 1, before and before[2] or moment, int(updated), '-', '-', ARGV[at + 4] }
+    local version, createdAt, updatedAt = timesOfPut(unpack(before or {}))
+    local row = { version, createdAt, updatedAt, '-', '-', ARGV[at + 4] }
     if option ~= '' then
       row[4], row[5], expiring = option, int(now() + tonumber(option)), true
     end
     set(place, row)
-    results[#results + 1] = { int(row[1]), row[2], row[3], row[5] }
+    results[#results + 1] = { row[1], row[2], row[3], row[5] }
   elseif kind == 'g' then
     if before and option == '1' and before[4] ~= '-' then
       before = { before[1], before[2], before[3], before[4], int(now() + tonumber(before[4])), before[6] }
       set(place, before)
     end
-    results[#results + 1] = before and { int(before[1]), before[2], before[3], before[5], before[4], before[6] } or false
+    results[#results + 1] = before and { before[1], before[2], before[3], before[5], before[4], before[6] } or false
   else
     if before then set(place, false) end
     results[#results + 1] = before and 1 or 0
@@ -125,7 +162,7 @@ if #order > 0 then
   for _, place in ipairs(order) do
     local row = known[place]
     if row then
-      putRow(place, int(row[1]) .. ' ' .. row[2] .. ' ' .. row[3] .. ' ' .. row[4] .. ' ' .. row[5] .. revision .. row[6], row[5], row[6], stored[place])
+      putRow(place, table.concat(row, ' ', 1, 5) .. revision .. row[6], row[5], row[6], stored[place].isLong, stored[place].expires)
     else
       removeRow(place)
     end
@@ -173,7 +210,7 @@ for at = 5 + 2 * read, #ARGV, 4 do
   if ARGV[at + 1] == '' then
     removeRow(ARGV[at])
   else
-    putRow(ARGV[at], ARGV[at + 1] .. revision .. ARGV[at + 2], ARGV[at + 3], ARGV[at + 2])
+    putRow(ARGV[at], ARGV[at + 1] .. revision .. ARGV[at + 2], ARGV[at + 3], ARGV[at + 2], true, true)
   end
 end
 sweepItems(2)
