@@ -59,7 +59,7 @@ if gone then
   thread = nil
 end
 thread = thread or beginThread(id)
-local t, c = B .. 't:' .. id, B .. 'c:' .. id
+local c = B .. 'c:' .. id
 local before = call('HGET', c, place)
 local seq, createdAt, size, needs, replaced
 if before then
@@ -79,11 +79,10 @@ end
 if not before then
   call('ZADD', B .. 'q:' .. id, seq, place)
   call('ZADD', B .. 'n:' .. id, 0, namespace .. '\\0' .. pad(tonumber(seq)) .. '\\0' .. checkpoint)
-  call('HSET', t, 'l', seq, 'k', int(tonumber(thread[5]) + 1))
   call('HINCRBY', T, 'checkpoints', 1)
 end
-call('HINCRBY', t, 'g', 1)
-touchThread(id, thread, session ~= '' and session or thread[1], owner or linked)
+local last, count = before and thread[4] or seq, before and thread[5] or int(tonumber(thread[5]) + 1)
+touchThread(id, thread, session ~= '' and session or thread[1], owner or linked, 'l', last, 'k', count)
 return { 'O', seq, createdAt }
 `,
 ]);
@@ -315,7 +314,6 @@ for at = 8, #ARGV, 2 do
     keepLong(wv, textOf(value))
   end
 end
-call('HINCRBY', B .. 't:' .. id, 'g', 1)
 touchThread(id, thread, thread[1], linked)
 return { 'O' }
 `,

@@ -149,15 +149,15 @@ local function placeThread(id, session, createdAt, updatedAt)
     call('ZADD', B .. 'lu:' .. session, updatedAt, id)
   end
 end
--- After a write: the thread moves, and with it the session that it is linked to.
-local function touchThread(id, thread, session, owner)
-  local a = thread[3]
+-- After a write: the thread has one revision more and moves, and with it the session that it is linked to. Behind them what else its row says now.
+local function touchThread(id, thread, session, owner, ...)
+  local a, g = thread[3], int(tonumber(thread[6] or '0') + 1)
   if now() > tonumber(a) then
     a = int(now())
-    call('HSET', B .. 't:' .. id, 'a', a)
     call('ZADD', B .. 'tu', a, id)
     if session then call('ZADD', B .. 'lu:' .. session, a, id) end
   end
+  call('HSET', B .. 't:' .. id, 'a', a, 'g', g, ...)
   if thread[1] ~= session then
     if thread[1] then
       call('ZREM', B .. 'lc:' .. thread[1], id)

@@ -165,7 +165,6 @@ if checkpoints + writes > 0 then
     call('HINCRBY', B .. 't:' .. id, 'k', -checkpoints)
     call('HINCRBY', T, 'checkpoints', -checkpoints)
   end
-  call('HINCRBY', B .. 't:' .. id, 'g', 1)
   touchThread(id, thread, thread[1], linked)
 end
 return { 'O', checkpoints, writes, int(bytes), unpack(kept) }
