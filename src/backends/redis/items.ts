@@ -7,9 +7,9 @@ import type { StoredItem } from "../../domain/driver/stored.js";
 import { assertItemVersion } from "../../domain/items.js";
 import type { Connection } from "./connection/connection.js";
 import { ItemBatch } from "./item-batch.js";
-import { boundsOf, type ItemAddress, itemPlace, parseItem } from "./item-rows.js";
-import { countItems, listNamespaces, searchItems, withValue } from "./item-search.js";
-import { readTexts, storeTexts, whole } from "./long-texts.js";
+import { boundsOf, itemPlace, parseItem } from "./item-rows.js";
+import { countItems, listNamespaces, searchItems } from "./item-search.js";
+import { isMark, readTexts, storeTexts, whole } from "./long-texts.js";
 import { DELETE_ITEMS, PUT_ITEM, RUN_STEPS } from "./lua/items.js";
 
 /** Longest pause before a batch is tried again that somebody else has come between, in milliseconds. */
@@ -18,14 +18,11 @@ const LONGEST_PAUSE_MS = 20;
 export function itemVerbs(connection: () => Connection): ItemDriver {
   const inTurn = turns();
   return {
-    async runItemSteps(call, steps) {
+    runItemSteps(call, steps) {
       const [only] = steps;
-      if (steps.length === 1 && only?.kind === "get" && !only.refreshTtl) {
-        const read = await whole(() => readItem(connection(), call, only));
-        if (read !== undefined) return [read];
-      }
-      if (steps.length === 1 && only?.kind === "put") return [await putItem(connection(), call, only)];
-      if (!steps.some(isWrite)) return whole(() => new ItemBatch(connection(), call, steps).run());
+      if (steps.length === 1 && only?.kind === "get" && !only.refreshTtl) return getItem(connection(), call, only);
+      if (steps.length === 1 && only?.kind === "put") return putItem(connection(), call, only);
+      if (!steps.some(isWrite)) return readSteps(connection(), call, steps);
       if (steps.every(isSimple)) return runSteps(connection(), call, steps);
       // Batches of this process that would only disturb each other wait for their turn.
       return inTurn(call, () => runBatch(connection(), call, steps));
@@ -41,23 +38,25 @@ export function itemVerbs(connection: () => Connection): ItemDriver {
   };
 }
 
-/** An item by one plain command; `undefined` for one that may have expired, of which a script has to decide by the server's time. */
-async function readItem(connection: Connection, call: Call, address: ItemAddress): Promise<ItemStepResult | undefined> {
-  if (connection.expiring.items) return undefined;
-  const read = await connection.read(call, [["hget", `${connection.keyOf(call.tenant)}:it`, itemPlace(address)]]);
-  if (read === undefined) return undefined;
+/** An item by one plain command; or by a script, which decides by the server's time, where it may have expired, and reads what is long. */
+async function getItem(connection: Connection, call: Call, step: Step<"get">): Promise<ItemStepResult[]> {
+  if (connection.expiring.items) return readSteps(connection, call, [step]);
+  const read = await connection.read(call, [["hget", `${connection.keyOf(call.tenant)}:it`, itemPlace(step)]]);
+  if (read === undefined) return readSteps(connection, call, [step]);
   const [text] = read as [string | null];
-  if (text === null) return { kind: "get", item: undefined };
-  const { item } = parseItem(address, text);
-  if (item.expiresAt === null) return { kind: "get", item: await withValue(connection, call, item) };
-  connection.expiring.items = true;
-  return undefined;
+  if (text === null) return [{ kind: "get", item: undefined }];
+  const { item } = parseItem(step, text);
+  if (item.expiresAt === null && !isMark(item.value)) return [{ kind: "get", item }];
+  if (item.expiresAt !== null) connection.expiring.items = true;
+  return readSteps(connection, call, [step]);
 }
 
-type PutStep = Extract<ItemStep, { readonly kind: "put" }>;
+function readSteps(connection: Connection, call: Call, steps: readonly ItemStep[]): Promise<ItemStepResult[]> {
+  return whole(() => new ItemBatch(connection, call, steps).run());
+}
 
-/** The most frequent batch, which is one put. */
-async function putItem(connection: Connection, call: Call, step: PutStep): Promise<ItemStepResult> {
+/** The most frequent batch that writes. */
+async function putItem(connection: Connection, call: Call, step: Step<"put">): Promise<ItemStepResult[]> {
   const { namespace, key, value, ttlMs, expectedVersion } = step;
   const [verdict, ...row] = await storeTexts(connection, call, [value], async ([text]) => {
     const args = [itemPlace(step), ttlMs ?? "", expectedVersion ?? "", text as string];
@@ -66,7 +65,7 @@ async function putItem(connection: Connection, call: Call, step: PutStep): Promi
   if (verdict === "C") {
     assertItemVersion(row[0] === "-" ? undefined : { version: Number(row[0]) }, expectedVersion);
   }
-  return { kind: "put", item: { namespace, key, value, ttlMs, ...timesOf(row) } };
+  return [{ kind: "put", item: { namespace, key, value, ttlMs, ...timesOf(row) } }];
 }
 
 function timesOf(
@@ -81,7 +80,9 @@ function timesOf(
   };
 }
 
-type SimpleStep = Extract<ItemStep, { readonly kind: "put" | "get" | "delete" }>;
+type Step<Kind extends ItemStep["kind"]> = Extract<ItemStep, { readonly kind: Kind }>;
+
+type SimpleStep = Step<"put" | "get" | "delete">;
 
 function isSimple(step: ItemStep): step is SimpleStep {
   return step.kind === "put" || step.kind === "get" || step.kind === "delete";
@@ -120,7 +121,7 @@ async function runSteps(connection: Connection, call: Call, steps: readonly Simp
   );
   if (verdict === "C") {
     const [at, version] = replies as unknown as [number, string | null];
-    const { expectedVersion } = steps[at] as Extract<SimpleStep, { readonly kind: "put" | "delete" }>;
+    const { expectedVersion } = steps[at] as Step<"put" | "delete">;
     assertItemVersion(version === null ? undefined : { version: Number(version) }, expectedVersion);
   }
   const results = steps.map((step, i) => resultOf(step, replies[i] as StepReply));

@@ -66,9 +66,14 @@ async function sendText(connection: Connection, call: Call, text: string): Promi
   return `${MARK}${name} ${pieces} ${Buffer.byteLength(text)}`;
 }
 
+/** Whether what is stored stands for a long text. */
+export function isMark(stored: string): boolean {
+  return stored.startsWith(MARK);
+}
+
 /** The text that is stored, or whose mark is. @throws CorruptionError when a piece is missing */
 export function readText(connection: Connection, call: Call, stored: string): string | Promise<string> {
-  return stored.startsWith(MARK) ? readPieces(connection, call, stored) : stored;
+  return isMark(stored) ? readPieces(connection, call, stored) : stored;
 }
 
 /** What is stored, with the text of each in place of its mark. @throws CorruptionError when a piece is missing */
@@ -140,7 +145,7 @@ export async function markOf(
 
 /** The name of a long text by its mark; `undefined` for another text. */
 export function nameOfMark(stored: string): string | undefined {
-  return stored.startsWith(MARK) ? MARKED.exec(stored.slice(1))?.[1] : undefined;
+  return isMark(stored) ? MARKED.exec(stored.slice(1))?.[1] : undefined;
 }
 
 /**

@@ -130,17 +130,12 @@ export class Connection {
    * Reads keys of one slot with plain commands, which cost the server a fraction of what a script does; they are carried out one behind the other. `undefined`
    * where the server refuses one, as it does while keys are moving: a script says why.
    */
-  async read(
+  read(
     call: Call,
     commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
     options?: { readonly binary: boolean },
   ): Promise<unknown[] | undefined> {
-    try {
-      return await this.plain(call, commands, options);
-    } catch (error) {
-      if (replyCode(error) === undefined) throw error;
-      return undefined;
-    }
+    return this.plain(call, commands, options).catch(nothingIfRefused);
   }
 
   /** Sends plain commands of one slot, one behind the other. Texts of the replies come as bytes where that is asked for. */
@@ -273,6 +268,10 @@ export class Connection {
       this.#wakers.delete(wake);
     }
   }
+}
+
+function nothingIfRefused(error: Error): undefined {
+  if (replyCode(error) === undefined) throw error;
 }
 
 function tellsWhy(error: Error | undefined): boolean {
