@@ -10,7 +10,7 @@ import type { Script } from "../lua/script.js";
 import type { ResolvedOptions } from "../options.js";
 import type { RedisArgument, RedisClient } from "./client.js";
 import { isCluster } from "./make-client.js";
-import type { Send } from "./sender.js";
+import type { PlainCommand, Sender } from "./sender.js";
 import { type Guard, ShardCall } from "./shard-call.js";
 
 /** Pauses between two attempts while keys move between nodes, in milliseconds. */
@@ -35,7 +35,7 @@ export class Connection {
   readonly options: ResolvedOptions;
   readonly client: RedisClient;
   readonly cluster: boolean;
-  readonly #send: Send;
+  readonly #sender: Sender;
   readonly #keys = new Map<string, string>();
   #corked = false;
   /** Calls that wait for an answer. */
@@ -60,11 +60,11 @@ export class Connection {
   /** Why the connection was last lost or could not be made. */
   lastError: Error | undefined;
 
-  constructor(options: ResolvedOptions, client: RedisClient, send: Send) {
+  constructor(options: ResolvedOptions, client: RedisClient, sender: Sender) {
     this.options = options;
     this.client = client;
     this.cluster = isCluster(client);
-    this.#send = send;
+    this.#sender = sender;
     this.expiring = { sessions: options.sessionTtlMs !== null, items: false };
     // Without a listener a server's restart would end the process.
     client.on("error", this.#onError);
@@ -132,7 +132,7 @@ export class Connection {
    */
   read(
     call: Call,
-    commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
+    commands: readonly PlainCommand[],
     options?: { readonly binary: boolean },
   ): Promise<unknown[] | undefined> {
     return this.plain(call, commands, options).catch(nothingIfRefused);
@@ -141,20 +141,22 @@ export class Connection {
   /** Sends plain commands of one slot, one behind the other. Texts of the replies come as bytes where that is asked for. */
   async plain(
     call: Call,
-    commands: readonly (readonly [name: string, ...args: RedisArgument[]])[],
+    commands: readonly PlainCommand[],
     { binary }: { readonly binary: boolean } = TEXTS,
   ): Promise<unknown[]> {
     if (this.client.status !== "ready") await this.#ready(call, false);
     if (call.cancelled) throw call.cancellation();
     this.#inFlight += 1;
-    this.#cork(commands.length);
+    const { send, sendTogether } = this.#sender;
+    this.#cork(sendTogether === undefined ? commands.length : 1);
     try {
       const [only] = commands;
       if (commands.length === 1 && only !== undefined) {
         const [name, ...args] = only;
-        return [await this.#send(name, args, binary)];
+        return [await send(name, args, binary)];
       }
-      return await Promise.all(commands.map(([name, ...args]) => this.#send(name, args, binary)));
+      if (sendTogether !== undefined) return await Promise.all(sendTogether(commands, binary));
+      return await Promise.all(commands.map(([name, ...args]) => send(name, args, binary)));
     } finally {
       this.#inFlight -= 1;
     }
@@ -202,7 +204,7 @@ export class Connection {
   #evaluate(call: Call, script: Script, name: "eval" | "evalsha", command: RedisArgument[]): Promise<unknown> {
     this.#cork(1);
     if (script.writes && this.options.waitReplicas > 0) return this.#replicated(call, name, command);
-    return this.#send(name, command, script.binary);
+    return this.#sender.send(name, command, script.binary);
   }
 
   /** What several callers send in one turn of the event loop leaves as one piece: a system call for each would cost more than the commands. */
