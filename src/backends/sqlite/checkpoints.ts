@@ -209,21 +209,10 @@ function readLargeWanted(
 ): Promise<{ readonly checkpoint: StoredCheckpoint; readonly writes: CompactWrite[] | null } | undefined> {
   return file.scan(call, async (read, tenant) => {
     const parts = { data: true, writes: false, ifNoneMatch: wanted.ifNoneMatch };
-    const seesOneMoment = file.journal === "wal";
-    let writes: CompactWrite[] | null = null;
-    const find = (db: Connection): FoundCheckpoint | undefined => {
-      const at = findWanted(db, tenant, threadId, wanted, file.now());
-      if (at !== undefined && !seesOneMoment) writes = runAtOnce(writesOf(db, at.thread, at.row, wanted));
-      return at;
-    };
-    const checkpoint = await readLarge(call, read, seesOneMoment, parts, find);
-    if (checkpoint === undefined) return undefined;
-    if (seesOneMoment) {
-      writes = await inSteps(read, function* (db) {
-        const at = find(db);
-        return at === undefined ? null : yield* writesOf(db, at.thread, at.row, wanted);
-      });
-    }
+    const at = await read((db) => findWanted(db, tenant, threadId, wanted, file.now()));
+    const checkpoint = at && (await readLarge(call, read, true, parts, () => at));
+    if (at === undefined || checkpoint === undefined) return undefined;
+    const writes = await inSteps(read, (db) => writesOf(db, at.thread, at.row, wanted));
     return { checkpoint, writes };
   });
 }
@@ -277,18 +266,11 @@ function listLong(
         i += some.length;
         const [first] = some;
         if (first !== undefined && isLarge(first, listing)) {
-          const large = await readLarge(call, read, file.journal === "wal", listing, (db) => {
-            const [row] = file.journal === "wal" ? some : stillListed(db, thread.id, some, listing);
-            return row && { thread: thread.id, row };
-          });
+          const large = await readLarge(call, read, true, listing, () => ({ thread: thread.id, row: first }));
           if (large !== undefined) found.push(large);
           continue;
         }
-        const parts = (db: Connection) => {
-          const there = file.journal === "wal" ? some : stillListed(db, thread.id, some, listing);
-          return allWithParts(db, thread.id, there, listing);
-        };
-        found.push(...(await inSteps(read, parts)));
+        found.push(...(await inSteps(read, (db) => allWithParts(db, thread.id, some, listing))));
       }
       const last = rows.at(-1);
       if (last === undefined || rows.length < READ_AT_ONCE.withoutData) break;
@@ -302,17 +284,4 @@ function listLong(
 function manyOrOne(rows: readonly CheckpointRow[], listing: CheckpointListing): readonly CheckpointRow[] {
   const large = rows.findIndex((row) => isLarge(row, listing));
   return large === -1 ? rows : rows.slice(0, Math.max(1, large));
-}
-
-/** Without one moment for all steps: the rows as they are now, but for those that are gone since they were chosen. */
-function stillListed(
-  db: Connection,
-  thread: number,
-  rows: readonly CheckpointRow[],
-  { metadata }: CheckpointListing,
-): CheckpointRow[] {
-  return rows.flatMap(({ seq, namespace, checkpointId }) => {
-    const row = findCheckpoint(db, thread, namespace, checkpointId);
-    return row?.seq === seq && matchesMetadata(row.metadata, metadata) ? [row] : [];
-  });
 }

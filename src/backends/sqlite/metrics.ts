@@ -25,7 +25,7 @@ const SESSIONS = `SELECT session_id AS sessionId, status, updated_at AS updatedA
 
 export function collectMetrics(file: OpenFile, call: Call): Promise<DriverMetrics> {
   const now = file.now();
-  return file.scan(call, async (read, tenant) => {
+  return file.survey(call, async (read, tenant) => {
     const count = noCounts();
     const sessions = (db: Connection, after: string) => db.all<CountedSession>(SESSIONS, tenant, after, SLICE_ROWS);
     await eachRow(read, "", sessions, (row) => {

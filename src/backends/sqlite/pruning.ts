@@ -81,7 +81,7 @@ async function pruneThread(
 
 /** What would go. */
 function planThread(file: OpenFile, call: Call, thread: ThreadRow, rule: Prune, now: number): Promise<PruneCounts> {
-  return file.scan(call, async (read) => {
+  return file.survey(call, async (read) => {
     const candidates: Candidate[] = [];
     for (let more = true; more; ) {
       const after = candidates.at(-1)?.seq ?? 0;

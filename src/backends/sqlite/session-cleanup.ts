@@ -69,7 +69,7 @@ function selectDue(db: Connection, tenant: number, idleBefore: number, now: numb
 
 function countDue(file: OpenFile, call: Call, idleBefore: number): Promise<number> {
   const now = file.now();
-  return file.scan(call, async (read, tenant) => {
+  return file.survey(call, async (read, tenant) => {
     let count = 0;
     for (let last: DueRow | undefined, more = true; more; ) {
       const { updatedAt, sessionId } = last ?? { updatedAt: EVER, sessionId: "" };

@@ -125,9 +125,14 @@ export class OpenFile {
     return this.scan(call, (read, tenant) => inSteps(read, (db) => work(db, tenant)));
   }
 
-  /** Runs a long read in short steps. */
+  /** Runs a long read in short steps on one moment of the store; it may be begun several times. */
   scan<T>(call: Call, work: (read: ReadStep, tenant: number) => Promise<T>): Promise<T> {
     return this.#snapshots.scan(call, async (read) => work(read, await this.#tenant(read, call)));
+  }
+
+  /** As `scan`, for a long count that may be of several moments. */
+  survey<T>(call: Call, work: (read: ReadStep, tenant: number) => Promise<T>): Promise<T> {
+    return this.#snapshots.survey(call, async (read) => work(read, await this.#tenant(read, call)));
   }
 
   /** Runs a read that lasts as long as somebody takes its rows. */

@@ -1,6 +1,7 @@
 /**
- * Long reads: many short steps with turns of the event loop between them. With a write-ahead log all steps see one moment, on
- * a connection of their own; with a rollback journal a held moment would lock writers out, so each step sees its own.
+ * Long reads: many short steps with turns of the event loop between them, which see one moment, on a connection of their own. With a
+ * write-ahead log that costs nobody anything. With a rollback journal a held moment locks writers out: a read first goes without, begins
+ * anew when somebody has written meanwhile, and holds the moment only when that does not end.
  */
 import type { WaitingCall } from "./back-off.js";
 import { assertWanted } from "./back-off.js";
@@ -26,6 +27,9 @@ export async function inSteps<T>(read: ReadStep, work: (db: Connection) => Gener
 /** Long reads at once; more of them wait for one to end. Each takes a connection. */
 const MAX_CONCURRENT = 4;
 
+/** How often a read is begun without holding its moment, where that locks writers out. */
+const FREE_TRIES = 2;
+
 /** Connections that are kept for the next long read. */
 const MAX_IDLE = 2;
 
@@ -47,15 +51,25 @@ export class Snapshots {
     this.#options = options;
   }
 
-  /** Runs a long read of a call. */
-  async scan<T>(call: WaitingCall, work: (read: ReadStep) => Promise<T>): Promise<T> {
+  /** Runs a long read of a call. It may be begun several times; what it has found before does not count. */
+  scan<T>(call: WaitingCall, work: (read: ReadStep) => Promise<T>): Promise<T> {
+    return this.#withConnection(call, (connection) => this.#onMoment(connection, call, work));
+  }
+
+  /** As `scan`, for what may be of several moments: with a rollback journal it never locks writers out, however long it takes. */
+  survey<T>(call: WaitingCall, work: (read: ReadStep) => Promise<T>): Promise<T> {
+    if (this.#options.holdsMoment) return this.scan(call, work);
+    return this.#withConnection(call, (connection) => work(this.#freeSteps(connection, call)));
+  }
+
+  async #withConnection<T>(call: WaitingCall, use: (connection: Connection) => Promise<T>): Promise<T> {
     if (this.#active >= MAX_CONCURRENT) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#active += 1;
     try {
       assertWanted(call);
       const connection = this.#idle.pop() ?? this.#connect();
       try {
-        return await this.#onMoment(connection, call, work);
+        return await use(connection);
       } finally {
         if (this.#idle.length < MAX_IDLE && this.#open.has(connection)) this.#idle.push(connection);
         else this.#disconnect(connection);
@@ -71,7 +85,8 @@ export class Snapshots {
   async *stream<T>(call: WaitingCall, rows: (read: ReadStep) => AsyncGenerator<T>): AsyncGenerator<T> {
     const connection = this.#connect();
     try {
-      yield* rows(await this.#begin(connection, call));
+      const { holdsMoment } = this.#options;
+      yield* rows(holdsMoment ? this.#heldSteps(connection, call) : this.#freeSteps(connection, call));
     } finally {
       this.#disconnect(connection);
     }
@@ -95,7 +110,14 @@ export class Snapshots {
   }
 
   async #onMoment<T>(connection: Connection, call: WaitingCall, work: (read: ReadStep) => Promise<T>): Promise<T> {
-    const read = await this.#begin(connection, call);
+    for (let tries = this.#options.holdsMoment ? 0 : FREE_TRIES; tries > 0; tries--) {
+      try {
+        return await work(this.#freeSteps(connection, call, sameMoment()));
+      } catch (error) {
+        if (!(error instanceof MomentPassed)) throw error;
+      }
+    }
+    const read = this.#heldSteps(connection, call);
     try {
       return await work(read);
     } finally {
@@ -103,12 +125,39 @@ export class Snapshots {
     }
   }
 
-  async #begin(connection: Connection, call: WaitingCall): Promise<ReadStep> {
+  #heldSteps(connection: Connection, call: WaitingCall): ReadStep {
     const { holdsMoment, turns } = this.#options;
-    if (holdsMoment) connection.control("BEGIN");
-    return (step) =>
-      readInTurn(turns, call, () => (holdsMoment ? step(connection) : inReadTransaction(connection, locked(step))));
+    connection.control("BEGIN");
+    return (step) => readInTurn(turns, call, () => (holdsMoment ? step(connection) : locked(step)(connection)));
   }
+
+  /** Each step is a transaction of its own. */
+  #freeSteps(connection: Connection, call: WaitingCall, look: (db: Connection) => void = () => undefined): ReadStep {
+    return (step) =>
+      readInTurn(this.#options.turns, call, () =>
+        inReadTransaction(
+          connection,
+          locked((db) => {
+            look(db);
+            return step(db);
+          }),
+        ),
+      );
+  }
+}
+
+/** Somebody has written since the read began. */
+class MomentPassed extends Error {}
+
+/** Looks whether the moment of the first look is still there. @throws MomentPassed */
+function sameMoment(): (db: Connection) => void {
+  let first: number | undefined;
+  return (db) => {
+    // Counts what other connections have committed, and is read under the lock of the step's transaction.
+    const version = db.get<{ data_version: number }>("PRAGMA data_version")?.data_version;
+    first ??= version;
+    if (version !== first) throw new MomentPassed("somebody has written since this read began");
+  };
 }
 
 /** A step that has begun finds no other connection in its way: it may be a part of a work that cannot be begun again. */
