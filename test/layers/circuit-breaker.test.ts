@@ -27,14 +27,18 @@ async function store(options: CircuitBreakerOptions = {}, plan?: FaultPlan) {
 
 describe("a circuit", () => {
   it("opens on unavailability, and refuses then at once as not applied", async () => {
-    const { storage, circuit, states, open, faulty } = await store();
+    const openMs = 60_000;
+    const { storage, states, open, faulty } = await store({ openMs });
     await open();
     const before = faulty.injected();
-    const times: number[] = [];
     for (let i = 0; i < 100; i++) {
-      const start = performance.now();
+      let turns = 0;
+      const turn = setImmediate(() => {
+        turns += 1;
+      });
       const failure = await storage.addConversationMessage("s", "user", "x").catch((error) => error);
-      times.push(performance.now() - start);
+      clearImmediate(turn);
+      expect(turns).toBe(0);
       expect(failure).toBeInstanceOf(CallRefusedError);
       expect(failure).toMatchObject({
         reason: "circuit-open",
@@ -43,10 +47,8 @@ describe("a circuit", () => {
         retryable: true,
       });
       expect(failure).toMatchObject({ backend: "memory", operation: "addConversationMessage" });
-      expect(failure.retryAfterMs).toBeLessThanOrEqual(OPEN_MS);
-      if (circuit.state() !== "open") break;
+      expect(failure.retryAfterMs).toBeLessThanOrEqual(openMs);
     }
-    expect(times.sort((a, b) => a - b)[Math.floor(times.length / 2)]).toBeLessThan(5);
     expect(faulty.injected()).toBe(before);
     expect(states).toEqual(["open"]);
   });

@@ -4,7 +4,11 @@ import type { Count, StorageBackend, StorageMetrics } from "../../contract/stora
 import { equal, ok, recordsOf, rejects, settle, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 import { fillStore } from "../filled-store.js";
+import { settlesWithin } from "../in-time.js";
 import { OPERATION_CALL_ENTRIES, prepareStore } from "../operation-calls.js";
+
+/** Time for the end of a store that waits for nothing, on a busy machine: less than a deadline that nobody sets. */
+const CLOSED_WITHIN_MS = 6_000;
 
 export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) => {
   clause("F3 the first operation opens the store if nobody did", async ({ storage }) => {
@@ -79,10 +83,7 @@ export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) =
     for (let i = 0; i < 3; i++) await storage.createSession(`s${i}`, "u", { timeoutMs: 10_000 });
     const records = storage.exportRecords()[Symbol.asyncIterator]();
     equal((await records.next()).done, false);
-    const start = performance.now();
-    await storage.close();
-    const took = performance.now() - start;
-    ok(took < 200 + 250 + 2_000, `close took ${took.toFixed(0)} ms`);
+    ok(await settlesWithin(200 + CLOSED_WITHIN_MS, [storage.close()]), "close settles");
     await settle([records.next()]);
   });
 
@@ -92,10 +93,7 @@ export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) =
       equal(record.kind, "session");
       break;
     }
-    const start = performance.now();
-    await storage.close();
-    const took = performance.now() - start;
-    ok(took < 2_000, `close took ${took.toFixed(0)} ms`);
+    ok(await settlesWithin(CLOSED_WITHIN_MS, [storage.close()]), "close settles");
   });
 
   clause(
@@ -112,7 +110,7 @@ export const lifecycleClauses: ClauseGroup = clauseGroup("lifecycle", (clause) =
       ]);
       await storage.close();
       // What is closing may take a moment, and what others hold comes and goes.
-      const deadline = performance.now() + 3_000;
+      const deadline = performance.now() + 10_000;
       let left = newIn(resources(), before);
       while (left.length > 0 && performance.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, 20));

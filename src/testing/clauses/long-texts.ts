@@ -247,7 +247,7 @@ export const longTextClauses: ClauseGroup = clauseGroup("long texts", (clause) =
 });
 
 /** How long a store may take to give space back. */
-const FREED_WITHIN_MS = 5_000;
+const FREED_WITHIN_MS = 10_000;
 
 async function removeAll(storage: StorageBackend): Promise<void> {
   await storage.deleteItem(N, "k");

@@ -14,7 +14,7 @@ const MESSAGES = 150;
 const MOST_OVERHEAD = 12;
 
 /** How long a store may take to give space back. */
-const FREED_WITHIN_MS = 5_000;
+const FREED_WITHIN_MS = 10_000;
 
 type Step = (messages: readonly string[], added: string) => readonly string[];
 

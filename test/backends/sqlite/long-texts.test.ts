@@ -77,7 +77,7 @@ it.each<[string, number, (storage: StorageBackend) => Promise<unknown>]>([
   await fill(storage);
   clock.advance(3 * 3_600_000);
   await work(storage);
-  await vi.waitFor(() => expect(kept(path)).toEqual(texts(left)));
+  await vi.waitFor(() => expect(kept(path)).toEqual(texts(left)), { timeout: 20_000 });
   expect(firstValue(path, "PRAGMA integrity_check")).toBe("ok");
 });
 
@@ -165,5 +165,5 @@ it("a file of version 1 is brought up to date, and keeps what it has", async () 
   );
   expect(lengths.map((row) => row.n)).toEqual([7, long("old").length + 2, long("new").length + 2]);
   await storage.deleteSession("s");
-  await vi.waitFor(() => expect(kept(path)).toEqual(texts(0)));
+  await vi.waitFor(() => expect(kept(path)).toEqual(texts(0)), { timeout: 20_000 });
 });

@@ -134,7 +134,7 @@ describe("a read that comes again", () => {
     const first = storage.getCheckpoint("t");
     await hasRead;
     const others = Array.from({ length: 20 }, () => storage.getCheckpoint("t"));
-    const own = await storage.getCheckpoint("t", { timeoutMs: 1_000 });
+    const own = await storage.getCheckpoint("t", { timeoutMs: 60_000 });
     go();
     const results = await Promise.all([first, ...others]);
     expect(new Set(results).size).toBe(21);

@@ -30,6 +30,8 @@ interface Pair {
   readonly journal: string;
 }
 
+const PATIENT = { timeout: 20_000 };
+
 /** What happens by itself after a while happens here when it is called for. */
 function pairOf(options: Partial<FailoverOptions> = {}, plan?: FaultPlan, stores?: Pair): Pair {
   const primary = stores?.primary ?? faultyStorage(memoryStorage(), plan);
@@ -43,9 +45,9 @@ function pairOf(options: Partial<FailoverOptions> = {}, plan?: FaultPlan, stores
     journal,
     cooldownMs: 0,
     probeIntervalMs: 60_000,
-    probeTimeoutMs: 50,
-    attemptTimeoutMs: 50,
-    copyTimeoutMs: 200,
+    probeTimeoutMs: 10_000,
+    attemptTimeoutMs: 10_000,
+    copyTimeoutMs: 10_000,
     onEvent: (event) => events.push(event),
     ...options,
   });
@@ -98,14 +100,14 @@ describe("over and back", () => {
   });
 
   it("changes once in a cool-down", async () => {
-    const pair = pairOf({ cooldownMs: 300 });
+    const pair = pairOf({ cooldownMs: 3_000 });
     await using storage = pair.storage;
     await storage.createSession("s", "ada");
     pair.primary.disconnect();
     await storage.addConversationMessage("s", "user", "one");
     pair.primary.reconnect();
     expect(await pair.layer.check()).toBe("degraded");
-    await new Promise((resolve) => setTimeout(resolve, 320));
+    await new Promise((resolve) => setTimeout(resolve, 3_020));
     expect(await pair.layer.check()).toBe("primary");
     pair.primary.disconnect();
     expect(await codeOf(storage.addConversationMessage("s", "user", "two"))).toBe("CONNECTION not-applied");
@@ -114,12 +116,12 @@ describe("over and back", () => {
   });
 
   it("finds a primary that hangs", async () => {
-    const pair = pairOf();
+    const pair = pairOf({ probeTimeoutMs: 50, attemptTimeoutMs: 200, copyTimeoutMs: 200 });
     await using storage = pair.storage;
     await storage.createSession("s", "ada");
     pair.primary.hang();
     const hanging = storage.addConversationMessage("s", "user", "late", { messageId: "m" });
-    await expect.poll(() => pair.layer.stats().state).toBe("degraded");
+    await expect.poll(() => pair.layer.stats().state, PATIENT).toBe("degraded");
     await storage.addConversationMessage("s", "user", "one");
     pair.primary.reconnect();
     await hanging;
@@ -198,7 +200,7 @@ describe("a store that may miss something", () => {
     await pair.layer.flush();
     pair.fallback.disconnect();
     await pair.storage.addConversationMessage("s", "user", "one");
-    await expect.poll(() => pair.layer.stats().isFallbackAway).toBe(true);
+    await expect.poll(() => pair.layer.stats().isFallbackAway, PATIENT).toBe(true);
     expect(pair.layer.stats().lag.fallback).toBe(1);
     pair.fallback.reconnect();
     pair.primary.disconnect();
