@@ -64,7 +64,7 @@ describe("V1: limits", () => {
       expect(() => encodeValue(nested(200, (v) => [v, v], core))).toThrow(
         /more than 500000 arrays and objects cannot be stored$/,
       );
-      expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
+      expect(process.cpuUsage(start).user / 1000).toBeLessThan(10_000);
     }
   });
 
@@ -75,7 +75,7 @@ describe("V1: limits", () => {
       expect(() => encodeValue(new Array(100_000).fill([core]))).toThrow(
         /more than (134217728 bytes|4000000 elements and properties) cannot be stored$/,
       );
-      expect(process.cpuUsage(start).user / 1000).toBeLessThan(3000);
+      expect(process.cpuUsage(start).user / 1000).toBeLessThan(15_000);
     }
   });
 
