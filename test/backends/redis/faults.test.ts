@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { redisStorage } from "../../../src/backends/redis/index.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { settlesWithin } from "../../../src/testing/in-time.js";
 import { until } from "../../support/redis-cluster.js";
 import { startRedis } from "../../support/redis-server.js";
 import { startLoad, summary } from "./load.js";
@@ -21,7 +22,9 @@ it(`kill -9 and a restart with appendfsync always, ${KILLS} times: nothing ackno
   await using storage = redisStorage({ url: server.url });
   const load = await startLoad(times(8, storage), TIMEOUT_MS);
   for (let round = 0; round < KILLS; round++) {
+    const { acknowledged } = load.report;
     await sleep(100 + Math.random() * 200);
+    await until(async () => load.report.acknowledged > acknowledged + 50);
     await server.kill();
     await sleep(Math.random() * 100);
     await server.start();
@@ -31,8 +34,7 @@ it(`kill -9 and a restart with appendfsync always, ${KILLS} times: nothing ackno
   const lost = await load.countLost();
   console.log(`${KILLS} kills: ${summary(load.report, lost)}`);
   expect([lost, load.report.wrong]).toEqual([0, []]);
-  expect(load.report.acknowledged).toBeGreaterThan(KILLS * 50);
-  expect(load.report.longestMs).toBeLessThan(TIMEOUT_MS + SLACK_MS);
+  expect(load.report.late).toBe(0);
 });
 
 it("SCRIPT FLUSH is not noticed", { timeout: 60_000 }, async () => {
@@ -69,18 +71,14 @@ it("a server that sleeps holds no call beyond its deadline", { timeout: 60_000 }
   await using server = await startRedis({ inMemory: true });
   await using storage = redisStorage({ url: server.url });
   await storage.createSession("s", "ada");
-  const sleeping = server.command("DEBUG", "SLEEP", "1.5");
-  await sleep(50);
-  const began = performance.now();
+  const sleeping = server.command("DEBUG", "SLEEP", "3");
+  await until(() => isSilent(server));
   const late = storage.addConversationMessage("s", "user", "late", { messageId: "late" });
-  await expect(
-    storage.addConversationMessage("s", "user", "hello", { timeoutMs: 300, messageId: "m" }),
-  ).rejects.toMatchObject({ code: "TIMEOUT", outcome: "unknown" });
-  await expect(storage.getSession("s", { timeoutMs: 300 })).rejects.toMatchObject({
-    code: "TIMEOUT",
-    outcome: "not-applied",
-  });
-  expect(performance.now() - began).toBeLessThan(600 + 2 * SLACK_MS);
+  const write = storage.addConversationMessage("s", "user", "hello", { timeoutMs: 300, messageId: "m" });
+  const read = storage.getSession("s", { timeoutMs: 300 });
+  expect(await settlesWithin(300 + SLACK_MS, [write, read])).toBe(true);
+  await expect(write).rejects.toMatchObject({ code: "TIMEOUT", outcome: "unknown" });
+  await expect(read).rejects.toMatchObject({ code: "TIMEOUT", outcome: "not-applied" });
   expect((await late).seq).toBe(1);
   await sleeping;
   // It was on its way, and is done.
@@ -92,17 +90,15 @@ it("a server that is stopped holds no call beyond its deadline, also those that 
 }, async () => {
   await using server = await startRedis({ inMemory: true });
   const storage = redisStorage({ url: server.url, timeoutMs: 400 });
-  await storage.createSession("s", "ada");
+  await storage.createSession("s", "ada", { timeoutMs: 20_000 });
   process.kill(server.pid, "SIGSTOP");
-  const began = performance.now();
   for (let i = 0; i < 3; i++) {
-    await expect(storage.addConversationMessage("s", "user", "hello")).rejects.toMatchObject({ code: "TIMEOUT" });
+    const call = storage.addConversationMessage("s", "user", "hello");
+    expect(await settlesWithin(400 + SLACK_MS, [call])).toBe(true);
+    await expect(call).rejects.toMatchObject({ code: "TIMEOUT" });
   }
-  expect(performance.now() - began).toBeLessThan(3 * (400 + SLACK_MS));
   expect((await storage.healthCheck()).status).toBe("unhealthy");
-  const ending = performance.now();
-  await storage.close();
-  expect(performance.now() - ending).toBeLessThan(4_000);
+  expect(await settlesWithin(8_000, [storage.close()])).toBe(true);
   process.kill(server.pid, "SIGCONT");
 });
 
@@ -110,7 +106,7 @@ it("calls that come while the server is away wait for it, and those whose deadli
   timeout: 60_000,
 }, async () => {
   await using server = await startRedis({ inMemory: true });
-  await using storage = redisStorage({ url: server.url, connectTimeoutMs: 4_000 });
+  await using storage = redisStorage({ url: server.url, connectTimeoutMs: 15_000, timeoutMs: 30_000 });
   await storage.createSession("s", "ada");
   await server.kill();
   await sleep(50);
@@ -188,22 +184,28 @@ it("a write waits for replicas when it is told to, and is unknown when they do n
   timeout: 60_000,
 }, async () => {
   await using master = await startRedis({ inMemory: true, settings: { "repl-diskless-sync-delay": 0 } });
-  await using storage = redisStorage({ url: master.url, waitReplicas: 1, timeoutMs: 500 });
-  await expect(storage.createSession("s", "ada")).rejects.toMatchObject({ outcome: "unknown" });
+  await using storage = redisStorage({ url: master.url, waitReplicas: 1, timeoutMs: 20_000 });
+  await expect(storage.createSession("s", "ada", { timeoutMs: 2_000 })).rejects.toMatchObject({ outcome: "unknown" });
   await using replica = await startRedis({
     inMemory: true,
     settings: { replicaof: `127.0.0.1 ${master.port}`, "repl-diskless-sync-delay": 0 },
   });
-  for (let tries = 0; !(await replica.command("INFO", "replication")).includes("master_link_status:up"); tries++) {
-    expect(tries).toBeLessThan(500);
-    await sleep(20);
-  }
-  const session = await storage.createSession("s", "ada", { ifExists: "return", timeoutMs: 5_000 });
+  await until(async () => (await replica.command("INFO", "replication")).includes("master_link_status:up"));
+  const session = await storage.createSession("s", "ada", { ifExists: "return" });
   expect(session.sessionId).toBe("s");
-  await storage.addConversationMessage("s", "user", "hello", { timeoutMs: 5_000 });
+  await storage.addConversationMessage("s", "user", "hello");
   await master.kill();
   expect(await replica.command("XLEN", "waystone:{default}:m:s")).toMatch(/^:1\r\n/);
 });
+
+/** Whether a server takes long to answer. */
+async function isSilent(server: { command(...words: string[]): Promise<string> }): Promise<boolean> {
+  const answers = server.command("PING").then(
+    () => true,
+    () => true,
+  );
+  return !(await Promise.race([answers, sleep(200).then(() => false)]));
+}
 
 function times(count: number, storage: StorageBackend): StorageBackend[] {
   return Array.from({ length: count }, () => storage);

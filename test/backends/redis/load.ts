@@ -1,6 +1,10 @@
 // Callers that append to conversations, each to its own, and look whether what they read is what was written.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
+import { settlesWithin } from "../../../src/testing/in-time.js";
+
+/** What F2 allows beyond the deadline, and a busy machine. */
+const SLACK_MS = 250 + 500;
 
 /** What came of a load. */
 export interface LoadReport {
@@ -11,6 +15,8 @@ export interface LoadReport {
   readonly wrong: string[];
   /** The longest call, in milliseconds. */
   longestMs: number;
+  /** Calls that had not settled soon after their deadline. */
+  late: number;
 }
 
 export interface Load {
@@ -30,15 +36,19 @@ interface Caller {
 
 /** @param storages one for each caller: views of tenants, or the same again and again */
 export async function startLoad(storages: readonly StorageBackend[], timeoutMs: number): Promise<Load> {
-  const report: LoadReport = { acknowledged: 0, failed: new Map(), wrong: [], longestMs: 0 };
+  const report: LoadReport = { acknowledged: 0, failed: new Map(), wrong: [], longestMs: 0, late: 0 };
   const callers = storages.map((storage, i): Caller => ({ storage, sessionId: `s${i}`, seqs: new Map() }));
   await Promise.all(callers.map(({ storage, sessionId }) => storage.createSession(sessionId, "ada")));
   let running = true;
 
   const call = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     const began = performance.now();
+    const working = work();
+    const noting = settlesWithin(timeoutMs + SLACK_MS, [working]).then((isInTime) => {
+      if (!isInTime) report.late += 1;
+    });
     try {
-      return await work();
+      return await working;
     } catch (error) {
       const { code, outcome } = error as { readonly code?: string; readonly outcome?: string };
       const name = `${code ?? String(error)} ${outcome}`;
@@ -48,6 +58,7 @@ export async function startLoad(storages: readonly StorageBackend[], timeoutMs: 
       return undefined;
     } finally {
       report.longestMs = Math.max(report.longestMs, performance.now() - began);
+      await noting;
     }
   };
 
