@@ -182,16 +182,24 @@ describe("a storage", () => {
   });
 
   it("says the tenant in the same round trip as the statement", async () => {
-    await using proxy = await delayedAnswers(appUrl, 80);
+    await using proxy = await delayedAnswers(appUrl, 150);
     await using far = postgresStorage({ url: proxy.url, pool: { min: 1 }, tenant: ACME, migrate: false });
     await far.addConversationMessage("s", "user", "warm");
     await far.getSession("s");
+    const plain = new pg.Client({ connectionString: proxy.url });
+    await plain.connect();
     const timeOf = async (call: () => Promise<unknown>): Promise<number> => {
-      const start = performance.now();
-      await call();
-      return performance.now() - start;
+      let shortest = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < 5; i++) {
+        const start = performance.now();
+        await call();
+        shortest = Math.min(shortest, performance.now() - start);
+      }
+      return shortest;
     };
-    expect(await timeOf(() => far.getSession("s"))).toBeLessThan(150);
-    expect(await timeOf(() => far.addConversationMessage("s", "user", "far"))).toBeLessThan(150);
+    const roundTrip = await timeOf(() => plain.query("SELECT 1"));
+    expect(await timeOf(() => far.getSession("s"))).toBeLessThan(1.7 * roundTrip);
+    expect(await timeOf(() => far.addConversationMessage("s", "user", "far"))).toBeLessThan(1.7 * roundTrip);
+    await plain.end();
   });
 });

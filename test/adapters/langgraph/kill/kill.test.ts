@@ -16,23 +16,9 @@ describe.each(["sync", "async", "exit"])("a graph with durability %s", (mode) =>
     "goes on after each kill: %s",
     { timeout: 120_000 },
     async (name, { expected }) => {
-      const folder = mkdtempSync(join(tmpdir(), "waystone-langgraph-kill-"));
-      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-      const journal = join(folder, "journal");
-      writeFileSync(journal, "");
-      const lines = (): string[] => readFileSync(journal, "utf8").split("\n").filter(Boolean);
       let kills = 0;
-      for (let start = 0; !lines().some((line) => line.startsWith("done")); start++) {
-        // The last start is left alone, so that every round ends.
-        const killed = await runWorker(
-          [join(folder, "store.db"), journal, mode, name],
-          start < KILLS ? lines : undefined,
-        );
-        if (killed) kills += 1;
-      }
-      expect(repeated(lines())).toEqual([]);
-      const result: unknown = JSON.parse(lines().at(-1)?.slice("done ".length) ?? "");
-      expect(result).toEqual(expected);
+      // A worker may end before a busy machine gets to killing it.
+      for (let tries = 0; kills === 0 && tries < 5; tries++) kills = await killedAgainAndAgain(mode, name, expected);
       expect(kills).toBeGreaterThan(0);
     },
   );
@@ -42,6 +28,25 @@ it("the check finds a task that ran again after its writes were acknowledged", (
   expect(repeated(["run a", "run b", "acknowledged a", "run b", "acknowledged b"])).toEqual([]);
   expect(repeated(["run a b", "acknowledged a b", "run a b"])).toEqual(["a b"]);
 });
+
+/** Kills the process of a graph until it ends, proves that it ended well, and tells how often it was killed. */
+async function killedAgainAndAgain(mode: string, name: string, expected: unknown): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "waystone-langgraph-kill-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const journal = join(folder, "journal");
+  writeFileSync(journal, "");
+  const lines = (): string[] => readFileSync(journal, "utf8").split("\n").filter(Boolean);
+  let kills = 0;
+  for (let start = 0; !lines().some((line) => line.startsWith("done")); start++) {
+    // The last start is left alone, so that every round ends.
+    const killed = await runWorker([join(folder, "store.db"), journal, mode, name], start < KILLS ? lines : undefined);
+    if (killed) kills += 1;
+  }
+  expect(repeated(lines())).toEqual([]);
+  const result: unknown = JSON.parse(lines().at(-1)?.slice("done ".length) ?? "");
+  expect(result).toEqual(expected);
+  return kills;
+}
 
 /** Tasks that ran after their writes were acknowledged. */
 function repeated(lines: readonly string[]): string[] {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { isStorageError } from "../../../../src/contract/errors.js";
 import type { StorageBackend } from "../../../../src/contract/storage-backend.js";
+import { settlesWithin } from "../../../../src/testing/in-time.js";
 
 /** Deadline of each call, in milliseconds. */
 export const TIMEOUT_MS = 5_000;
@@ -16,6 +17,8 @@ export interface Report {
   readonly failed: Map<string, number>;
   /** From the call to its end. */
   longestMs: number;
+  /** Calls that had not settled soon after their deadline. */
+  late: number;
   /** Between two acknowledgements of anything. */
   longestSilenceMs: number;
 }
@@ -52,18 +55,30 @@ export interface Workload {
 export async function startWorkload(storages: readonly StorageBackend[], callers = 8): Promise<Workload> {
   const [first] = storages as readonly [StorageBackend, ...StorageBackend[]];
   const all = Array.from({ length: callers }, (_, i) => new Caller(`caller-${i}`));
-  await first.batchCreateSessions(
-    ["shared", ...all.map(({ name }) => name)].map((sessionId) => ({ sessionId, userId: "ada" })),
-  );
-  const report: Report = { acknowledged: 0, failed: new Map(), longestMs: 0, longestSilenceMs: 0 };
+  const sessions = ["shared", ...all.map(({ name }) => name)].map((sessionId) => ({ sessionId, userId: "ada" }));
+  // A server that is told to take statements back soon may take this one back too.
+  for (let tries = 1; ; tries++) {
+    const failure = await first.batchCreateSessions(sessions).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (failure === undefined) break;
+    if (!isStorageError(failure) || failure.code !== "CONNECTION" || tries === 50) throw failure;
+    await sleep(20);
+  }
+  const report: Report = { acknowledged: 0, failed: new Map(), longestMs: 0, late: 0, longestSilenceMs: 0 };
   let ending = false;
   let lastAcknowledged = performance.now();
 
   /** What became of one call; an error that is none of ours fails the test. */
   async function tried(call: () => Promise<unknown>): Promise<"acknowledged" | "unknown" | "not-applied"> {
     const start = performance.now();
+    const calling = call();
+    void settlesWithin(TIMEOUT_MS + SLACK_MS, [calling]).then((isInTime) => {
+      if (!isInTime) report.late += 1;
+    });
     try {
-      await call();
+      await calling;
       report.acknowledged += 1;
       report.longestSilenceMs = Math.max(report.longestSilenceMs, performance.now() - lastAcknowledged);
       lastAcknowledged = performance.now();
@@ -119,7 +134,7 @@ export async function startWorkload(storages: readonly StorageBackend[], callers
     async verify(reader = first) {
       ending = true;
       for (const result of await running) if (result.status === "rejected") throw result.reason;
-      expect(report.longestMs).toBeLessThan(TIMEOUT_MS + SLACK_MS);
+      expect(report.late).toBe(0);
       const shared = new Told();
       for (const caller of all) {
         await verifyCaller(reader, caller);
