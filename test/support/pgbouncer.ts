@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { withPackage } from "./debian-package.js";
-import { freePort, type PostgresAddress, serverUser } from "./postgres-server.js";
+import { freePort } from "./free-port.js";
+import { type PostgresAddress, serverUser } from "./postgres-server.js";
 import { serverFolder, serverProcess } from "./server-process.js";
 
 const run = promisify(execFile);

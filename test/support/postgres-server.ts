@@ -2,10 +2,10 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chownSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { withPackage } from "./debian-package.ts";
+import { freePort } from "./free-port.ts";
 import { serverFolder, serverProcess } from "./server-process.ts";
 
 const run = promisify(execFile);
@@ -179,16 +179,4 @@ function acceptsConnections(binaries: string, port: number): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : 0;
-      probe.close(() => resolve(port));
-    });
-  });
 }

@@ -1,13 +1,17 @@
 // Starts real Redis servers for tests: each in a temporary folder of its own, on a free port of this machine.
 import { execFile } from "node:child_process";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { promisify } from "node:util";
 import type { Certificates } from "./certificates.ts";
 import { withPackage } from "./debian-package.ts";
+import { freePort } from "./free-port.ts";
 import { endWith, serverFolder, serverProcess } from "./server-process.ts";
+
+/** How far above the port of a node of a Cluster that of its bus is. */
+const BUS_ABOVE = 10_000;
 
 /** A server that the test has for itself, to stop and start as it likes. */
 export interface RedisServer {
@@ -47,7 +51,7 @@ export interface RedisServerOptions {
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const binary = await redisBinary();
   const folder = serverFolder("wsredis-", options.inMemory);
-  const port = await freePort();
+  const port = await freePort(BUS_ABOVE);
   const own = options.sentinel === true ? {} : { appendonly: "yes", appendfsync: "always", save: '""', databases: 1 };
   const where = { ...portSettings(port, options.tls), bind: "127.0.0.1", dir: folder };
   const debugging = (await asksForDebugging(binary)) ? { "enable-debug-command": "yes" } : {};
@@ -164,21 +168,5 @@ function sendCommand(port: number, secured: boolean, words: readonly string[]): 
     const line = `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`;
     // A side that is closed early is one that some servers do not answer any more.
     socket.write(`${line}*1\r\n$4\r\nQUIT\r\n`);
-  });
-}
-
-/** A port that nobody uses, such that the port of a cluster's bus above it is one as well. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 30_000);
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
   });
 }
