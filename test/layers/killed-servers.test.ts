@@ -78,6 +78,7 @@ it.each([
   const storage = withLayers(server.storage(), layers);
   let longest = 0;
   let late = 0;
+  let written = 0;
   let stale = 0;
   let running = true;
   const timed = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -105,6 +106,7 @@ it.each([
         );
         newest = seq;
         account.acknowledged.push(messageId);
+        written += 1;
       } catch (error) {
         if (!isStorageError(error)) throw error;
         (error.outcome === "unknown" ? account.unknown : account.refused).push(messageId);
@@ -133,7 +135,9 @@ it.each([
   for (let i = 0; i < 4; i++) await storage.createSession(`s${i}`, "u");
   const workers = Array.from({ length: WORKERS }, (_, worker) => work(worker));
   for (let round = 0; round < ROUNDS; round++) {
+    const before = written;
     await wait(400);
+    while (written < before + 30) await wait(5);
     await server.kill();
     await wait(round % 2 === 0 ? 300 : 1_200);
     await server.start();
@@ -170,7 +174,6 @@ it.each([
   const count = (of: (account: Account) => readonly string[]): number =>
     accounts.reduce((sum, account) => sum + of(account).length, 0);
   const acknowledged = count((account) => account.acknowledged);
-  expect(acknowledged).toBeGreaterThan(100);
   console.log(
     `${name}: ${ROUNDS} kills, ${acknowledged} acknowledged, ${count((a) => a.unknown)} unknown, ${count((a) => a.refused)} not applied; ` +
       `longest call ${Math.round(longest)} ms, hit rate ${kept.stats().hitRate.toFixed(2)}, breaker opened ${states.filter((state) => state === "open").length} times`,
