@@ -11,9 +11,10 @@ export default defineConfig({
     pool: "forks",
     // On two processors the default is one: much of the tests' time goes by in servers.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    teardownTimeout: 10_000,
+    // For what hangs alone: a busy machine may make a test take many times as long.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+    teardownTimeout: 60_000,
     restoreMocks: true,
     reporters: process.env.CI ? ["default", ["json", { outputFile: ".ci/out/tests.json" }]] : ["default"],
   },

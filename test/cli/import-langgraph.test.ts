@@ -1,6 +1,7 @@
 // `waystone import-langgraph` as a user runs it: reports, exit codes, wrong names, a kill in the middle.
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, statSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -153,11 +154,16 @@ describe("an import that is killed", () => {
   it("goes on when it is run again: nothing is there twice, nothing is lost", { timeout: 120_000 }, async () => {
     const theirs = await longThreads();
     const folder = temporaryFolder();
-    const [ours, straight] = [`${folder}/ours.db`, `${folder}/straight.db`];
-    let kills = 0;
-    for (let stored = 0; kills < 4; kills++) {
+    const straight = `${folder}/straight.db`;
+    let ours = "";
+    for (let [tries, stored, kills] = [0, 0, 0]; kills < 4; ) {
+      if (kills === 0) ours = `${folder}/ours-${tries}.db`;
       stored = await killedImport(theirs.url, ours, stored + 60);
-      expect(stored).toBeLessThan(THREADS * CHECKPOINTS);
+      kills += 1;
+      if (stored < THREADS * CHECKPOINTS) continue;
+      // A busy machine came too late to the killing: once more, from the beginning.
+      [tries, stored, kills] = [tries + 1, 0, 0];
+      expect(tries).toBeLessThan(20);
     }
     const all = { readCheckpoints: THREADS * CHECKPOINTS, verifiedCheckpoints: THREADS * CHECKPOINTS, found: 0 };
     const rest = (await runJson(["import-langgraph", theirs.url, `sqlite:${ours}`])) as Record<string, number>;
@@ -218,6 +224,8 @@ describe("an import that is killed", () => {
       stdio: "ignore",
     });
     const ended = new Promise((resolve) => child.once("exit", resolve));
+    // Whoever watches it is to have the processor first.
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     while (child.exitCode === null && storedIn(ours) < atLeast) await sleep(2);
     child.kill("SIGKILL");
     await ended;
