@@ -44,10 +44,14 @@ export function runCommand(
   });
 }
 
-/** The document on stdout of a command that must succeed; stderr must be silent. */
+/** What a command says of its progress where it takes some seconds, as it may on a busy machine. */
+const PROGRESS = /^\{"progress":\{.*\}\}\n/gm;
+
+/** The document on stdout of a command that must succeed; stderr must be silent, but for progress. */
 export async function runJson(args: readonly string[], setting?: CommandSetting): Promise<unknown> {
   const { code, stdout, stderr } = await runCommand([...args, "--json"], setting);
-  if (code !== 0 || stderr !== "") throw new Error(`waystone ${args.join(" ")} ended with ${code}: ${stderr}`);
+  if (code !== 0 || stderr.replace(PROGRESS, "") !== "")
+    throw new Error(`waystone ${args.join(" ")} ended with ${code}: ${stderr}`);
   if (stdout.trimEnd().includes("\n")) throw new Error(`waystone ${args.join(" ")} printed more than one line`);
   return JSON.parse(stdout);
 }

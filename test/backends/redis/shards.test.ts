@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { redisStorage } from "../../../src/backends/redis/index.js";
 import { ShardNames, shardOfId } from "../../../src/backends/redis/shards/placing.js";
 import { openStorage } from "../../../src/open.js";
-import { moveSlot, type RedisCluster, SLOTS, startCluster } from "../../support/redis-cluster.js";
+import { moveSlot, type RedisCluster, SLOTS, startCluster, until } from "../../support/redis-cluster.js";
 import { type RedisServer, sharedRedis } from "../../support/redis-server.js";
 
 const newPrefix = (): string => `test-${randomBytes(6).toString("hex")}`;
@@ -142,6 +142,8 @@ describe("one tenant in a Cluster", () => {
         expect((await storage.getCheckpoint(thread))?.checkpointId).toBe(`c${i}`);
       }
     });
+    // Enough that there is something to move.
+    await until(async () => [...stored.values()].every((ids) => ids.length >= 20));
     let keys = 0;
     for (const name of new ShardNames(4).of("default")) {
       const [first] = cluster.masters as [RedisServer];
