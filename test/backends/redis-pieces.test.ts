@@ -11,13 +11,16 @@ import { removeKeys } from "../testing/redis-factory.js";
 let admin: Redis | undefined;
 afterAll(() => admin?.disconnect());
 
+/** Texts in pieces of 20 characters take many times as long as they do. */
+const PATIENT_MS = 60_000;
+
 const factory: StorageFactory = {
   supports: { reopen: true, secondHandle: true, clock: true, storedBytes: true, freedBytes: true, durability: "crash" },
   create: async () => {
     const url = await sharedRedis();
     const prefix = `test-${randomBytes(6).toString("hex")}`;
     return {
-      open: async (options) => redisStorage({ ...options, url, prefix, pieceLength: 20 }),
+      open: async (options) => redisStorage({ timeoutMs: PATIENT_MS, ...options, url, prefix, pieceLength: 20 }),
       destroy: async () => {
         admin ??= new Redis(url);
         await removeKeys(admin, prefix);
