@@ -1,7 +1,6 @@
 // `waystone import-langgraph` as a user runs it: reports, exit codes, wrong names, a kill in the middle.
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, statSync } from "node:fs";
-import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -151,7 +150,7 @@ it("needs memory for a few checkpoints, not for the database", { timeout: 120_00
 });
 
 describe("an import that is killed", () => {
-  it("goes on when it is run again: nothing is there twice, nothing is lost", { timeout: 120_000 }, async () => {
+  it("goes on when it is run again: nothing is there twice, nothing is lost", { timeout: 300_000 }, async () => {
     const theirs = await longThreads();
     const folder = temporaryFolder();
     const straight = `${folder}/straight.db`;
@@ -224,8 +223,6 @@ describe("an import that is killed", () => {
       stdio: "ignore",
     });
     const ended = new Promise((resolve) => child.once("exit", resolve));
-    // Whoever watches it is to have the processor first.
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     while (child.exitCode === null && storedIn(ours) < atLeast) await sleep(2);
     child.kill("SIGKILL");
     await ended;
