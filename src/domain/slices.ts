@@ -11,6 +11,14 @@ const STEPS_PER_LOOK = 4;
 /** For steps that take long enough for a look at the time after each. */
 export const EACH_STEP = 1;
 
+/** Whether something that cannot be cut has taken its time in this turn. */
+let isTurnSpent = false;
+
+/** Says that what has just run could not be cut and may have taken long: whoever looks next lets others run first. */
+export function spendTurn(): void {
+  isTurnSpent = true;
+}
+
 export class Slices {
   readonly #call: Pick<Call, "cancelled" | "cancellation"> | null;
   readonly #stepsPerLook: number;
@@ -26,6 +34,7 @@ export class Slices {
   /** Counts a step; `true` when it is time for `next` or `pause`. */
   over(): boolean {
     this.#steps += 1;
+    if (isTurnSpent) return true;
     return this.#steps % this.#stepsPerLook === 0 && performance.now() >= this.#end;
   }
 
@@ -38,6 +47,7 @@ export class Slices {
   /** As `next`, for work that has to be finished once it is begun. */
   async pause(): Promise<void> {
     await setImmediate();
+    isTurnSpent = false;
     this.#end = performance.now() + SLICE_MS;
   }
 

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
-import { runAtOnce } from "../slices.js";
+import { runAtOnce, spendTurn } from "../slices.js";
 import { copyStorable, type StorableCopy } from "./copy.js";
 import { EncodedText, isRow, type RowStretch, type Stretch, TextParts, ValueRow } from "./encoded-text.js";
 import {
@@ -248,9 +248,19 @@ export function* toPortableInSteps(text: string): Generator<void, JsonValue, voi
  */
 export function fromPortable(json: unknown): string {
   // In an array, so that a document is taken for the object it is.
-  const text = plainText([json], MAX_DEPTH + 2) ?? String(thoroughText([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2));
+  const text = plainText([json], MAX_DEPTH + 2) ?? thoroughTextInArray(json);
   if (!text.startsWith("[")) throw malformed("a portable value that is not plain JSON");
   return encodeValue(decodeValue(text.slice(1, -1)));
+}
+
+function thoroughTextInArray(json: unknown): string {
+  try {
+    return String(thoroughText([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2));
+  } catch (error) {
+    // Refused, it says where without the array.
+    thoroughText(json, MAX_DEPTH + 1, DEFAULT_MAX_BYTES);
+    throw error;
+  }
 }
 
 /** Whether `fromPortable` takes so long that `fromPortableInSteps` does better. */
@@ -267,16 +277,24 @@ export function* fromPortableInSteps(json: unknown): Generator<void, { text: str
   }
   yield;
   yield* copy.checks.run(copy.tree, false);
-  const given = String(yield* textInSteps(copy.tree, { before: "", behind: "", inDocument: false }));
-  yield;
+  const text = yield* textInSteps(copy.tree, { before: "", behind: "", inDocument: false });
+  const given = yield* inOnePiece(measured(text, DEFAULT_MAX_BYTES));
   const value = yield* decodeInSteps(given);
-  yield;
+  // The text of what is no document is the one that is stored.
+  if (!copy.inDocument) return { text: given, value };
   const taken = takeText(value);
   yield;
-  const encoded = taken instanceof ValueSnapshot ? yield* taken.encode() : taken;
-  const text = String(encoded);
+  return { text: yield* inOnePiece(taken instanceof ValueSnapshot ? yield* taken.encode() : taken), value };
+}
+
+/** Putting a long text together is one step. */
+function* inOnePiece(encoded: EncodedText): Generator<void, string, void> {
+  spendTurn();
   yield;
-  return { text, value };
+  const text = String(encoded);
+  spendTurn();
+  yield;
+  return text;
 }
 
 const DOCUMENT_START = `{"${DOCUMENT_KEY}":${FORMAT_VERSION},"value":`;

@@ -3,6 +3,7 @@
  * Strings are taken as they are and bytes are copied whole; only arrays and objects are gone through one by one.
  */
 import { SerializationError } from "../../contract/errors.js";
+import { spendTurn } from "../slices.js";
 import {
   CONTAINERS,
   hasProperties,
@@ -110,6 +111,7 @@ function copied(value: unknown, maxDepth: number, maxBytes: number, plainOnly: b
     enter(0, 0);
     if (deepest + wrappedLate > maxDepth && wrappedLate > 0) return null;
     const isLarge = maxBytes - charactersLeft > LARGE.characters || MAX_CONTAINERS - containersLeft > LARGE.containers;
+    if (isLarge) spendTurn();
     const isPlain = !tagged && !writer.tagged;
     return { tree, inDocument: !isPlain || isDocument(value), isPlain, isLarge, checks };
   } catch (error) {

@@ -1,0 +1,85 @@
+// A large portable value is read in steps: exactly as in one piece, refusals too (P1).
+import { deepStrictEqual } from "node:assert/strict";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  decodeValue,
+  encodeValue,
+  fromPortable,
+  fromPortableInSteps,
+  toPortable,
+} from "../../../src/domain/codec/codec.js";
+import { MAX_DEPTH, TAG_KEY } from "../../../src/domain/codec/format.js";
+import { runAtOnce, Slices, spendTurn } from "../../../src/domain/slices.js";
+import { turnsDuring } from "../../support/event-loop.js";
+import { anyString } from "./arbitraries.js";
+import { nested } from "./probes.js";
+import { plainValues, taggedValues } from "./values.js";
+
+/** The text and the value, or the refusal. */
+function outcomeOf(read: () => { text: string; value: unknown }): unknown {
+  try {
+    const { text, value } = read();
+    return { text, value };
+  } catch (error) {
+    const { code, message } = error as { code?: unknown; message: string };
+    return { code, message };
+  }
+}
+
+function expectSame(json: unknown): void {
+  const atOnce = outcomeOf(() => {
+    const text = fromPortable(json);
+    return { text, value: decodeValue(text) };
+  });
+  deepStrictEqual(
+    outcomeOf(() => runAtOnce(fromPortableInSteps(json))),
+    atOnce,
+  );
+}
+
+describe("a portable value in steps", () => {
+  it.each([...plainValues, ...taggedValues])("is what it is in one piece: the form of %s", (_name, value) => {
+    const json = toPortable(encodeValue(value));
+    expectSame(json);
+    expectSame([json]);
+    expectSame({ a: json, [TAG_KEY]: json });
+  });
+
+  it("is what it is in one piece: any JSON", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false }), anyString, (json, key) => {
+        expectSame(json);
+        expectSame({ [key]: json, [TAG_KEY]: "date" });
+      }),
+    );
+  });
+
+  it("is refused where it is refused in one piece", () => {
+    for (const json of [
+      undefined,
+      Number.NaN,
+      -0,
+      new Date(),
+      { a: undefined },
+      [() => 1],
+      nested(MAX_DEPTH + 1, (inside) => [inside]),
+    ]) {
+      expectSame(json);
+    }
+    expectSame(nested(MAX_DEPTH, (inside) => ({ inside })));
+  });
+});
+
+describe("what cannot be cut", () => {
+  it("is followed by a turn of others, whenever it ran", async () => {
+    function* work(): Generator<void, void, void> {
+      for (let i = 0; i < 3; i++) {
+        spendTurn();
+        yield;
+        yield;
+      }
+    }
+    expect(await turnsDuring(() => new Slices(null).finish(work()))).toBeGreaterThanOrEqual(3);
+  });
+});
