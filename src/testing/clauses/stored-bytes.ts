@@ -11,7 +11,7 @@ const MESSAGE_BYTES = 1_000;
 const MESSAGES = 150;
 
 /** How much more than the new text may be stored: for rows, indexes, pages that are half full, and what is cut anew around a change. */
-const MOST_OVERHEAD = 12;
+const MOST_OVERHEAD = 16;
 
 /** How long a store may take to give space back. */
 const FREED_WITHIN_MS = 10_000;
