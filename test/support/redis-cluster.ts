@@ -132,11 +132,17 @@ export async function moveSlot(
   return moved;
 }
 
-/** Waits until a condition holds. @throws Error when it takes too long */
+/** Waits until a condition holds. A server that is asked for it may be away, or end its connections as it changes its role. @throws Error when it takes too long */
 export async function until(condition: () => Promise<boolean>, longestMs = 30_000): Promise<void> {
-  for (const end = Date.now() + longestMs; !(await condition()); await sleep(20)) {
+  for (const end = Date.now() + longestMs; !(await condition().catch(notWhileAway)); await sleep(20)) {
     if (Date.now() > end) throw new Error("what was waited for did not come");
   }
+}
+
+function notWhileAway(error: unknown): false {
+  if (error instanceof Error && "code" in error && /^E(CONNRESET|CONNREFUSED|PIPE)$/.test(String(error.code)))
+    return false;
+  throw error;
 }
 
 function bulk(reply: string): string {
