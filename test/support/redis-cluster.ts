@@ -61,6 +61,10 @@ async function join(
 ): Promise<ReadonlyMap<number, string>> {
   const [first] = masters as [RedisServer];
   const ids = new Map<number, string>();
+  for (const [i, node] of [...masters, ...replicas].entries()) {
+    // As `redis-cli --cluster create` does: of two masters with one epoch each would take the other's slots for its own for a while.
+    await node.command("CLUSTER", "SET-CONFIG-EPOCH", String(i + 1));
+  }
   for (const node of [...masters, ...replicas]) {
     ids.set(node.port, bulk(await node.command("CLUSTER", "MYID")));
     if (node !== first) await node.command("CLUSTER", "MEET", "127.0.0.1", String(first.port));
@@ -104,7 +108,43 @@ export async function ownerOf(cluster: RedisCluster, slot: number): Promise<Redi
   throw new Error(`nobody has slot ${slot}`);
 }
 
-/** Moves one slot with all its keys, key by key, as `redis-cli --cluster reshard` does. */
+/** A slot on its way from one master to another, as `redis-cli --cluster reshard` moves it. */
+export interface SlotMove {
+  /** Some of the keys that have not been moved, in the order in which the server gives them. */
+  rest(most: number): Promise<string[]>;
+  moveKeys(keys: readonly string[]): Promise<void>;
+  /** Tells every master that the slot has got there. All keys have. */
+  end(): Promise<void>;
+}
+
+/** Declares that a slot moves. */
+export async function startMove(
+  cluster: RedisCluster,
+  slot: number,
+  from: RedisServer,
+  to: RedisServer,
+): Promise<SlotMove> {
+  const [source, target] = [cluster.ids.get(from.port) as string, cluster.ids.get(to.port) as string];
+  await to.command("CLUSTER", "SETSLOT", String(slot), "IMPORTING", source);
+  await from.command("CLUSTER", "SETSLOT", String(slot), "MIGRATING", target);
+  return {
+    rest: async (most) => bulks(await from.command("CLUSTER", "GETKEYSINSLOT", String(slot), String(most))),
+    async moveKeys(keys) {
+      for (const key of keys) {
+        const reply = await from.command("MIGRATE", "127.0.0.1", String(to.port), key, "0", "5000");
+        if (!reply.startsWith("+")) throw new Error(`a key was not moved: ${reply}`);
+      }
+    },
+    async end() {
+      for (const node of [to, from, ...cluster.masters]) {
+        const reply = await node.command("CLUSTER", "SETSLOT", String(slot), "NODE", target);
+        if (!reply.startsWith("+")) throw new Error(`a slot was not moved: ${reply}`);
+      }
+    },
+  };
+}
+
+/** Moves one slot with all its keys; gives how many. */
 export async function moveSlot(
   cluster: RedisCluster,
   slot: number,
@@ -112,23 +152,16 @@ export async function moveSlot(
   to: RedisServer,
   pauseMs = 0,
 ): Promise<number> {
-  const [source, target] = [cluster.ids.get(from.port) as string, cluster.ids.get(to.port) as string];
-  await to.command("CLUSTER", "SETSLOT", String(slot), "IMPORTING", source);
-  await from.command("CLUSTER", "SETSLOT", String(slot), "MIGRATING", target);
+  const move = await startMove(cluster, slot, from, to);
   let moved = 0;
   for (;;) {
-    const keys = bulks(await from.command("CLUSTER", "GETKEYSINSLOT", String(slot), "10"));
+    const keys = await move.rest(10);
     if (keys.length === 0) break;
-    for (const key of keys) {
-      const reply = await from.command("MIGRATE", "127.0.0.1", String(to.port), key, "0", "5000");
-      if (!reply.startsWith("+")) throw new Error(`a key was not moved: ${reply}`);
-    }
+    await move.moveKeys(keys);
     moved += keys.length;
     if (pauseMs > 0) await sleep(pauseMs);
   }
-  for (const node of [to, from, ...cluster.masters]) {
-    await node.command("CLUSTER", "SETSLOT", String(slot), "NODE", target);
-  }
+  await move.end();
   return moved;
 }
 

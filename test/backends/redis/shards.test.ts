@@ -161,7 +161,7 @@ describe("one tenant in a Cluster", () => {
     const listed = await Promise.all(sessions.map((sessionId) => storage.listThreads({ sessionId })));
     expect(listed.flatMap(({ items }) => items.map(({ threadId }) => threadId)).sort()).toEqual([...stored.keys()]);
     const sum = [...stored.values()].reduce((total, ids) => total + ids.length, 0);
-    expect([(await storage.getMetrics()).checkpoints.value, keys > 50, sum > 6]).toEqual([sum, true, true]);
+    expect([(await storage.getMetrics()).checkpoints.value, keys > 20, sum > 6]).toEqual([sum, true, true]);
   });
 });
 

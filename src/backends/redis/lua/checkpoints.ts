@@ -17,15 +17,12 @@ export const STORE_CHECKPOINT: Script = new Script("write", [
   `
 local id, namespace, checkpoint, session = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local place = namespace .. '\\0' .. checkpoint
-touchKeys(threadKeys, id)
 local owner
 if session ~= '' then
-  if CLUSTER then touch(B .. 's:' .. session, B .. 'lc:' .. session, B .. 'lu:' .. session) end
   owner = headOf(session)
   if not owner then return { 'N' } end
 end
 local thread, gone, linked = threadOf(id)
-if thread and thread[1] then touch(B .. 's:' .. thread[1], B .. 'lc:' .. thread[1], B .. 'lu:' .. thread[1]) end
 if ARGV[7] ~= '' then
   local lease
   if ARGV[7] == 'session' then
@@ -54,7 +51,6 @@ for n = 1, #values do
   end
 end
 if gone then
-  touchLongs(B .. 'wv:' .. id)
   removeThread(id)
   thread = nil
 end
@@ -107,7 +103,6 @@ export const STAGE_BLOCKS: Script = new Script("write", [
   THREAD,
   `
 local id = ARGV[3]
-touchKeys(threadKeys, id)
 local b, f = B .. 'b:' .. id, B .. 'f:' .. id
 for at = 4, #ARGV, 2 do
   if call('HSETNX', b, ARGV[at], ARGV[at + 1]) == 1 then call('HSET', f, ARGV[at], -1) end
@@ -127,7 +122,6 @@ export const UNSTAGE_BLOCKS: Script = new Script("write", [
   THREAD,
   `
 local b, f = B .. 'b:' .. ARGV[3], B .. 'f:' .. ARGV[3]
-touchKeys(threadKeys, ARGV[3])
 for at = 4, #ARGV do
   if call('HGET', f, ARGV[at]) == '-1' then
     call('HDEL', f, ARGV[at])
@@ -188,7 +182,6 @@ export const READ_BLOCKS: Script = new Script(
     PARTS,
     `
 local level, seen, found, rest = {}, {}, {}, {}
-touchKeys(threadKeys, ARGV[3])
 for at = 4, #ARGV do
   level[at - 3] = ARGV[at]
   seen[ARGV[at]] = true
@@ -215,7 +208,6 @@ export const GET_CHECKPOINT: Script = new Script(
     PARTS,
     `
 local id, namespace = ARGV[3], ARGV[4]
-touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone then return {} end
 local checkpoint = ARGV[5] ~= '' and ARGV[5] or lastOf(id, namespace)
@@ -246,7 +238,6 @@ export const LIST_CHECKPOINTS: Script = new Script(
     PARTS,
     `
 local id, one, namespace, limit, bound, desc = ARGV[3], ARGV[4] == '1', ARGV[5], ARGV[6], ARGV[7], ARGV[8] == 'desc'
-touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone then return {} end
 local places
@@ -286,7 +277,6 @@ export const PUT_WRITES: Script = new Script("write", [
   WRITES,
   `
 local id, place = ARGV[3], ARGV[4] .. '\\0' .. ARGV[5] .. '\\0'
-touchKeys(threadKeys, id)
 local thread, gone, linked = threadOf(id)
 if ARGV[7] ~= '' then
   local lease = (not gone) and call('GET', B .. 'lt:' .. id) or false
@@ -296,7 +286,6 @@ local w, wx, wv = B .. 'w:' .. id, B .. 'wx:' .. id, B .. 'wv:' .. id
 for at = 9, #ARGV, 2 do
   if not isSent(textOf(ARGV[at])) then return { 'P' } end
 end
-touchLongs(wv)
 if gone then
   removeThread(id)
   thread = nil
@@ -326,7 +315,6 @@ export const GET_WRITES: Script = new Script("read", [
   THREAD,
   WRITES,
   `
-touchKeys(threadKeys, ARGV[3])
 local thread, gone = threadOf(ARGV[3])
 if not thread or gone then return {} end
 return writesOf(ARGV[3], ARGV[4] .. '\\0' .. ARGV[5])

@@ -13,7 +13,6 @@ export const ADD_MESSAGES: Script = new Script("write", [
   `
 local id, token = ARGV[3], ARGV[4]
 local s, m, i, r, mv = B .. 's:' .. id, B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id, B .. 'mv:' .. id
-if CLUSTER then touch(s, m, i, r, mv) end
 local h = headOf(id)
 if not h then return { 'N' } end
 if token ~= '' then
@@ -61,7 +60,6 @@ export const GET_HISTORY: Script = new Script(
     `
 local id, limit, from, to, oldest = ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7] == '1'
 local m, r = B .. 'm:' .. id, B .. 'r:' .. id
-if CLUSTER then touch(B .. 's:' .. id, m) end
 if not headOf(id) then return {} end
 if #ARGV == 7 then
   if from == '' then from = '-' end
@@ -72,7 +70,6 @@ if #ARGV == 7 then
   for a = 1, math.floor(n / 2) do newest[a], newest[n + 1 - a] = newest[n + 1 - a], newest[a] end
   return newest
 end
-if CLUSTER then touch(m, r) end
 local seqs = {}
 for at = 8, #ARGV do
   local low = '[' .. ARGV[at] .. '\\0' .. (from == '' and '' or pad(tonumber(from)))
@@ -100,8 +97,6 @@ export const DELETE_MESSAGES: Script = new Script("write", [
   `
 local id, token = ARGV[3], ARGV[4]
 local m, i, r, mv = B .. 'm:' .. id, B .. 'i:' .. id, B .. 'r:' .. id, B .. 'mv:' .. id
-if CLUSTER then touch(B .. 's:' .. id, m, i, r, mv) end
-touchLongs(mv)
 local h = headOf(id)
 if not h then return { 'N' } end
 if token ~= '' then

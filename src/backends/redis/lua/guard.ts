@@ -5,7 +5,7 @@
  * `t:` says that it is leaving, `ty` has threads that are arriving, `to` those that have arrived. A field `e<bucket>` counts claims that were withdrawn, so
  * that a thread is not begun by who has claimed the place before.
  */
-import { Script } from "./script.js";
+import type { Script } from "./script.js";
 
 /** Kinds of a thread's keys, and its lease. Beside them are the long texts that `wv:` names. */
 export const KEY_KINDS = "{ 't', 'c', 'q', 'n', 'p', 'b', 'f', 'w', 'wx', 'wv', 'lt' }";
@@ -25,7 +25,6 @@ do
   for n = 1, tonumber(take()) do
     local bucket, token, mode, id = take(), take(), take(), take()
     local source = mode == 'H' or mode == 'G'
-    if string.sub(ARGV[2], 1, 1) == '1' then call('EXISTS', T, B .. 't:' .. id, B .. 'lt:' .. id, B .. 'th', B .. 'ty', B .. 'to') end
     if call('EXISTS', B .. 't:' .. id, B .. 'lt:' .. id) > 0 then
       local leaving = call('HGET', B .. 't:' .. id, 'z')
       if leaving and source then return redis.error_reply('WSAWAY -') end
@@ -45,7 +44,6 @@ do
         if call('EXISTS', B .. 'y' .. kind .. ':' .. id) == 1 then kinds[#kinds + 1] = kind end
       end
       for _, name in ipairs(call('SMEMBERS', B .. 'ywv:' .. id)) do
-        call('EXISTS', T, B .. 'v:' .. name)
         count = count + call('EXISTS', B .. 'yv' .. name .. ':' .. id)
         -- A copy of the thread may have brought the text along.
         if call('EXISTS', B .. 'v:' .. name) == 1 then shared[#shared + 1] = name else longs[#longs + 1] = name end
@@ -106,27 +104,31 @@ const adopting = new WeakMap<Script, Script>();
 
 /** The script behind its guards. */
 export function guardedScript(script: Script): Script {
-  return made(guarded, script, () => [GUARD, script.text]);
+  return made(guarded, script, () => script.behind(GUARD));
 }
 
 /** The script over a thread that arrives: what is refused leaves it outside. */
 export function adoptingScript(script: Script): Script {
-  const run = `
+  return made(adopting, script, () =>
+    script.behind(
+      GUARD,
+      (own) => `
 local function wsRun()
-${script.text}
+${own}
 end
 wsAdopt()
 local wsReply = wsRun()
 if type(wsReply) == 'table' and wsReply[1] == 'O' then wsKeep() else wsUndo() end
 return wsReply
-`;
-  return made(adopting, script, () => [GUARD, run]);
+`,
+    ),
+  );
 }
 
-function made(known: WeakMap<Script, Script>, script: Script, parts: () => string[]): Script {
+function made(known: WeakMap<Script, Script>, script: Script, make: () => Script): Script {
   let found = known.get(script);
   if (found === undefined) {
-    found = new Script(script.writes ? "write" : "read", parts(), { binary: script.binary });
+    found = make();
     known.set(script, found);
   }
   return found;

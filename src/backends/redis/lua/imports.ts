@@ -111,7 +111,6 @@ local function refusal(group)
 end
 local begun = {}
 for g, group in ipairs(groups) do
-  if CLUSTER then touch(B .. 't:' .. group.id) end
   if conflict == 'extend' and group.continued == '' and group.kind ~= 'item' and isStored(group) then
     group.extends = true
     local why = notExtending(group)
@@ -123,21 +122,6 @@ for g, group in ipairs(groups) do
     local name = group.kind .. '\\0' .. group.id
     if begun[name] or isStored(group) then return { 'C', g - 1 } end
     begun[name] = true
-  end
-end
-if CLUSTER then
-  for _, group in ipairs(groups) do
-    if group.kind == 'session' then
-      touchSession(group.id)
-      if group.context ~= '' then touch(B .. 'x:' .. group.context, B .. 'xs:' .. group.context) end
-    elseif group.kind == 'thread' then
-      touchKeys(threadKeys, group.id)
-      touchLongs(B .. 'wv:' .. group.id)
-    elseif group.kind == 'task_context' then
-      if CLUSTER then touch(B .. 'x:' .. group.id, B .. 'xs:' .. group.id, B .. 'xv:' .. group.id) end
-    else
-      if CLUSTER then touch(B .. 'it', B .. 'ip') end
-    end
   end
 end
 `;

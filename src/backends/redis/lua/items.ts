@@ -7,7 +7,6 @@ import { Script } from "./script.js";
 
 const ROWS = `
 local IT, IP, IX, IV = B .. 'it', B .. 'ip', B .. 'ix', B .. 'iv'
-if CLUSTER then touch(IT, IP) end
 local function isExpired(row)
   local expires = string.match(row, '^%d+ %-?%d+ %-?%d+ %-?%d* (%-?%d*) ')
   return expires ~= '' and expires ~= '-' and now() >= tonumber(expires)
@@ -51,16 +50,6 @@ local function removeRow(place)
   call('ZREM', IP, place)
   call('ZREM', IX, place)
 end
-local function touchTexts(places)
-  if not CLUSTER then return end
-  touch(IV)
-  local keys = {}
-  for _, place in ipairs(places) do
-    local name = call('HGET', IV, place)
-    if name then keys[#keys + 1] = B .. 'v:' .. name end
-  end
-  touchAll(keys)
-end
 local function sweepItems(limit)
   local due = call('ZRANGEBYSCORE', IX, '-inf', int(now()), 'LIMIT', 0, limit)
   for _, place in ipairs(due) do removeRow(place) end
@@ -78,7 +67,6 @@ export const PUT_ITEM: Script = new Script("write", [
   `
 local place, ttl, expected, value = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 if not isSent(value) then return 'P' end
-if CLUSTER then touchTexts({ place }) end
 local row, wasLong, wasExpiring = call('HGET', IT, place), false, false
 local version, createdAt, updatedAt
 if row then
@@ -126,12 +114,10 @@ local function set(place, row)
   if not changed[place] then order[#order + 1] = place end
   changed[place] = true
 end
-local expiring, places = false, {}
+local expiring = false
 for at = 3, #ARGV, 5 do
-  places[#places + 1] = ARGV[at + 1]
   if not isSent(ARGV[at + 4]) then return { 'P' } end
 end
-touchTexts(places)
 for at = 3, #ARGV, 5 do
   local kind, place, option, expected = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local before = look(place)
@@ -195,12 +181,9 @@ export const COMMIT_ITEMS: Script = new Script("write", [
   `
 if ARGV[3] ~= '' and ARGV[3] ~= (call('HGET', T, 'items') or '0') then return { 0 } end
 local read = tonumber(ARGV[4])
-local places = {}
 for at = 5 + 2 * read, #ARGV, 4 do
-  places[#places + 1] = ARGV[at]
   if not isSent(ARGV[at + 2]) then return { 'P' } end
 end
-touchTexts(places)
 for at = 5, 4 + 2 * read, 2 do
   local row = call('HGET', IT, ARGV[at])
   if (row and string.match(row, '^%S+ %S+ %S+ %S+ %S+ (%d+)\\n') or '-') ~= ARGV[at + 1] then return { 0 } end
@@ -244,13 +227,11 @@ export const DELETE_ITEMS: Script = new Script("write", [
   COMMON,
   ROWS,
   `
-if CLUSTER then touch(IX) end
 local count = 0
 local whole = ARGV[3] == '-'
 local places = whole and call('ZRANGE', IP, 0, -1) or call('ZRANGEBYLEX', IP, ARGV[3], ARGV[4])
 if #places == 0 then return 0 end
 if call('HLEN', IV) > 0 then
-  touchTexts(places)
   for _, place in ipairs(places) do letTextGo(place) end
 end
 local expired = {}

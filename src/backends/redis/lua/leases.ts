@@ -5,7 +5,6 @@ import { Script } from "./script.js";
 const SUBJECT = `
 local kind, id = ARGV[3], ARGV[4]
 local place = B .. (kind == 'session' and 'ls:' or 'lt:') .. id
-if CLUSTER then touch(B .. (kind == 'session' and 's:' or 't:') .. id, place) end
 local gone = false
 if kind == 'session' then
   gone = not headOf(id) and call('EXISTS', B .. 's:' .. id) == 1
@@ -34,13 +33,7 @@ end
 local given = tonumber(ARGV[7])
 if given and given <= tonumber(call('HGET', T, 'token') or '0') then return { 'A' } end
 if gone then
-  if kind == 'session' then
-    touchSession(id)
-    removeSession(id)
-  else
-    touchKeys(threadKeys, id)
-    removeThread(id)
-  end
+  if kind == 'session' then removeSession(id) else removeThread(id) end
 end
 local token = given
 if given then call('HSET', T, 'token', int(given)) else token = call('HINCRBY', T, 'token', 1) end

@@ -8,8 +8,7 @@
 
 /** Time, numbers as text, and what every script begins with. */
 export const COMMON = `
-local call, T = redis.call, KEYS[1]
-local B, CLUSTER = T .. ':', string.sub(ARGV[2], 1, 1) == '1'
+local call, T, B = redis.call, KEYS[1], KEYS[1] .. ':'
 -- Others hear of it when the script is over; of one that is refused they hear for nothing.
 if #ARGV[2] > 1 then
   local line = string.find(ARGV[2], '\\n', 1, true)
@@ -28,17 +27,6 @@ local function now()
 end
 local function int(n) return string.format('%.0f', n) end
 local function pad(n) return string.format('%016.0f', n) end
--- While a slot moves, keys are on two nodes: a command that names several fails unless all of them are here.
-local function touch(...)
-  if CLUSTER then call('EXISTS', T, ...) end
-end
-local function touchAll(keys)
-  if not CLUSTER then return end
-  for i = 1, #keys, 1000 do call('EXISTS', T, unpack(keys, i, math.min(i + 999, #keys))) end
-end
-local function touchKeys(keysOf, id)
-  if CLUSTER then touchAll(keysOf(id)) end
-end
 -- A command with more arguments than one call takes.
 local function many(command, key, list, first, last)
   for i = first, last, 1000 do call(command, key, unpack(list, i, math.min(i + 999, last))) end
@@ -53,14 +41,7 @@ end
 local function isSent(text)
   local name, pieces = longOf(text)
   if not name then return true end
-  touch(B .. 'v:' .. name)
   return call('HLEN', B .. 'v:' .. name) == tonumber(pieces)
-end
-local function touchLongs(owner)
-  if not CLUSTER then return end
-  local keys = {}
-  for i, name in ipairs(call('SMEMBERS', owner)) do keys[i] = B .. 'v:' .. name end
-  touchAll(keys)
 end
 local function keepLong(owner, text)
   local name = longOf(text)
@@ -137,7 +118,6 @@ local function threadOf(id)
   local h = call('HMGET', B .. 't:' .. id, 's', 'c', 'a', 'l', 'k', 'g', 'z')
   if not h[2] then return nil, false, nil end
   if not h[1] then return h, false, nil end
-  if CLUSTER then touch(B .. 's:' .. h[1]) end
   local owner = headOf(h[1])
   return h, owner == nil, owner
 end
@@ -295,22 +275,6 @@ local function leaveContext(context, session)
     call('ZREM', B .. 'xi', context)
   end
 end
--- All keys that removing a session reaches, so that it fails before it begins or not at all.
-local function touchSession(id)
-  if not CLUSTER then return end
-  local keys = sessionKeys(id)
-  touchAll(keys)
-  touchLongs(B .. 'mv:' .. id)
-  local context = call('HGET', B .. 's:' .. id, 'x')
-  if context then
-    touch(B .. 'x:' .. context, B .. 'xs:' .. context, B .. 'xv:' .. context, B .. 'xl:' .. context)
-    touchLongs(B .. 'xl:' .. context)
-  end
-  for _, thread in ipairs(call('ZRANGE', B .. 'lc:' .. id, 0, -1)) do
-    touchKeys(threadKeys, thread)
-    touchLongs(B .. 'wv:' .. thread)
-  end
-end
 local function removeSession(id)
   local h = call('HMGET', B .. 's:' .. id, 'u', 's', 'n', 'q', 'e', 'x')
   if h[1] then
@@ -332,10 +296,7 @@ end
 -- A few sessions that have expired go with each that is made to expire: they never become many.
 local function sweepSessions(limit)
   local due = call('ZRANGEBYSCORE', B .. 'sx', '-inf', int(now()), 'LIMIT', 0, limit)
-  for _, id in ipairs(due) do
-    touchSession(id)
-    removeSession(id)
-  end
+  for _, id in ipairs(due) do removeSession(id) end
   return #due
 end
 `;

@@ -5,7 +5,6 @@ import { Script } from "./script.js";
 
 const THERE = `
 local function isThere(id)
-  if CLUSTER then touch(B .. 't:' .. id, B .. 'lt:' .. id, B .. 'th', B .. 'ty') end
   return call('EXISTS', B .. 't:' .. id, B .. 'lt:' .. id) > 0
 end
 `;
@@ -95,14 +94,11 @@ export const LEAVE_SHARD: Script = new Script(
     THERE,
     `
 local id = ARGV[3]
-touchKeys(threadKeys, id)
 if not isThere(id) then return {} end
 local leaving = call('HGET', B .. 't:' .. id, 'z')
 if leaving then return { 'L', leaving } end
 local thread, gone = threadOf(id)
 if gone then
-  touchLongs(B .. 'wv:' .. id)
-  touch(B .. 'lc:' .. thread[1], B .. 'lu:' .. thread[1])
   removeThread(id)
   return { 'G' }
 end
@@ -146,7 +142,6 @@ export const RECEIVE_KEY: Script = new Script("write", [
   COMMON,
   `
 local id, place = ARGV[3], B .. 'y' .. ARGV[5] .. ':' .. ARGV[3]
-if CLUSTER then touch(B .. 'ty', place) end
 if call('HEXISTS', B .. 'ty', ARGV[4] .. ' ' .. id) == 0 then return 0 end
 call('RESTORE', place, 0, ARGV[6], 'REPLACE')
 call('PEXPIRE', place, 86400000)
@@ -197,8 +192,6 @@ export const REMOVE_LEFT: Script = new Script("write", [
   `
 local id = ARGV[3]
 if call('HGET', B .. 't:' .. id, 'z') ~= ARGV[4] then return 0 end
-touchKeys(threadKeys, id)
-touchLongs(B .. 'wv:' .. id)
 removeThread(id)
 return 1
 `,

@@ -26,7 +26,6 @@ local replace = {}
 function replace.s()
   local id, from, to = take(), takeFields(), takeFields()
   local s = B .. 's:' .. id
-  if CLUSTER then touch(s) end
   if not headOf(id) then return 0 end
   local stored, count = {}, 0
   local row = call('HGETALL', s)
@@ -50,7 +49,6 @@ function replace.x()
   local h = headOf(id)
   if not h or not h[4] then return 0 end
   local x = B .. 'x:' .. h[4]
-  if CLUSTER then touch(B .. 's:' .. id, x, B .. 'xl:' .. h[4]) end
   local stored = call('HMGET', x, 'i' .. version, 'c' .. version)
   if not stored[1] or stored[2] ~= content then return 0 end
   local line = string.find(stored[1], '\\n', 1, true)
@@ -62,7 +60,6 @@ function replace.x()
 end
 function replace.w()
   local id, name, value, newValue = take(), take(), take(), take()
-  touchKeys(threadKeys, id)
   local thread, gone = threadOf(id)
   if not thread or gone then return 0 end
   local w = B .. 'w:' .. id
@@ -104,7 +101,6 @@ export const REPLACE_STATE: Script = new Script("write", [
   BLOCKS,
   `
 local id, place, root = ARGV[3], ARGV[4] .. '\\0' .. ARGV[5], ARGV[10]
-touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone then return { '-' } end
 local c = B .. 'c:' .. id
@@ -151,7 +147,6 @@ export const REPLACE_MESSAGES: Script = new Script("write", [
   `
 local id, run, begins, more = ARGV[3], ARGV[4], ARGV[5] == '1', ARGV[6] == '1'
 local m, copy = B .. 'm:' .. id, B .. 'mr:' .. id
-if CLUSTER then touch(B .. 's:' .. id, m, copy) end
 if not headOf(id) then return { 'N' } end
 local owner = call('XRANGE', copy, '-', '+', 'COUNT', 1)[1]
 if owner and owner[2][2] ~= run then return { 'W' } end

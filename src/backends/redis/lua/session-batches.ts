@@ -27,10 +27,6 @@ local function idsFrom(first)
   for at = first, #ARGV do ids[#ids + 1] = ARGV[at] end
   return ids
 end
-local function touchBatch(ids)
-  if CLUSTER then touch(B .. 'rs', B .. 'rd') end
-  for _, id in ipairs(ids) do touchSession(id) end
-end
 `;
 
 /** `ARGV`: batch, shard that decides, how many, then for each its id and a list of fields with its length. Gives `E`, id and row of one that is there, `P` and whom an id is kept for. */
@@ -39,7 +35,6 @@ export const KEEP_SESSION_IDS: Script = new Script("write", [
   SESSION,
   `
 local note, new, at = ARGV[3] .. ' ' .. ARGV[4], {}, 6
-if CLUSTER then touch(B .. 'rs', B .. 'rd') end
 for n = 1, tonumber(ARGV[5]) do
   local id, length = ARGV[at], tonumber(ARGV[at + 1])
   local fields = {}
@@ -69,8 +64,6 @@ export const DECIDE_SESSION_BATCH: Script = new Script("write", [
   APPLY,
   `
 local ids = idsFrom(4)
-touchBatch(ids)
-if CLUSTER then touch(B .. 'rb') end
 if call('HEXISTS', B .. 'rb', ARGV[3]) == 1 then return {} end
 call('HSET', B .. 'rb', ARGV[3], int(now()))
 applyBatch(ARGV[3], int(now()), ids)
@@ -87,7 +80,6 @@ export const APPLY_SESSION_BATCH: Script = new Script("write", [
   APPLY,
   `
 local ids = idsFrom(5)
-touchBatch(ids)
 applyBatch(ARGV[3], ARGV[4], ids)
 return 1
 `,
@@ -110,7 +102,6 @@ return decided
 export const FREE_SESSION_IDS: Script = new Script("write", [
   COMMON,
   `
-if CLUSTER then touch(B .. 'rs', B .. 'rd') end
 for at = 4, #ARGV do
   local kept = call('HGET', B .. 'rs', ARGV[at])
   if kept and string.match(kept, '^%S+') == ARGV[3] then

@@ -25,13 +25,12 @@ for _, each in ipairs(new) do
   local kept = call('HGET', B .. 'rs', each[1])
   if kept then return { 'P', each[1], kept } end
 end
-for _, each in ipairs(new) do touchSession(each[1]) end
 for _, each in ipairs(new) do
   -- What is left of one that has expired; a lease without a session may be older than it.
   if call('EXISTS', B .. 's:' .. each[1]) == 1 then removeSession(each[1]) end
   insertSession(each[1], each[2])
 end
-if not CLUSTER then sweepSessions(2) end
+sweepSessions(2)
 return { 'O', int(now()) }
 `,
 ]);
@@ -66,7 +65,6 @@ export const UPDATE_SESSION: Script = new Script("write", [
 local id, token, expected, status = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local requests, seconds, errors, key, digest, sets = ARGV[7], ARGV[8], ARGV[9], ARGV[10], ARGV[11], tonumber(ARGV[12])
 local s, k, kt = B .. 's:' .. id, B .. 'k:' .. id, B .. 'kt:' .. id
-if key ~= '' then touch(s, k, kt) end
 local h = headOf(id)
 if not h then return { 'N' } end
 if token ~= '' then
@@ -165,7 +163,6 @@ export const DELETE_SESSION: Script = new Script("write", [
   THREAD,
   REMOVAL,
   `
-touchSession(ARGV[3])
 local was = headOf(ARGV[3]) and 1 or 0
 removeSession(ARGV[3])
 return was
@@ -181,10 +178,7 @@ export const CLEAN_SESSIONS: Script = new Script("write", [
   `
 local limit = tonumber(ARGV[4])
 local due = call('ZRANGEBYSCORE', B .. 'su', '-inf', ARGV[3], 'LIMIT', 0, limit)
-for _, id in ipairs(due) do
-  touchSession(id)
-  removeSession(id)
-end
+for _, id in ipairs(due) do removeSession(id) end
 return #due + (#due < limit and sweepSessions(limit - #due) or 0)
 `,
 ]);

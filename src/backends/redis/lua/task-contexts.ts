@@ -17,8 +17,6 @@ if token ~= '' then
 end
 local context = h[4] or ARGV[6]
 local x, xl = B .. 'x:' .. context, B .. 'xl:' .. context
-if CLUSTER then touch(B .. 's:' .. id, x, xl, B .. 'xs:' .. context, B .. 'xv:' .. context) end
-touchLongs(xl)
 if not isSent(ARGV[9]) then return { 'P' } end
 local newest = call('HGET', x, 'n') or '0'
 if expected ~= '' and expected ~= newest then return { 'V', newest } end
@@ -52,7 +50,6 @@ export const GET_CONTEXT: Script = new Script("read", [
 local h = headOf(ARGV[3])
 if not h or not h[4] then return {} end
 local x = B .. 'x:' .. h[4]
-if CLUSTER then touch(B .. 's:' .. ARGV[3], x) end
 local version = ARGV[4] == '' and call('HGET', x, 'n') or ARGV[4]
 if not version then return {} end
 local found = call('HMGET', x, 'i' .. version, 'c' .. version)
@@ -69,7 +66,6 @@ export const LIST_CONTEXTS: Script = new Script("read", [
 local h = headOf(ARGV[3])
 if not h or not h[4] then return {} end
 local x, xv = B .. 'x:' .. h[4], B .. 'xv:' .. h[4]
-if CLUSTER then touch(B .. 's:' .. ARGV[3], x, xv) end
 local high, found = ARGV[5] == '' and '+inf' or '(' .. ARGV[5], {}
 for n, version in ipairs(call('ZREVRANGEBYSCORE', xv, high, '-inf', 'LIMIT', 0, ARGV[4])) do
   found[2 * n - 1], found[2 * n] = version, call('HGET', x, 'i' .. version)
@@ -89,11 +85,6 @@ local from, other = headOf(ARGV[3]), headOf(ARGV[4])
 if not from then return { 'N', ARGV[3] } end
 if not other then return { 'N', ARGV[4] } end
 local context = from[4] or ARGV[5]
-if CLUSTER then touch(B .. 's:' .. ARGV[3], B .. 's:' .. ARGV[4], B .. 'x:' .. context, B .. 'xs:' .. context) end
-if other[4] then
-  touch(B .. 'x:' .. other[4], B .. 'xs:' .. other[4], B .. 'xv:' .. other[4], B .. 'xl:' .. other[4])
-  touchLongs(B .. 'xl:' .. other[4])
-end
 if not from[4] then
   call('HSET', B .. 's:' .. ARGV[3], 'x', context)
   call('SADD', B .. 'xs:' .. context, ARGV[3])

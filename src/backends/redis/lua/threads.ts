@@ -42,10 +42,6 @@ export const COPY_THREAD: Script = new Script("write", [
   REMOVAL,
   `
 local from, to = ARGV[3], ARGV[4]
-touchKeys(threadKeys, from)
-touchKeys(threadKeys, to)
-touchLongs(B .. 'wv:' .. from)
-touchLongs(B .. 'wv:' .. to)
 local source, gone = threadOf(from)
 if not source or gone then return { 'absent' } end
 local target, isGone = threadOf(to)
@@ -69,10 +65,7 @@ export const DELETE_THREAD: Script = new Script("write", [
   THREAD,
   REMOVAL,
   `
-touchKeys(threadKeys, ARGV[3])
-touchLongs(B .. 'wv:' .. ARGV[3])
 local thread, gone = threadOf(ARGV[3])
-if thread and thread[1] then touch(B .. 'lc:' .. thread[1], B .. 'lu:' .. thread[1]) end
 removeThread(ARGV[3])
 return thread and (not gone) and 1 or 0
 `,
@@ -120,15 +113,12 @@ export const DELETE_CHECKPOINTS: Script = new Script("write", [
   REMOVE_CHECKPOINT,
   `
 local id, namespace = ARGV[3], ARGV[4]
-touchKeys(threadKeys, id)
-touchLongs(B .. 'wv:' .. id)
 local thread, gone, linked = threadOf(id)
 if ARGV[5] ~= '' then
   local lease = (not gone) and call('GET', B .. 'lt:' .. id) or false
   if tokenOf(lease) ~= ARGV[5] then return { 'F', lease } end
 end
 if not thread or gone then return { 'O', 0, 0, '0' } end
-if thread[1] then touch(B .. 's:' .. thread[1], B .. 'lu:' .. thread[1]) end
 local named, parents, needed, waiting = {}, {}, {}, {}
 for at = 6, #ARGV do named[ARGV[at]] = true end
 local needs = call('HGETALL', B .. 'p:' .. id)
@@ -181,7 +171,6 @@ export const PRUNABLE_CHECKPOINTS: Script = new Script("read", [
   THREAD,
   `
 local id = ARGV[3]
-touchKeys(threadKeys, id)
 local thread, gone = threadOf(id)
 if not thread or gone then return {} end
 local first = tonumber(ARGV[4])
@@ -207,8 +196,6 @@ export const PRUNE_CHECKPOINTS: Script = new Script("write", [
   REMOVE_CHECKPOINT,
   `
 local id = ARGV[3]
-touchKeys(threadKeys, id)
-touchLongs(B .. 'wv:' .. id)
 local thread, gone = threadOf(id)
 if not thread or gone or (thread[6] or '0') ~= ARGV[4] then return {} end
 local checkpoints, writes, bytes = 0, 0, 0
