@@ -11,6 +11,9 @@ const FED = { changeFeed: true } as const;
 /** How long a change may take to be told, in milliseconds. */
 const SOON_MS = 5_000;
 
+/** After how long without another change none is on its way any more, in milliseconds. */
+const QUIET_MS = 200;
+
 export const changeFeedClauses: ClauseGroup = clauseGroup("feeds of changes", (clause) => {
   clause("F8 what another handle writes is told, with its subject or as lost", NEEDS, async ({ open }) => {
     const [one, other] = [await open(FED), await open(FED)];
@@ -45,9 +48,9 @@ export const changeFeedClauses: ClauseGroup = clauseGroup("feeds of changes", (c
 
   clause("F8 reading tells nothing, and neither does who has left", NEEDS, async ({ open }) => {
     const [one, other] = [await open(FED), await open(FED)];
-    await fill(other);
     const heard = await hearing(one);
-    heard.clear();
+    await fill(other);
+    await heard.allOf({ tenant: "default", session: "s" }, { tenant: "default", thread: "t" });
     await other.getSession("s");
     await other.getConversationHistory("s");
     await other.listCheckpoints("t", { data: true });
@@ -116,6 +119,8 @@ interface Hearing {
   poll(): void;
   /** Whether a change is told soon, or that anything may have changed. */
   of(change: StoreChange): Promise<boolean>;
+  /** Waits until these were told and all that is still on its way, and clears. */
+  allOf(...changes: readonly StoreChange[]): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -142,14 +147,25 @@ async function hearing(storage: StorageBackend): Promise<Hearing> {
     if (told.session === undefined && told.thread === undefined) return true;
     return session !== undefined ? told.session === session : told.thread === thread;
   };
+  const clear = (): void => {
+    poll();
+    changes.length = 0;
+  };
+  const of = (change: StoreChange): Promise<boolean> => until(() => changes.some((told) => covers(told, change)));
   return {
     changes,
     poll,
-    clear: () => {
-      poll();
-      changes.length = 0;
+    clear,
+    of,
+    async allOf(...told) {
+      for (const change of told) ok(await of(change), `${JSON.stringify(change)} was not told`);
+      // Servers pass changes on to each other, each in its own time.
+      for (let before = -1; before !== changes.length; poll()) {
+        before = changes.length;
+        await wait(QUIET_MS);
+      }
+      clear();
     },
-    of: (change) => until(() => changes.some((told) => covers(told, change))),
     end: async () => {
       await leave();
     },
