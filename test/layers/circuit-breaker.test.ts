@@ -7,7 +7,8 @@ import { type CircuitBreakerOptions, type CircuitState, circuitBreaker } from ".
 import { type FaultPlan, faultyStorage } from "../../src/testing/faulty-storage.js";
 import { OPERATION_CALL_ENTRIES, prepareStore } from "../../src/testing/operation-calls.js";
 
-const OPEN_MS = 60;
+/** Longer than a machine in use keeps a process waiting between two calls. */
+const OPEN_MS = 500;
 
 /** A prepared store behind a circuit, with its switches. */
 async function store(options: CircuitBreakerOptions = {}, plan?: FaultPlan) {
