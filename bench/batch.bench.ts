@@ -16,7 +16,9 @@ const { values: options } = parseArgs({
 });
 
 const APPENDS = 1_000;
-const ROUNDS = 5;
+const ROUNDS = 9;
+/** Rounds that are not counted: connections are opened in them, and a server plans a statement anew the first five times on each. */
+const WARM_UP = 6;
 const CONTENT = "what was said in this message, some words of it ".repeat(8);
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
@@ -45,7 +47,7 @@ async function measure(name: string, store: StorageBackend): Promise<void> {
       batched: [] as number[],
       buffered: [] as number[],
     };
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < WARM_UP + ROUNDS; round++) {
       rates.oneByOne.push(
         await perSecond(async () => {
           for (let i = 0; i < 100; i++)
@@ -63,7 +65,7 @@ async function measure(name: string, store: StorageBackend): Promise<void> {
       );
     }
     const [oneByOne, plain, batched, buffered] = [rates.oneByOne, rates.plain, rates.batched, rates.buffered].map(
-      median,
+      (all) => median(all.slice(WARM_UP)),
     );
     const times = (rate = 0): string => `${rate.toFixed(0)} (${(rate / (oneByOne ?? 1)).toFixed(1)} x)`;
     console.log(
