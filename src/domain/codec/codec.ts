@@ -248,19 +248,14 @@ export function* toPortableInSteps(text: string): Generator<void, JsonValue, voi
  */
 export function fromPortable(json: unknown): string {
   // In an array, so that a document is taken for the object it is.
-  const text = plainText([json], MAX_DEPTH + 2) ?? thoroughTextInArray(json);
+  const thorough = (): string =>
+    withPathOf(
+      () => String(thoroughText([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2)),
+      () => thoroughText(json, MAX_DEPTH + 1, DEFAULT_MAX_BYTES),
+    );
+  const text = plainText([json], MAX_DEPTH + 2) ?? thorough();
   if (!text.startsWith("[")) throw malformed("a portable value that is not plain JSON");
   return encodeValue(decodeValue(text.slice(1, -1)));
-}
-
-function thoroughTextInArray(json: unknown): string {
-  try {
-    return String(thoroughText([json], MAX_DEPTH + 2, DEFAULT_MAX_BYTES + 2));
-  } catch (error) {
-    // Refused, it says where without the array.
-    thoroughText(json, MAX_DEPTH + 1, DEFAULT_MAX_BYTES);
-    throw error;
-  }
 }
 
 /** Whether `fromPortable` takes so long that `fromPortableInSteps` does better. */
@@ -301,11 +296,18 @@ const DOCUMENT_START = `{"${DOCUMENT_KEY}":${FORMAT_VERSION},"value":`;
 
 /** Inside an array plain JSON stays what it is, also where it looks like a document. */
 function textInArray(value: unknown): EncodedText {
+  return withPathOf(
+    () => encodeText([value]),
+    () => encodeText(value),
+  );
+}
+
+/** What is refused inside an array says where by its path without the array. */
+function withPathOf<T>(inArray: () => T, alone: () => unknown): T {
   try {
-    return encodeText([value]);
+    return inArray();
   } catch (error) {
-    // Refused, it says where without the array.
-    encodeText(value);
+    alone();
     throw error;
   }
 }

@@ -49,6 +49,7 @@ export const changeFeedClauses: ClauseGroup = clauseGroup("feeds of changes", (c
   clause("F8 reading tells nothing, and neither does who has left", NEEDS, async ({ open }) => {
     const [one, other] = [await open(FED), await open(FED)];
     const heard = await hearing(one);
+    heard.clear();
     await fill(other);
     await heard.allOf({ tenant: "default", session: "s" }, { tenant: "default", thread: "t" });
     await other.getSession("s");

@@ -99,8 +99,6 @@ return known
 /** Keeps pieces of a long state that its checkpoint follows, of a thread that may be yet to come. `ARGV`: thread, names and values. */
 export const STAGE_BLOCKS: Script = new Script("write", [
   COMMON,
-  SESSION,
-  THREAD,
   `
 local id = ARGV[3]
 local b, f = B .. 'b:' .. id, B .. 'f:' .. id
@@ -118,8 +116,6 @@ return 1
 /** Takes pieces back whose checkpoint was refused, unless somebody else has used them. `ARGV`: thread, names. */
 export const UNSTAGE_BLOCKS: Script = new Script("write", [
   COMMON,
-  SESSION,
-  THREAD,
   `
 local b, f = B .. 'b:' .. ARGV[3], B .. 'f:' .. ARGV[3]
 for at = 4, #ARGV do
@@ -176,8 +172,6 @@ export const READ_BLOCKS: Script = new Script(
   "read",
   [
     COMMON,
-    SESSION,
-    THREAD,
     BLOCKS,
     PARTS,
     `

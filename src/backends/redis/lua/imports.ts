@@ -294,7 +294,6 @@ export const CHECK_IMPORT: Script = new Script("read", [
   COMMON,
   SESSION,
   THREAD,
-  REMOVAL,
   PARSE,
   ASK,
   `

@@ -186,7 +186,6 @@ return 1
 /** Where a thread was. `ARGV`: thread, what `z` of its row says. */
 export const REMOVE_LEFT: Script = new Script("write", [
   COMMON,
-  SESSION,
   THREAD,
   REMOVAL,
   `

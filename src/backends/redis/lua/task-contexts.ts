@@ -1,5 +1,5 @@
 /** Scripts of task contexts (T1-T3): `x:<context>` holds versions, `xv:` their numbers, `xl:` their long texts, `xs:` the sessions that share it. */
-import { COMMON, LEASE, REMOVAL, SESSION, THREAD } from "./parts.js";
+import { COMMON, LEASE, REMOVAL, SESSION } from "./parts.js";
 import { Script } from "./script.js";
 
 /** `ARGV`: session, token, version that is expected, id for a new context, versions to keep, size and metadata, content. `P` when pieces of a long text are not there. */
@@ -78,7 +78,6 @@ return found
 export const SHARE_CONTEXT: Script = new Script("write", [
   COMMON,
   SESSION,
-  THREAD,
   REMOVAL,
   `
 local from, other = headOf(ARGV[3]), headOf(ARGV[4])

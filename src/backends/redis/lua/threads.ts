@@ -212,7 +212,6 @@ return { int(call('HINCRBY', B .. 't:' .. id, 'g', 1)), writes, int(bytes) }
 /** What pruning would remove. `ARGV`: thread, places. Gives writes and bytes. */
 export const WEIGH_CHECKPOINTS: Script = new Script("read", [
   COMMON,
-  SESSION,
   THREAD,
   WRITES,
   `
