@@ -18,6 +18,14 @@ import { MAX_IDENTIFIER_BYTES } from "../src/domain/identifiers.js";
 import { MAX_OFFSET } from "../src/domain/item-arguments.js";
 import { MAX_ITEM_BYTES } from "../src/domain/items.js";
 import { MAX_LEASE_TTL_MS } from "../src/domain/leases.js";
+import {
+  MAX_CONDITIONS,
+  MAX_IDENTIFIERS,
+  MAX_MESSAGES,
+  MAX_OPERATIONS,
+  MAX_SESSIONS,
+  MAX_WRITES,
+} from "../src/domain/lists.js";
 import { MAX_METADATA_BYTES, MAX_METADATA_DEPTH } from "../src/domain/metadata.js";
 import { MAX_NAMESPACE_LABELS } from "../src/domain/namespaces.js";
 import { KEEP_CONTEXT_VERSIONS } from "../src/domain/task-contexts.js";
@@ -177,7 +185,16 @@ describe("docs/contract.md", () => {
       "`ttlMs` of a lease": `${MAX_LEASE_TTL_MS / day} days`,
       "`timeoutMs`": "1 day",
       "`limit` of a page; of history, checkpoints and versions": `${count(MAX_PAGE_LIMIT)}; ${count(MAX_LIST_LIMIT)}`,
-      "ids of one `deleteCheckpoints`": count(MAX_DELETED_IDS),
+      "messages, sessions, writes, operations of items of one call": [
+        MAX_MESSAGES,
+        MAX_SESSIONS,
+        MAX_WRITES,
+        MAX_OPERATIONS,
+      ]
+        .map(count)
+        .join("; "),
+      "ids, roles or keys of one list; ids of one `deleteCheckpoints`": `${count(MAX_IDENTIFIERS)}; ${count(MAX_DELETED_IDS)}`,
+      "conditions of a filter": count(MAX_CONDITIONS),
       "`keepVersions`": "10,000",
     });
     expect(() => memoryStorage({ keepVersions: 10_001 })).toThrow();

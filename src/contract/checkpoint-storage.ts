@@ -187,7 +187,7 @@ export interface CheckpointStorage {
   /** Checkpoints of a thread, newest first. */
   listCheckpoints(threadId: string, options?: ListCheckpointsOptions): Promise<ListedCheckpoint[]>;
 
-  /** Stores the writes of a task, all or none; they may arrive before their checkpoint (K3). */
+  /** Stores the writes of a task, at most 10,000 a call, all or none; they may arrive before their checkpoint (K3). */
   putWrites(
     threadId: string,
     checkpointId: string,

@@ -73,7 +73,7 @@ export interface ConversationStorage {
     options?: AddMessageOptions,
   ): Promise<Message>;
 
-  /** Appends all the messages, in order, or none; one round trip. An empty list returns an empty list. */
+  /** Appends all the messages, at most 5,000 a call, in order, or none; one round trip. An empty list returns an empty list. */
   addConversationMessages(
     sessionId: string,
     messages: readonly NewMessage[],

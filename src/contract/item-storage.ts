@@ -181,7 +181,7 @@ export interface ItemStorage {
   /** `false` if it was not there. @throws ConflictError (`expectedVersion`) */
   deleteItem(namespace: ItemNamespace, key: string, options?: DeleteItemOptions): Promise<boolean>;
 
-  /** Carries out the steps in order, all or none, in one round trip; each sees the earlier ones (M3). */
+  /** Carries out the steps, at most 2,000 a call, in order, all or none, in one round trip; each sees the earlier ones (M3). */
   batchItems(operations: readonly ItemOperation[], options?: CallOptions): Promise<ItemResult[]>;
 
   /** One page of the items below a prefix; `[]` is every item of the tenant (M1, M2, M5). @throws UnsupportedError (`similarTo`, F6) */

@@ -126,12 +126,12 @@ export interface SessionStorage {
   deleteSession(sessionId: string, options?: CallOptions): Promise<boolean>;
 
   /**
-   * Creates all the sessions or none, in one round trip; results in the order of the input.
+   * Creates all the sessions, at most 5,000 a call, or none, in one round trip; results in the order of the input.
    * @throws SessionExistsError if one of them exists, InvalidArgumentError if an id stands twice
    */
   batchCreateSessions(sessions: readonly NewSession[], options?: CallOptions): Promise<Session[]>;
 
-  /** The sessions in the order of the ids, `undefined` where one is not there; one round trip. */
+  /** The sessions in the order of the ids, at most 10,000 a call, `undefined` where one is not there; one round trip. */
   batchGetSessions(sessionIds: readonly string[], options?: CallOptions): Promise<(Session | undefined)[]>;
 
   /** Removes idle and expired sessions with all that belongs to them, in bounded batches; returns how many (S8). */

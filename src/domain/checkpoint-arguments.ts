@@ -13,6 +13,7 @@ import type { CheckpointListing, NewStoredCheckpoint, ThreadListing } from "./dr
 import type { StoredWrite } from "./driver/stored.js";
 import { identifier, identifierOrEmpty } from "./identifiers.js";
 import type { Taken } from "./large-values.js";
+import { listOf, MAX_WRITES } from "./lists.js";
 import { encodeMetadata } from "./metadata.js";
 import { parseMetadataFilter } from "./metadata-filter.js";
 import type { PruneRule } from "./pruning.js";
@@ -71,7 +72,7 @@ export function takeWrites(value: unknown, taskId: string, taskPath: string): Ta
 
 function eachWrite<T>(value: unknown, make: (index: number, channel: string, value: unknown) => T): T[] {
   const indexes = new Set<number>();
-  return Array.from(array(value, "writes"), (write, position) => {
+  return Array.from(listOf(value, "writes", MAX_WRITES), (write, position) => {
     const name = `writes[${position}]`;
     const parts = array(write, name);
     if (parts.length !== 2 && parts.length !== 3) {
@@ -102,10 +103,7 @@ export const MAX_DELETED_IDS = 1_000;
 
 /** Ids of checkpoints to delete, each once, in the order in which they are named first (K9). */
 export function parseDeletedIds(value: unknown): string[] {
-  const ids = array(value, "checkpointIds");
-  if (ids.length > MAX_DELETED_IDS) {
-    throw new InvalidArgumentError(`checkpointIds must be at most ${MAX_DELETED_IDS}, not ${ids.length}`);
-  }
+  const ids = listOf(value, "checkpointIds", MAX_DELETED_IDS);
   return [...new Set(Array.from(ids, (id, i) => identifier(id, `checkpointIds[${i}]`)))];
 }
 

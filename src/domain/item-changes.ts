@@ -2,12 +2,13 @@
 import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { ItemChange } from "../contract/item-storage.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
-import { array, finiteNumber, knownFields, plainObject, storableText, string } from "./arguments.js";
+import { finiteNumber, knownFields, plainObject, storableText, string } from "./arguments.js";
 import type { Json } from "./codec/format.js";
 import { textInSteps } from "./codec/text-in-steps.js";
 import type { ItemStep } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
 import { assertItemVersion, encodeItemValue, isItemExpired, MAX_ITEM_BYTES, putStored } from "./items.js";
+import { listOf, MAX_IDENTIFIERS } from "./lists.js";
 import { decodeMetadata, decodeMetadataInSteps, isLongMetadata, metadataTooLong } from "./metadata.js";
 import { runAtOnce } from "./slices.js";
 
@@ -21,10 +22,13 @@ export function parseChange(
   prefix: string,
 ): Pick<UpdateStep, "merge" | "unset" | "increment"> {
   const merge = change.merge === undefined ? {} : decodeMetadata(encodeItemValue(change.merge, `${prefix}merge`));
-  const unset = Array.from(change.unset === undefined ? [] : array(change.unset, `${prefix}unset`), (key, i) => {
-    const name = `${prefix}unset[${i}]`;
-    return storableText(string(key, name), name);
-  });
+  const unset = Array.from(
+    change.unset === undefined ? [] : listOf(change.unset, `${prefix}unset`, MAX_IDENTIFIERS),
+    (key, i) => {
+      const name = `${prefix}unset[${i}]`;
+      return storableText(string(key, name), name);
+    },
+  );
   const increment = Object.entries(
     change.increment === undefined ? {} : plainObject(change.increment, `${prefix}increment`),
   )

@@ -1,8 +1,9 @@
 /** Filters over items: operators on top-level keys of plain JSON, with one meaning on every backend (M2). */
 import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
-import { array, boolean, plainObject, storableText } from "./arguments.js";
+import { boolean, plainObject, storableText } from "./arguments.js";
 import { compareCodePoints, kindOf } from "./identifiers.js";
+import { checkConditions, listOf, MAX_IDENTIFIERS } from "./lists.js";
 import { decodeMetadata, decodeMetadataInSteps, encodeMetadata, isLongMetadata } from "./metadata.js";
 import { jsonScalar } from "./metadata-filter.js";
 
@@ -33,7 +34,9 @@ export interface CompiledItemFilter {
  * @throws InvalidArgumentError for an unknown operator, an operand of the wrong kind, or one that is not plain JSON
  */
 export function compileItemFilter(filter: unknown, name = "filter"): CompiledItemFilter {
-  const conditions = Object.entries(plainObject(filter, name))
+  const given = Object.entries(plainObject(filter, name));
+  checkConditions(given.length, name);
+  const conditions = given
     .flatMap(([key, comparison]) => conditionsOf(key, comparison, name))
     .sort((a, b) => compareCodePoints(a.key, b.key));
   const parts = conditions.flatMap(partsOf);
@@ -86,7 +89,7 @@ function condition(key: string, operator: ItemCondition["operator"], operand: un
       return { key, operator, operand: jsonOperand(operand, operator, place) };
     case "$in":
     case "$nin":
-      array(operand, `${place}.${operator}`);
+      listOf(operand, `${place}.${operator}`, MAX_IDENTIFIERS);
       return { key, operator, operand: jsonOperand(operand, operator, place) as readonly JsonValue[] };
     case "$exists":
       return { key, operator, operand: boolean(operand, `${place}.${operator}`) };

@@ -8,12 +8,13 @@ import type {
   NewMessage,
 } from "../contract/conversation-storage.js";
 import { InvalidArgumentError } from "../contract/errors.js";
-import { array, date, integer, knownFields, listLimit, oneOf } from "./arguments.js";
+import { date, integer, knownFields, listLimit, oneOf } from "./arguments.js";
 import { decodeInSteps, decodeValue, isLongText, takeValue } from "./codec/codec.js";
 import type { HistoryWindow, NewStoredMessage } from "./driver/storage-driver.js";
 import type { StoredMessage } from "./driver/stored.js";
 import { identifier } from "./identifiers.js";
 import type { RowDecoder, Taken } from "./large-values.js";
+import { listOf, MAX_IDENTIFIERS } from "./lists.js";
 import { parseContent } from "./message-content.js";
 import { decodeMetadata, encodeMetadata } from "./metadata.js";
 
@@ -66,7 +67,11 @@ export function parseWindow(options: Partial<HistoryOptions>): HistoryWindow {
     roles:
       options.roles === undefined
         ? null
-        : [...new Set(array(options.roles, "roles").map((role, index) => identifier(role, `roles[${index}]`)))],
+        : [
+            ...new Set(
+              listOf(options.roles, "roles", MAX_IDENTIFIERS).map((role, i) => identifier(role, `roles[${i}]`)),
+            ),
+          ],
   };
 }
 

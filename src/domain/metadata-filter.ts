@@ -3,6 +3,7 @@ import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { JsonScalar } from "../contract/json.js";
 import { plainObject, storableText } from "./arguments.js";
 import { compareCodePoints, kindOf } from "./identifiers.js";
+import { checkConditions } from "./lists.js";
 
 /** A key and the value that it must have. */
 export type MetadataCondition = readonly [key: string, value: JsonScalar];
@@ -13,7 +14,9 @@ export type MetadataCondition = readonly [key: string, value: JsonScalar];
  */
 export function parseMetadataFilter(filter: unknown, name = "metadata"): readonly MetadataCondition[] {
   if (filter === undefined) return [];
-  return Object.entries(plainObject(filter, name))
+  const given = Object.entries(plainObject(filter, name));
+  checkConditions(given.length, name);
+  return given
     .map(([key, value]): MetadataCondition => {
       storableText(key, `a key of ${name}`);
       return [key, jsonScalar(value, `${name}.${quoteIdentifier(key)}`)];

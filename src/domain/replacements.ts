@@ -1,13 +1,13 @@
 /** Replacements of stored values: what callers may ask (P2). */
 import { Buffer } from "node:buffer";
-import { InvalidArgumentError } from "../contract/errors.js";
 import { MAX_REPLACEMENTS, type StoredReplacement } from "../contract/stored-replacement.js";
-import { array, type Fields, integer, knownFields, oneOf } from "./arguments.js";
+import { type Fields, integer, knownFields, oneOf } from "./arguments.js";
 import { checkpointNamespace, etagArgument } from "./checkpoint-arguments.js";
 import { encodeText, encodeValue } from "./codec/codec.js";
 import type { ReplacementRow } from "./driver/replacements.js";
 import { identifier } from "./identifiers.js";
 import { encodeItemValue } from "./items.js";
+import { listOf } from "./lists.js";
 import { parseContent } from "./message-content.js";
 import { encodeMetadata } from "./metadata.js";
 import { parseNamespace } from "./namespaces.js";
@@ -25,10 +25,7 @@ const KINDS = Object.keys(PLACES) as (keyof typeof PLACES)[];
 
 /** @throws InvalidArgumentError, SerializationError */
 export function parseReplacements(value: unknown): ReplacementRow[] {
-  const all = array(value, "replacements");
-  if (all.length > MAX_REPLACEMENTS) {
-    throw new InvalidArgumentError(`replacements must be at most ${MAX_REPLACEMENTS}, not ${all.length}`);
-  }
+  const all = listOf(value, "replacements", MAX_REPLACEMENTS);
   return Array.from(all, (each, i) => parseReplacement(each, `replacements[${i}]`));
 }
 

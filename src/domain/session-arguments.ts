@@ -11,10 +11,11 @@ import type {
   SessionStatus,
   SessionUpdate,
 } from "../contract/session-storage.js";
-import { array, boolean, date, finiteNumber, integer, knownFields, oneOf, pageLimit, ttl } from "./arguments.js";
+import { boolean, date, finiteNumber, integer, knownFields, oneOf, pageLimit, ttl } from "./arguments.js";
 import type { NewStoredSession, SessionChange, SessionListing } from "./driver/storage-driver.js";
 import type { StoredSession } from "./driver/stored.js";
 import { identifier } from "./identifiers.js";
+import { listOf, MAX_IDENTIFIERS, MAX_SESSIONS } from "./lists.js";
 import { decodeMetadata, encodeMetadata } from "./metadata.js";
 import { parseMetadataFilter } from "./metadata-filter.js";
 
@@ -69,7 +70,7 @@ export function parseNewSession(session: NewSession, name: string): NewStoredSes
 /** Sessions of a batch: an id that stands twice is refused (S1). */
 export function parseNewSessions(sessions: unknown): NewStoredSession[] {
   const seen = new Set<string>();
-  return array(sessions, "sessions").map((session, index) => {
+  return listOf(sessions, "sessions", MAX_SESSIONS).map((session, index) => {
     const name = `sessions[${index}]`;
     const parsed = parseNewSession(
       knownFields(session as NewSession, name, ["sessionId", "userId", "metadata", "ttlMs"]),
@@ -88,7 +89,9 @@ export function parseUpdate(value: unknown): SessionChange {
     mergeMetadata:
       update.metadata === undefined ? null : decodeMetadata(encodeMetadata(update.metadata, "update.metadata")),
     unsetMetadata:
-      update.unsetMetadata === undefined ? [] : array(update.unsetMetadata, "update.unsetMetadata").map(metadataKey),
+      update.unsetMetadata === undefined
+        ? []
+        : listOf(update.unsetMetadata, "update.unsetMetadata", MAX_IDENTIFIERS).map(metadataKey),
     status: update.status === undefined ? null : oneOf(update.status, "update.status", SESSION_STATUSES),
     addRequests: requests(update.incrementRequests),
     addProcessingTime:
@@ -154,7 +157,7 @@ function requests(value: unknown): number {
 }
 
 function statuses(value: unknown): readonly SessionStatus[] {
-  const list = Array.isArray(value) ? value : [value];
+  const list = Array.isArray(value) ? listOf(value, "status", MAX_IDENTIFIERS) : [value];
   return [...new Set(list.map((status) => oneOf(status, "status", SESSION_STATUSES)))];
 }
 

@@ -6,6 +6,7 @@
 import { ConflictError } from "../contract/errors.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import type { TaskContextInfo } from "../contract/task-context-storage.js";
+import { MAX_MESSAGES, partsOf } from "../domain/lists.js";
 import { derivedId } from "./derived-ids.js";
 import { callOptions } from "./engine-options.js";
 import {
@@ -126,12 +127,14 @@ async function appendMessages(
   { sessionId, messages }: PendingAttempt,
   options: JournalOptions,
 ): Promise<MessagePlace[]> {
-  if (messages.length === 0) return [];
-  const stored = await storage.addConversationMessages(sessionId, messages, {
-    lease: options.lease,
-    ...callOptions(options),
-  });
-  return stored.map(({ seq, messageId }) => ({ seq, messageId }));
+  const places: MessagePlace[] = [];
+  // Each has an id of its own: those that are stored already are told where they are.
+  for (const part of partsOf(messages, MAX_MESSAGES)) {
+    const { lease } = options;
+    const stored = await storage.addConversationMessages(sessionId, part, { lease, ...callOptions(options) });
+    for (const { seq, messageId } of stored) places.push({ seq, messageId });
+  }
+  return places;
 }
 
 /** One after the other: their order is the order of the thread. */

@@ -58,6 +58,15 @@ describe.each(storages)("a turn over $name", ({ open }) => {
     });
   });
 
+  it("records more messages than one call of the storage takes", { timeout: 60_000 }, async () => {
+    const { session } = await opened();
+    const { messages } = await session.turn({ turnId: "t" }, async (turn) => {
+      for (let i = 0; i < 5_001; i++) turn.message("user", `${i}`);
+    });
+    expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: 5_001 }, (_, i) => i + 1));
+    expect((await session.history({ limit: 2 })).map(({ content }) => content)).toEqual(["4999", "5000"]);
+  });
+
   it("is not run again once it is recorded: the stored result comes back", async () => {
     const { engine, session } = await opened();
     const result = { at: new Date(5), bytes: new Uint8Array([1]), none: undefined };

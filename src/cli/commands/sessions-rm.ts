@@ -2,6 +2,7 @@
 import { SessionNotFoundError } from "../../contract/errors.js";
 import type { Session } from "../../contract/session-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
+import { MAX_IDENTIFIERS, partsOf } from "../../domain/lists.js";
 import { confirm } from "../confirm.js";
 import { type Invocation, longCall } from "../invocation.js";
 import { printChange } from "../output/thing.js";
@@ -39,7 +40,8 @@ export async function sessionsRm(
 
 /** All of the sessions, or none is deleted. */
 async function present(storage: StorageBackend, ids: readonly string[], signal: AbortSignal): Promise<Session[]> {
-  const found = await storage.batchGetSessions(ids, { signal });
+  const found: (Session | undefined)[] = [];
+  for (const part of partsOf(ids, MAX_IDENTIFIERS)) found.push(...(await storage.batchGetSessions(part, { signal })));
   return found.map((session, index) => {
     if (session === undefined) throw new SessionNotFoundError(ids[index] ?? "");
     return session;

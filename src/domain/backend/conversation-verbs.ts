@@ -9,11 +9,12 @@ import type {
   MessageRole,
   NewMessage,
 } from "../../contract/conversation-storage.js";
-import { array, knownOptions } from "../arguments.js";
+import { knownOptions } from "../arguments.js";
 import type { ConversationDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
 import { decodeRow, decodeRows, withTexts } from "../large-values.js";
 import { fencingToken } from "../leases.js";
+import { listOf, MAX_MESSAGES } from "../lists.js";
 import { messageDecoder, parseMessage, parseRange, parseWindow } from "../messages.js";
 import type { RunCall } from "./run-call.js";
 
@@ -44,7 +45,7 @@ export function conversationVerbs(run: RunCall, driver: ConversationDriver): Con
     ) => {
       const id = identifier(sessionId, "sessionId");
       const known = knownOptions(options, ["lease"]);
-      const parsed = array(messages, "messages").map((message, index) => parseMessage(message, `messages[${index}]`));
+      const parsed = listOf(messages, "messages", MAX_MESSAGES).map((each, i) => parseMessage(each, `messages[${i}]`));
       const fence = sessionFence(known.lease, id);
       return run("addConversationMessages", known, async (call) => {
         const stored = await withTexts(call, parsed, (all) => driver.addMessages(call, id, all, fence));

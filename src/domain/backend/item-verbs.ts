@@ -17,7 +17,7 @@ import type {
   UpdateItemOptions,
 } from "../../contract/item-storage.js";
 import type { JsonObject } from "../../contract/json.js";
-import { array, knownFields, knownOptions } from "../arguments.js";
+import { knownFields, knownOptions } from "../arguments.js";
 import { pageOf } from "../cursors.js";
 import type { Call } from "../driver/call.js";
 import type { ItemListing, ItemStep, ItemStepResult, ScoredItem } from "../driver/items.js";
@@ -44,6 +44,7 @@ import {
 import { CHANGE_FIELDS } from "../item-changes.js";
 import { presentItem, presentScored, type TakenStep, takeItemValue, withItemTexts } from "../item-values.js";
 import { itemPosition } from "../items.js";
+import { listOf, MAX_OPERATIONS } from "../lists.js";
 import { parseNamespace } from "../namespaces.js";
 import { Slices } from "../slices.js";
 import { bringsVectors } from "../vectors.js";
@@ -83,7 +84,7 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
     },
 
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
-      const steps = Array.from(array(operations, "operations"), (each, i) =>
+      const steps = Array.from(listOf(operations, "operations", MAX_OPERATIONS), (each, i) =>
         parseOperation(each, `operations[${i}]`, takeItemValue),
       );
       for (const step of steps) assertSupported(driver, step);

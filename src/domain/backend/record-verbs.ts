@@ -1,11 +1,12 @@
 /** Export and import of records, in constant memory (P1). */
 import { InvalidArgumentError, UnsupportedError } from "../../contract/errors.js";
 import type { ExportFilter, ImportOptions, ImportReport, RecordKind, StorageRecord } from "../../contract/records.js";
-import { array, integer, knownFields, oneOf } from "../arguments.js";
+import { integer, knownFields, oneOf } from "../arguments.js";
 import { signalOption } from "../call-options.js";
 import type { GroupVerdict, ImportBatch } from "../driver/imports.js";
 import type { StorageDriver } from "../driver/storage-driver.js";
 import { identifier, kindOf } from "../identifiers.js";
+import { listOf, MAX_IDENTIFIERS } from "../lists.js";
 import { abortable } from "../records/abortable.js";
 import { RECORD_KINDS } from "../records/parse-record.js";
 import type { RecordGroup } from "../records/record-batches.js";
@@ -105,7 +106,13 @@ function parseExportFilter(filter: ExportFilter | undefined): ExportFilter {
   const kinds =
     known.kinds === undefined
       ? undefined
-      : [...new Set(array(known.kinds, "filter.kinds").map((kind) => oneOf(kind, "filter.kinds", RECORD_KINDS)))];
+      : [
+          ...new Set(
+            listOf(known.kinds, "filter.kinds", MAX_IDENTIFIERS).map((kind) =>
+              oneOf(kind, "filter.kinds", RECORD_KINDS),
+            ),
+          ),
+        ];
   const isTailOfSession = known.after !== undefined && known.sessionId !== undefined;
   return {
     after: known.after === undefined ? undefined : integer(known.after, "filter.after", { min: 0 }),

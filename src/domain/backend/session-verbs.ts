@@ -11,12 +11,13 @@ import type {
   SessionUpdate,
   UpdateSessionOptions,
 } from "../../contract/session-storage.js";
-import { array, knownOptions, oneOf } from "../arguments.js";
+import { knownOptions, oneOf } from "../arguments.js";
 import type { Clock } from "../clock.js";
 import { decodeTimeCursor, pageOf, queryDigest, timePosition } from "../cursors.js";
 import type { SessionDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
 import { fencingToken } from "../leases.js";
+import { listOf, MAX_IDENTIFIERS } from "../lists.js";
 import {
   parseCleanup,
   parseEndStatus,
@@ -92,7 +93,7 @@ export function sessionVerbs(run: RunCall, driver: SessionDriver, clock: Clock):
     },
 
     batchGetSessions: async (sessionIds: readonly string[], options?: CallOptions) => {
-      const ids = array(sessionIds, "sessionIds").map((id, index) => identifier(id, `sessionIds[${index}]`));
+      const ids = listOf(sessionIds, "sessionIds", MAX_IDENTIFIERS).map((id, i) => identifier(id, `sessionIds[${i}]`));
       return run("batchGetSessions", knownOptions(options, []), async (call) => {
         const stored = ids.length === 0 ? [] : await driver.getSessions(call, ids);
         return mapInSlices(call, stored, (session) => (session === undefined ? undefined : toSession(session)));

@@ -11,10 +11,11 @@ import type {
 import type { OperationName } from "../../contract/operations.js";
 import type { Session, SessionUpdate, UpdateSessionOptions } from "../../contract/session-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
-import { array, boolean, integer, knownFields, knownOptions } from "../../domain/arguments.js";
+import { boolean, integer, knownFields, knownOptions } from "../../domain/arguments.js";
 import { signalOption, timeoutOption } from "../../domain/call-options.js";
 import { identifier } from "../../domain/identifiers.js";
 import { fencingToken } from "../../domain/leases.js";
+import { listOf, MAX_MESSAGES } from "../../domain/lists.js";
 import { parseUpdate } from "../../domain/session-arguments.js";
 import { CallsUnderWay } from "../calls-under-way.js";
 import { keptArguments } from "../kept-arguments.js";
@@ -84,7 +85,7 @@ const FIELDS = ["maxMessages", "maxBytes", "delayMs", "counters", "maxWaiting", 
 export function batch(options: BatchOptions = {}): BatchLayer {
   const given = knownFields(options, "options", FIELDS);
   const bounds: BatchBounds = {
-    maxMessages: integer(given.maxMessages ?? 200, "maxMessages", { min: 1, max: 10_000 }),
+    maxMessages: integer(given.maxMessages ?? 200, "maxMessages", { min: 1, max: MAX_MESSAGES }),
     maxBytes: integer(given.maxBytes ?? 1024 * 1024, "maxBytes", { min: 1 }),
     delayMs: integer(given.delayMs ?? 0, "delayMs", { min: 0, max: 60_000 }),
   };
@@ -258,7 +259,7 @@ function batched(
     ): Promise<Message[]> => {
       const id = identifier(sessionId, "sessionId");
       const known = knownOptions(options, ["lease"]);
-      const given = array(messages, "messages") as readonly NewMessage[];
+      const given = listOf(messages, "messages", MAX_MESSAGES) as readonly NewMessage[];
       // Nothing to gather, and still something to refuse.
       if (given.length === 0) return inner.addConversationMessages(id, given, options);
       return append("addConversationMessages", id, given, (i) => `messages[${i}]`, known);

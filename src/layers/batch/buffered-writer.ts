@@ -7,6 +7,7 @@ import { InvalidArgumentError, type StorageError } from "../../contract/errors.j
 import type { SessionUpdate } from "../../contract/session-storage.js";
 import { integer, knownFields, knownOptions, oneOf, string } from "../../domain/arguments.js";
 import { identifier } from "../../domain/identifiers.js";
+import { MAX_MESSAGES } from "../../domain/lists.js";
 import { parseUpdate } from "../../domain/session-arguments.js";
 import type { BufferedStorage } from "./buffered-batch.js";
 import { countsNothing, countsOf, updateOf } from "./counts.js";
@@ -105,7 +106,7 @@ export function bufferedWriter(storage: BufferedStorage, options: BufferedWriter
     throw new InvalidArgumentError("durability needs a journal");
   }
   const bounds = {
-    maxMessages: integer(given.maxMessages ?? 200, "maxMessages", { min: 1, max: 10_000 }),
+    maxMessages: integer(given.maxMessages ?? 200, "maxMessages", { min: 1, max: MAX_MESSAGES }),
     maxWaiting: integer(given.maxWaiting ?? 10_000, "maxWaiting", { min: 1 }),
     maxRetryMs: integer(given.maxRetryMs ?? 5_000, "maxRetryMs", { min: 1, max: 3_600_000 }),
   };

@@ -13,9 +13,10 @@ import type {
   MessageRole,
   NewMessage,
 } from "../../contract/conversation-storage.js";
-import { array, knownFields } from "../../domain/arguments.js";
+import { knownFields } from "../../domain/arguments.js";
 import { decodeValue, encodeValue } from "../../domain/codec/codec.js";
 import { identifier } from "../../domain/identifiers.js";
+import { listOf, MAX_MESSAGES } from "../../domain/lists.js";
 import { parseContent } from "../../domain/message-content.js";
 import { Slices } from "../../domain/slices.js";
 import { unpackAll } from "./compression.js";
@@ -132,7 +133,9 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
       options?: AddMessagesOptions,
     ) => {
       const id = identifier(sessionId, "sessionId");
-      const all = array(messages, "messages").map((message, i) => encoded(message as NewMessage, `messages[${i}]`));
+      const all = listOf(messages, "messages", MAX_MESSAGES).map((each, i) =>
+        encoded(each as NewMessage, `messages[${i}]`),
+      );
       const wait = seals.ready();
       if (wait !== undefined) await wait;
       const sealed = all.map((message) => seal(id, message));

@@ -33,6 +33,7 @@ import {
 } from "../../domain/item-arguments.js";
 import { CHANGE_FIELDS } from "../../domain/item-changes.js";
 import { encodeItemValue } from "../../domain/items.js";
+import { listOf, MAX_OPERATIONS } from "../../domain/lists.js";
 import { decodeMetadata } from "../../domain/metadata.js";
 import { CallTime } from "./call-time.js";
 import { ItemSnapshot, refusedPut, type SealedChange, sealedItem } from "./item-snapshot.js";
@@ -141,8 +142,8 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
       inner.deleteItem(namespace, key, options),
 
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
-      if (!Array.isArray(operations)) return inner.batchItems(operations, options);
-      const given = Array.from(operations as readonly ItemOperation[], (each) => ({ ...each }));
+      const list = listOf(operations, "operations", MAX_OPERATIONS) as readonly ItemOperation[];
+      const given = Array.from(list, (each) => ({ ...each }));
       const steps = given.map((each, i) => parseOperation(each, `operations[${i}]`, encodeItemValue));
       for (const step of steps) assertReadable(seals, step);
       const time = new CallTime(inner, options);

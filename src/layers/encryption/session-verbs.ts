@@ -14,6 +14,7 @@ import type {
   UpdateSessionOptions,
 } from "../../contract/session-storage.js";
 import { identifier } from "../../domain/identifiers.js";
+import { listOf, MAX_SESSIONS } from "../../domain/lists.js";
 import { parseMetadataFilter } from "../../domain/metadata-filter.js";
 import { sessionMetadataPlace } from "./places.js";
 import type { TenantSeals } from "./tenant-seals.js";
@@ -72,7 +73,7 @@ export function sessionVerbs(inner: SessionStorage, seals: TenantSeals): Session
       const given = !isSealed
         ? sessions
         : Promise.all(
-            Array.from(sessions as readonly NewSession[], (each, i) =>
+            Array.from(listOf(sessions, "sessions", MAX_SESSIONS) as readonly NewSession[], (each, i) =>
               sealed<NewSession>(each?.sessionId, `sessions[${i}].sessionId`, each),
             ),
           );

@@ -1,12 +1,19 @@
 /** Limits: the last value that is taken and the first that is refused (I1, V1, V2, F2). */
+import type { WriteInput } from "../../contract/checkpoint-storage.js";
+import type { NewMessage } from "../../contract/conversation-storage.js";
+import type { ItemOperation } from "../../contract/item-storage.js";
 import type { JsonObject } from "../../contract/json.js";
-import { equal, ok, refused, rejects, times, unchanged } from "../assertions.js";
+import type { NewSession } from "../../contract/session-storage.js";
+import { equal, filterIn, ok, refused, rejects, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 import { valueDifference } from "../value-difference.js";
 
 const MAX_TTL_MS = 100_000 * 24 * 3_600_000;
 
 const MAX_LEASE_TTL_MS = 30 * 24 * 3_600_000;
+
+/** For calls about thousands of things. */
+const PATIENT = { timeoutMs: 60_000 };
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -58,6 +65,95 @@ export const limitClauses: ClauseGroup = clauseGroup("limits", (clause) => {
   clause("F2 a deadline of a day is taken, and more refused", async ({ storage }) => {
     await storage.createSession("s", "u", { timeoutMs: DAY_MS });
     await refused(storage.getSession("s", { timeoutMs: DAY_MS + 1 }));
+  });
+
+  clause("C6 5,000 messages are added in one call, and more refused", PATIENT, async ({ storage }) => {
+    await storage.createSession("s", "u");
+    const messages = times(5_001, (i): NewMessage => ({ role: "user", content: `${i}` }));
+    const refusal = await refused(storage.addConversationMessages("s", messages));
+    ok(refusal.message.includes("5000") && refusal.message.includes("several calls"), "the limit is named");
+    equal((await storage.getSession("s"))?.lastSeq, 0);
+    const added = await storage.addConversationMessages("s", messages.slice(1));
+    equal([added.length, added.at(-1)?.seq, added.at(-1)?.content], [5_000, 5_000, "5000"]);
+    equal((await storage.getSession("s"))?.messageCount, 5_000);
+  });
+
+  clause("K3 10,000 writes are put in one call, and more refused", PATIENT, async ({ storage }) => {
+    const writes = times(10_001, (i): WriteInput => ["c", i]);
+    const refusal = await refused(storage.putWrites("t", "c", "task", writes));
+    ok(refusal.message.includes("10000") && refusal.message.includes("several calls"), "the limit is named");
+    equal(await storage.getWrites("t", "c"), []);
+    await storage.putWrites("t", "c", "task", writes.slice(1));
+    const found = await storage.getWrites("t", "c");
+    equal([found.length, found.at(-1)?.value], [10_000, 10_000]);
+  });
+
+  clause(
+    "S1 5,000 sessions are created and 10,000 asked for in one call, and more refused",
+    PATIENT,
+    async ({ storage }) => {
+      const sessions = times(5_001, (i): NewSession => ({ sessionId: `s${i}`, userId: "u" }));
+      const refusal = await refused(storage.batchCreateSessions(sessions));
+      ok(refusal.message.includes("5000") && refusal.message.includes("several calls"), "the limit is named");
+      equal((await storage.batchCreateSessions(sessions.slice(1))).length, 5_000);
+      const ids = times(10_001, (i) => `s${i}`);
+      ok((await refused(storage.batchGetSessions(ids))).message.includes("10000"), "the limit is named");
+      const found = await storage.batchGetSessions(ids.slice(1));
+      equal([found.length, found[4_999]?.sessionId, found[5_000]], [10_000, "s5000", undefined]);
+    },
+  );
+
+  clause("M3 2,000 operations are one batch, and more refused", PATIENT, async ({ storage }) => {
+    const puts = times(2_001, (i): ItemOperation => ({ put: { namespace: ["n"], key: `k${i}`, value: { i } } }));
+    const refusal = await refused(storage.batchItems(puts));
+    ok(refusal.message.includes("2000") && refusal.message.includes("several calls"), "the limit is named");
+    equal(await storage.countItems(["n"]), 0);
+    equal((await storage.batchItems(puts.slice(1))).length, 2_000);
+    equal(await storage.countItems(["n"]), 2_000);
+  });
+
+  clause("C2 10,000 roles are asked for in one call, and more refused", async ({ storage }) => {
+    await storage.createSession("s", "u");
+    await storage.addConversationMessage("s", "r9999", "x");
+    const roles = times(10_001, (i) => `r${i}`);
+    equal((await storage.getConversationHistory("s", { roles: roles.slice(0, -1) })).length, 1);
+    await refused(storage.getConversationHistory("s", { roles }));
+  });
+
+  clause("S9 10,000 keys of metadata are removed in one call, and more refused", async ({ storage }) => {
+    await storage.createSession("s", "u", { metadata: { k9999: 1, other: 2 } });
+    const keys = times(10_001, (i) => `k${i}`);
+    await unchanged(storage, () => refused(storage.updateSession("s", { unsetMetadata: keys })));
+    equal((await storage.updateSession("s", { unsetMetadata: keys.slice(0, -1) })).metadata, { other: 2 });
+  });
+
+  clause("M6 10,000 keys of an item are removed in one call, and more refused", async ({ storage }) => {
+    await storage.putItem(["n"], "k", { k9999: 1, other: 2 });
+    const unset = times(10_001, (i) => `k${i}`);
+    await unchanged(storage, () => refused(storage.updateItem(["n"], "k", { unset })));
+    equal((await storage.updateItem(["n"], "k", { unset: unset.slice(0, -1) })).value, { other: 2 });
+  });
+
+  clause("S7 a filter of more than 1,000 conditions is refused", async ({ storage }) => {
+    const conditions = Object.fromEntries(times(1_001, (i) => [`k${i}`, i]));
+    await refused(storage.listSessions({ metadata: conditions }));
+    await refused(storage.listCheckpoints("t", { metadata: conditions }));
+  });
+
+  clause("M2 a filter of more than 1,000 conditions, or with a list of more than 10,000, is refused", async (test) => {
+    const { storage } = test;
+    const filter = Object.fromEntries(times(1_001, (i) => [`k${i}`, i]));
+    await refused(storage.searchItems(["n"], { filter }));
+    await refused(storage.countItems(["n"], { filter }));
+    await refused(storage.searchItems(["n"], { filter: { a: { $in: times(10_001, (i) => i) } } }));
+    await refused(storage.countItems(["n"], { filter: { a: { $nin: times(10_001, (i) => i) } } }));
+  });
+
+  clause("M2 a filter of 1,000 conditions is taken", async ({ storage, support }) => {
+    const value = Object.fromEntries(times(1_000, (i) => [`k${i}`, i]));
+    await storage.putItem(["n"], "all", value);
+    await storage.putItem(["n"], "most", { ...value, k500: -1 });
+    equal(await storage.countItems(["n"], filterIn(support, value)), support.itemFilters === false ? 2 : 1);
   });
 
   clause("M1 a page of 1,000 items is whole", async ({ storage }) => {

@@ -4,6 +4,7 @@ import { CorruptionError, InvalidArgumentError } from "../../../contract/errors.
 import type { Item, ItemNamespace, ItemOperation, ItemStorage } from "../../../contract/item-storage.js";
 import type { JsonObject } from "../../../contract/json.js";
 import { decodeValue, encodeValue } from "../../../domain/codec/codec.js";
+import { MAX_OPERATIONS, partsOf } from "../../../domain/lists.js";
 import { CACHE_MARK, CACHE_ROOT } from "../cache-root.js";
 import { StateCodec } from "../stored-state.js";
 import { type ClassCodec, ValueCodec } from "../value-codec.js";
@@ -47,15 +48,18 @@ export class WaystoneCache<V = unknown> extends BaseCache<V> {
     this.#onError = options.onError ?? warn;
   }
 
-  /** The entries that are there and have not expired, in one round trip. */
+  /** The entries that are there and have not expired, in one round trip for each 2,000. */
   async get(keys: FullKey[]): Promise<{ key: FullKey; value: V }[]> {
-    if (keys.length === 0) return [];
-    const items = await this.#heard(() =>
-      this.#storage.batchItems(keys.map(([namespace, key]) => ({ get: { namespace: entriesOf(namespace), key } }))),
-    );
+    const items: (Item | undefined)[] = [];
+    for (const part of partsOf(keys, MAX_OPERATIONS)) {
+      const found = await this.#heard(() =>
+        this.#storage.batchItems(part.map(([namespace, key]) => ({ get: { namespace: entriesOf(namespace), key } }))),
+      );
+      items.push(...((found ?? part.map(() => undefined)) as (Item | undefined)[]));
+    }
     const entries = await Promise.all(
       keys.map(async (key, i) => {
-        const item = items?.[i] as Item | undefined;
+        const item = items[i];
         if (item === undefined) return undefined;
         return this.#heard(async () => ({ key, value: (await this.#codec.decode(dataOf(item))) as V }));
       }),
@@ -63,11 +67,11 @@ export class WaystoneCache<V = unknown> extends BaseCache<V> {
     return entries.filter((entry) => entry !== undefined);
   }
 
-  /** Stores entries, in one round trip; `ttl` in seconds, without it they stay. */
+  /** Stores entries, in one round trip for each 2,000; `ttl` in seconds, without it they stay. */
   async set(pairs: { key: FullKey; value: V; ttl?: number }[]): Promise<void> {
     const steps = await Promise.all(pairs.map((pair) => this.#heard(() => this.#stepOf(pair))));
     const possible = steps.filter((step) => step !== undefined);
-    if (possible.length > 0) await this.#heard(() => this.#storage.batchItems(possible));
+    for (const part of partsOf(possible, MAX_OPERATIONS)) await this.#heard(() => this.#storage.batchItems(part));
   }
 
   /** Deletes the entries of these namespaces, exactly these; of none given, all entries. */

@@ -1,6 +1,7 @@
 /** One thread of theirs into our store, in their order, going on where an earlier import ended. */
 import type { CheckpointWrite, WriteInput } from "../../../contract/checkpoint-storage.js";
 import { isStorageError } from "../../../contract/errors.js";
+import { MAX_WRITES, partsOf } from "../../../domain/lists.js";
 import { equalValues } from "../equal-values.js";
 import { configOf } from "../run-config.js";
 import { type Decoded, type DecodedWrite, partOfWrite, type TellPart } from "./decode-theirs.js";
@@ -150,7 +151,8 @@ class ThreadWriter {
 
   async #storeWrites(key: CheckpointKey, writes: readonly DecodedWrite[], tell: TellPart): Promise<void> {
     const groups = Map.groupBy(writes, ({ taskId, taskPath, index }) => JSON.stringify([taskId, taskPath, index < 0]));
-    await Promise.all(Array.from(groups.values(), (group) => this.#storeGroup(key, group, tell)));
+    const parts = Array.from(groups.values()).flatMap((group) => partsOf(group, MAX_WRITES));
+    await Promise.all(parts.map((part) => this.#storeGroup(key, part, tell)));
   }
 
   /** Writes of one task; when our store refuses them, each alone, so that only those that it means stay out. */

@@ -12,6 +12,7 @@ import type {
   Vector,
 } from "../../../contract/item-storage.js";
 import type { JsonObject } from "../../../contract/json.js";
+import { MAX_OPERATIONS, partsOf } from "../../../domain/lists.js";
 import { minutes } from "./arguments.js";
 import { gatherItems, gatherNamespaces } from "./gather-pages.js";
 import { updateIndexed } from "./indexed-update.js";
@@ -64,7 +65,7 @@ const NOT_INDEXED: Indexed = { puts: new Map(), queries: new Map() };
 /**
  * Keeps what agents know across threads: `graph.compile({ store: new WaystoneStore(storage) })`.
  *
- * - A batch is one round trip, all or nothing (M3). Its reads see what was stored before it; of several puts to one key the last counts.
+ * - A batch is one round trip, all or nothing (M3), but for more than 2,000 operations, which go in several. Its reads see what was stored before it; of several puts to one key the last counts.
  * - A namespace is its labels (M1): neighbours that begin alike never meet.
  * - Values are plain JSON objects, copied both ways; any other rejects with `InvalidArgumentError`, and nothing is stored.
  *
@@ -95,14 +96,12 @@ export class WaystoneStore extends BaseStore {
     );
     const writes = puts.map((put) => this.#writeOf(put, indexed.puts.get(put)));
     const answers: unknown[] = known.map(() => undefined);
-    if (known.length > 0) {
-      const results = await this.#storage.batchItems([...reads.map(({ step }) => step), ...writes]);
-      await Promise.all(
-        reads.map(async ({ position, answer }, i) => {
-          answers[position] = await answer(results[i]);
-        }),
-      );
-    }
+    const results = await this.#batches([...reads.map(({ step }) => step), ...writes]);
+    await Promise.all(
+      reads.map(async ({ position, answer }, i) => {
+        answers[position] = await answer(results[i]);
+      }),
+    );
     return answers as OperationResults<Op>;
   }
 
@@ -270,11 +269,18 @@ export class WaystoneStore extends BaseStore {
     return { put: { namespace, key, ttlMs, ...(indexed ?? { value }) } };
   }
 
+  /** One batch, or more than one call takes in several, one after the other. */
+  async #batches(operations: readonly ItemOperation[]): Promise<ItemResult[]> {
+    const results: ItemResult[] = [];
+    for (const part of partsOf(operations, MAX_OPERATIONS)) results.push(...(await this.#storage.batchItems(part)));
+    return results;
+  }
+
   /** Items of a search; those that expire live on as if each had been read. */
   async #found(items: readonly Item[]): Promise<StoreSearchItem[]> {
     const expiring = items.filter(({ expiresAt }) => this.#settings.refreshOnRead && expiresAt !== undefined);
     if (expiring.length === 0) return items.map(storeItemOf);
-    const refreshed = await this.#storage.batchItems(
+    const refreshed = await this.#batches(
       expiring.map(({ namespace, key }) => ({ get: { namespace, key, refreshTtl: true } })),
     );
     const expiries = new Map(expiring.map((item, i) => [item, (refreshed[i] as Item | undefined)?.expiresAt]));

@@ -50,6 +50,16 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
     }
   });
 
+  it("more entries than one call of the storage takes are set and found", async () => {
+    const cache = new WaystoneCache(open(), strict);
+    const pairs = Array.from({ length: 2_001 }, (_, i): { key: Key; value: number } => ({
+      key: [["ns"], `${i}`],
+      value: i,
+    }));
+    await cache.set(pairs);
+    expect(await cache.get([[["ns"], "no"], ...pairs.map(({ key }) => key)])).toEqual(pairs);
+  });
+
   it("a value is what it was when it was set", async () => {
     const cache = new WaystoneCache(open(), strict);
     const value = { list: [1] };

@@ -145,6 +145,17 @@ describe.each(BACKENDS)("on %s", (_name, open) => {
     expect(calls).toEqual(["batchItems"]);
   });
 
+  it("a batch of more operations than one call takes goes in several", async () => {
+    const store = fresh({ ttl: { defaultTtl: 1 } });
+    const gets = Array.from({ length: 2_001 }, (_, i) => ({ namespace: ["n"], key: `k${i}` }));
+    const puts = gets.map((place, i) => ({ ...place, value: { i } }));
+    await store.batch(puts);
+    const found = (await store.batch([...gets, ...puts.map((put) => ({ ...put, value: { i: -1 } }))])) as unknown[];
+    expect(found.slice(0, 2_001).map((item) => (item as Item).value.i)).toEqual(puts.map((_, i) => i));
+    const searched = await store.search(["n"], { limit: 3_000 });
+    expect([searched.length, searched.every(({ value }) => value.i === -1)]).toEqual([2_001, true]);
+  });
+
   it("a batch is all or nothing", async () => {
     const store = fresh();
     const wrong = { namespace: ["n"], key: "b", value: { v: 1n } };
