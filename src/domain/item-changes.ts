@@ -107,7 +107,7 @@ function changeValue(value: string, change: Change): string {
 /** As `changeValue`, in steps. What is changed is plain JSON already, and nobody else has it. */
 function* changingValue(value: string, change: Change): Generator<void, string, void> {
   const after = changed((yield* decodeMetadataInSteps(value)) as JsonObject, change);
-  const text = yield* textInSteps(after as Json, { before: "", behind: "", inDocument: false });
+  const text = yield* textInSteps(after as Json);
   if (text.bytes > MAX_ITEM_BYTES) throw metadataTooLong("value", MAX_ITEM_BYTES);
   return String(text);
 }

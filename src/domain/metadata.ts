@@ -2,13 +2,17 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../contract/errors.js";
 import type { JsonValue, Metadata } from "../contract/json.js";
-import { copyPlain, type StorableCopy } from "./codec/copy.js";
 import type { EncodedText } from "./codec/encoded-text.js";
-import { type Json, MAX_CONTAINERS, MAX_MEMBERS } from "./codec/format.js";
+import { MAX_CONTAINERS, MAX_MEMBERS } from "./codec/format.js";
+import { checkOriginals } from "./codec/late-checks.js";
 import { parseInSteps } from "./codec/parse-in-steps.js";
 import { type PathStep, renderPath } from "./codec/path.js";
 import { hasFurtherProperties, jsonIsOverridden } from "./codec/plain.js";
-import { textInSteps } from "./codec/text-in-steps.js";
+import type { Tape } from "./codec/tape.js";
+import { pathOnTape } from "./codec/tape-path.js";
+import { textOfTape } from "./codec/tape-text.js";
+import { writePlainTape } from "./codec/tape-writer.js";
+import { NOTHING_AROUND } from "./codec/text-sink.js";
 import { tooMany } from "./codec/write.js";
 import { kindOf } from "./identifiers.js";
 
@@ -47,8 +51,8 @@ export function takeMetadata(value: unknown, root: string, maxBytes: number): st
     if (error !== LARGE) throw error;
   }
   try {
-    const copy = copyPlain(value, MAX_METADATA_DEPTH, maxBytes);
-    return copy === null ? encodeMetadata(value, root, maxBytes) : new MetadataSnapshot(copy, root, maxBytes);
+    const tape = writePlainTape(value, { maxDepth: MAX_METADATA_DEPTH, maxBytes });
+    return tape === null ? encodeMetadata(value, root, maxBytes) : new MetadataSnapshot(tape, root, maxBytes);
   } catch (error) {
     throw inPlainJson(error, root);
   }
@@ -62,56 +66,61 @@ const LARGE: unique symbol = Symbol("large");
 
 /** A large value as it was at one moment. */
 export class MetadataSnapshot {
-  readonly #copy: StorableCopy;
+  readonly #tape: Tape;
   readonly #root: string;
   readonly #maxBytes: number;
 
-  constructor(copy: StorableCopy, root: string, maxBytes: number) {
-    this.#copy = copy;
+  constructor(tape: Tape, root: string, maxBytes: number) {
+    this.#tape = tape;
     this.#root = root;
     this.#maxBytes = maxBytes;
   }
 
   /** The text that `encodeMetadata` gives. @throws InvalidArgumentError as it does */
   *encode(): Generator<void, EncodedText, void> {
-    const { tree, checks } = this.#copy;
+    const tape = this.#tape;
     try {
-      yield* checks.run(tree, false);
+      yield* checkOriginals(tape);
     } catch (error) {
       throw inPlainJson(error, this.#root);
     }
-    yield* checkTexts(tree, this.#root, []);
-    const text = yield* textInSteps(tree, { before: "", behind: "", inDocument: false });
+    yield* checkKeys(tape, this.#root);
+    yield* checkStrings(tape, this.#root);
+    const text = yield* textOfTape(tape, NOTHING_AROUND);
     if (text.bytes > this.#maxBytes) throw metadataTooLong(this.#root, this.#maxBytes);
     return text;
   }
 }
 
-/** Characters that are looked at between two yields. */
+/** Characters that are looked at between two yields, and what a text counts beside its own. */
 const LOOKED_AT_ONCE = 256 * 1024;
-let looked = 0;
+const TEXT = 64;
 
-function* checkTexts(node: Json, root: string, path: PathStep[]): Generator<void, void, void> {
-  if (typeof node === "string") checkText(node, root, path);
-  if (typeof node !== "object" || node === null) return;
-  const isArray = Array.isArray(node);
-  for (const key of Object.keys(node)) {
-    path.push(isArray ? Number(key) : key);
-    if (!isArray) checkText(key, root, path);
-    const item = (node as { readonly [key: string]: Json })[key] as Json;
-    if (typeof item === "string") checkText(item, root, path);
-    else if (typeof item === "object" && item !== null) yield* checkTexts(item, root, path);
-    path.pop();
+function* checkKeys(tape: Tape, root: string): Generator<void, void, void> {
+  let looked = 0;
+  for (const shape of tape.shapes.all) {
+    const what = unstorable(shape.key);
+    if (what !== undefined) throw refusal(root, pathOnTape(tape, { shape }), what);
+    looked += shape.key.length + TEXT;
     if (looked < LOOKED_AT_ONCE) continue;
     looked = 0;
     yield;
   }
 }
 
-function checkText(text: string, root: string, path: readonly PathStep[]): void {
-  looked += text.length + 64;
-  const what = unstorable(text);
-  if (what !== undefined) throw refusal(root, path, what);
+/** Strings, and the other keys. */
+function* checkStrings(tape: Tape, root: string): Generator<void, void, void> {
+  const { references } = tape;
+  let looked = 0;
+  for (let reference = 0; reference < references.length; reference++) {
+    const text = references.at(reference) as string;
+    const what = unstorable(text);
+    if (what !== undefined) throw refusal(root, pathOnTape(tape, { reference }), what);
+    looked += text.length + TEXT;
+    if (looked < LOOKED_AT_ONCE) continue;
+    looked = 0;
+    yield;
+  }
 }
 
 function unstorable(text: string): string | undefined {

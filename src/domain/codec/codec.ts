@@ -3,7 +3,6 @@ import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
 import { runAtOnce, spendTurn } from "../slices.js";
-import { copyStorable, type StorableCopy } from "./copy.js";
 import { EncodedText, isRow, type RowStretch, type Stretch, TextParts, ValueRow } from "./encoded-text.js";
 import {
   DEFAULT_MAX_BYTES,
@@ -15,13 +14,17 @@ import {
   malformed,
   TAG_KEY,
 } from "./format.js";
+import { checkOriginals } from "./late-checks.js";
 import { levelsOf } from "./levels.js";
 import { parseInSteps } from "./parse-in-steps.js";
 import { isPlainJson, WORK_AT_ONCE } from "./plain.js";
 import { PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
 import { contentOf, fromDocument, isDeeper } from "./read.js";
 import { reviveInSteps } from "./read-in-steps.js";
-import { textInSteps } from "./text-in-steps.js";
+import type { Tape } from "./tape.js";
+import { textOfTape } from "./tape-text.js";
+import { writeTape } from "./tape-writer.js";
+import { NOTHING_AROUND, type Surroundings } from "./text-sink.js";
 import { toStorable } from "./write.js";
 
 /** Bounds of one encoded value. */
@@ -63,18 +66,20 @@ export function encodeText(value: unknown): EncodedText {
 
 /** A large value as it was at one moment. Its text is made in steps, whatever becomes of the value since. */
 export class ValueSnapshot {
-  readonly #copy: StorableCopy;
+  readonly #tape: Tape;
 
-  constructor(copy: StorableCopy) {
-    this.#copy = copy;
+  constructor(tape: Tape) {
+    this.#tape = tape;
   }
 
   /** The text that `encodeText` gives, in steps of so many characters. @throws SerializationError for one that is too long */
   *encode(step?: number): Generator<void, EncodedText, void> {
-    const { tree, inDocument, checks } = this.#copy;
-    yield* checks.run(tree, inDocument);
-    const [before, behind] = inDocument ? [DOCUMENT_START, "}"] : ["", ""];
-    return measured(yield* textInSteps(tree, { before, behind, inDocument }, step), DEFAULT_MAX_BYTES);
+    const tape = this.#tape;
+    yield* checkOriginals(tape);
+    return measured(
+      yield* textOfTape(tape, tape.inDocument ? DOCUMENT_AROUND : NOTHING_AROUND, step),
+      DEFAULT_MAX_BYTES,
+    );
   }
 }
 
@@ -93,10 +98,10 @@ export function takeValue(value: unknown): string | ValueSnapshot {
 export function takeText(value: unknown): EncodedText | ValueSnapshot {
   const text = plainText(value, MAX_DEPTH, WORK_AT_ONCE);
   if (text !== undefined) return measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
-  const copy = value instanceof PreparedValue ? null : copyStorable(value, MAX_DEPTH, DEFAULT_MAX_BYTES);
-  if (copy === null) return encodeText(value);
-  const snapshot = new ValueSnapshot(copy);
-  return copy.isLarge ? snapshot : runAtOnce(snapshot.encode());
+  const tape = value instanceof PreparedValue ? null : writeTape(value, LIMITS);
+  if (tape === null) return encodeText(value);
+  const snapshot = new ValueSnapshot(tape);
+  return tape.isLarge ? snapshot : runAtOnce(snapshot.encode());
 }
 
 /**
@@ -265,18 +270,18 @@ export function isLargePortable(json: unknown): boolean {
 
 /** As `fromPortable`, in steps; the text and what it says. @throws CorruptionError, SerializationError */
 export function* fromPortableInSteps(json: unknown): Generator<void, { text: string; value: unknown }, void> {
-  const copy = copyStorable(json, MAX_DEPTH + 1, DEFAULT_MAX_BYTES);
-  if (copy?.isPlain !== true) {
+  const tape = writeTape(json, { maxDepth: MAX_DEPTH + 1, maxBytes: DEFAULT_MAX_BYTES });
+  if (tape?.isPlain !== true) {
     const text = fromPortable(json);
     return { text, value: decodeValue(text) };
   }
   yield;
-  yield* copy.checks.run(copy.tree, false);
-  const text = yield* textInSteps(copy.tree, { before: "", behind: "", inDocument: false });
+  yield* checkOriginals(tape);
+  const text = yield* textOfTape(tape, NOTHING_AROUND);
   const given = yield* inOnePiece(measured(text, DEFAULT_MAX_BYTES));
   const value = yield* decodeInSteps(given);
   // The text of what is no document is the one that is stored.
-  if (!copy.inDocument) return { text: given, value };
+  if (!tape.inDocument) return { text: given, value };
   const taken = takeText(value);
   yield;
   return { text: yield* inOnePiece(taken instanceof ValueSnapshot ? yield* taken.encode() : taken), value };
@@ -292,7 +297,11 @@ function* inOnePiece(encoded: EncodedText): Generator<void, string, void> {
   return text;
 }
 
+const LIMITS = { maxDepth: MAX_DEPTH, maxBytes: DEFAULT_MAX_BYTES };
+
 const DOCUMENT_START = `{"${DOCUMENT_KEY}":${FORMAT_VERSION},"value":`;
+
+const DOCUMENT_AROUND: Surroundings = { before: DOCUMENT_START, behind: "}", inDocument: true };
 
 /** Inside an array plain JSON stays what it is, also where it looks like a document. */
 function textInArray(value: unknown): EncodedText {

@@ -67,6 +67,7 @@ function isPlainArray(array: readonly unknown[], depth: number): boolean {
   if (Object.getPrototypeOf(array) !== Array.prototype) return false;
   const length = array.length;
   workLeft -= length * ITEM_WORK;
+  if (workLeft < 0) return false;
   for (let i = 0; i < length; i++) if (!isPlain(array[i], depth)) return false;
   // Only now: a hole has ended the loop, so the array is dense.
   return !hasFurtherProperties(array);
@@ -78,6 +79,7 @@ function isPlainObject(object: object, depth: number): boolean {
   // has own keys only.
   for (const key in object) {
     workLeft -= key.length + PROPERTY_WORK;
+    if (workLeft < 0) return false;
     const value: unknown = object[key as keyof typeof object];
     if (typeof value === "string") workLeft -= (value as string).length;
     else if (!isPlain(value, depth)) return false;

@@ -1,38 +1,27 @@
 /** The text of a large tree, made in steps: exactly what `JSON.stringify` gives, in pieces of a limited length. */
-import { Buffer } from "node:buffer";
-import { EncodedText, TextParts } from "./encoded-text.js";
+import type { EncodedText } from "./encoded-text.js";
 import type { Json } from "./format.js";
 import { LaterBytes } from "./later-bytes.js";
 import { PreparedValue } from "./prepared-value.js";
-
-/** About how much of a tree one step makes text of: characters, and what stands for the rest. */
-const STEP = 64 * 1024;
+import { TEXT_STEP, TextSink } from "./text-sink.js";
 
 /** What an element counts beside its characters. */
 const NODE = 8;
 
-/** What stands around a tree, and which form of prepared values goes with it. */
-export interface Surroundings {
-  readonly before: string;
-  readonly behind: string;
-  readonly inDocument: boolean;
-}
-
 /** The text of a tree; yields between the steps. */
-export function* textInSteps(
-  tree: Json,
-  { before, behind, inDocument }: Surroundings,
-  step: number = STEP,
-): Generator<void, EncodedText, void> {
-  const sink = new Sink(inDocument, step);
-  sink.add(before);
-  if (weigh(tree, step) <= step) sink.add(JSON.stringify(tree));
-  else yield* writeHeavy(tree, sink);
-  sink.add(behind);
+export function* textInSteps(tree: Json, step: number = TEXT_STEP): Generator<void, EncodedText, void> {
+  const sink = new TextSink(false, step);
+  yield* writeTree(tree, sink);
   return sink.encoded();
 }
 
-function* writeHeavy(node: Json, sink: Sink): Generator<void, void, void> {
+/** Writes a tree: at once if it is light. */
+export function* writeTree(tree: Json, sink: TextSink): Generator<void, void, void> {
+  if (weigh(tree, sink.step) <= sink.step) sink.add(JSON.stringify(tree));
+  else yield* writeHeavy(tree, sink);
+}
+
+function* writeHeavy(node: Json, sink: TextSink): Generator<void, void, void> {
   if (typeof node === "string") yield* writeString(node, sink);
   else if (typeof node !== "object" || node === null) sink.add(JSON.stringify(node));
   else if (Array.isArray(node)) yield* writeArray(node, sink);
@@ -43,7 +32,7 @@ function* writeHeavy(node: Json, sink: Sink): Generator<void, void, void> {
 }
 
 /** Neighbours that are light are one call of `JSON.stringify`: a call for each takes longer. */
-function* writeArray(array: readonly Json[], sink: Sink): Generator<void, void, void> {
+function* writeArray(array: readonly Json[], sink: TextSink): Generator<void, void, void> {
   const { step } = sink;
   let light: Json[] = [];
   let left = step;
@@ -74,7 +63,7 @@ function* writeArray(array: readonly Json[], sink: Sink): Generator<void, void, 
   sink.add(light.length > 0 ? `${comma}${JSON.stringify(light).slice(1, -1)}]` : comma === "[" ? "[]" : "]");
 }
 
-function* writeObject(object: { readonly [key: string]: Json }, sink: Sink): Generator<void, void, void> {
+function* writeObject(object: { readonly [key: string]: Json }, sink: TextSink): Generator<void, void, void> {
   const { step } = sink;
   let left = step;
   let before = "{";
@@ -93,7 +82,7 @@ function* writeObject(object: { readonly [key: string]: Json }, sink: Sink): Gen
   sink.add(before === "{" ? "{}" : "}");
 }
 
-function* writeString(text: string, sink: Sink): Generator<void, void, void> {
+export function* writeString(text: string, sink: TextSink): Generator<void, void, void> {
   sink.add('"');
   for (let at = 0; at < text.length; ) {
     let end = Math.min(text.length, at + sink.step);
@@ -106,7 +95,7 @@ function* writeString(text: string, sink: Sink): Generator<void, void, void> {
   sink.add('"');
 }
 
-function* writeBytes(bytes: LaterBytes, sink: Sink): Generator<void, void, void> {
+function* writeBytes(bytes: LaterBytes, sink: TextSink): Generator<void, void, void> {
   sink.add('"');
   for (const text of bytes.texts()) {
     sink.add(text);
@@ -149,53 +138,4 @@ function takeItem(item: unknown): void {
   if (typeof item === "string") left -= item.length + NODE;
   else if (typeof item === "object" && item !== null) takeWeight(item);
   else left -= NODE;
-}
-
-/** Takes texts, and gives them back as pieces of a length that is worth a step. */
-class Sink {
-  readonly step: number;
-  readonly #inDocument: boolean;
-  #texts: string[] = [];
-  #text = "";
-  #bytes = 0;
-  /** All that came up to the last prepared value. */
-  #parts: TextParts | undefined;
-
-  constructor(inDocument: boolean, step: number) {
-    this.step = step;
-    this.#inDocument = inDocument;
-  }
-
-  add(text: string): void {
-    this.#text += text;
-    if (this.#text.length >= this.step) this.#flush();
-  }
-
-  addPrepared(value: PreparedValue): void {
-    const { plain, tagged } = PreparedValue.textsOf(value);
-    this.#endLoose().addPrepared(this.#inDocument || plain === null ? tagged : plain);
-  }
-
-  encoded(): EncodedText {
-    if (this.#parts !== undefined) return this.#endLoose().encoded();
-    this.#flush();
-    return EncodedText.ofPieces(this.#texts, this.#bytes);
-  }
-
-  #flush(): void {
-    if (this.#text === "") return;
-    this.#texts.push(this.#text);
-    this.#bytes += Buffer.byteLength(this.#text);
-    this.#text = "";
-  }
-
-  /** Between prepared values there is little text: it is not kept in pieces. */
-  #endLoose(): TextParts {
-    this.#flush();
-    const loose = this.#texts.length === 1 ? (this.#texts[0] as string) : this.#texts.join("");
-    if (this.#parts === undefined) this.#parts = new TextParts(loose);
-    else this.#parts.addLoose(loose);
-    this.#texts = [];
-    return this.#parts;
-  }
 }

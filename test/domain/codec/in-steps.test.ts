@@ -12,25 +12,25 @@ import {
   takeText,
   ValueSnapshot,
 } from "../../../src/domain/codec/codec.js";
-import { copyStorable } from "../../../src/domain/codec/copy.js";
 import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
-import { MAX_DEPTH } from "../../../src/domain/codec/format.js";
+import { DEFAULT_MAX_BYTES, MAX_DEPTH } from "../../../src/domain/codec/format.js";
 import { parseInSteps } from "../../../src/domain/codec/parse-in-steps.js";
+import { type TapeLimits, writeTape } from "../../../src/domain/codec/tape-writer.js";
 import { runAtOnce } from "../../../src/domain/slices.js";
 import { anyString, kept } from "./arbitraries.js";
 import { fingerprint } from "./fingerprint.js";
 import { nested, thrownBy } from "./probes.js";
 import { bare, plainValues, taggedValues } from "./values.js";
 
-const MAX_BYTES = 128 * 1024 * 1024;
+const LIMITS: TapeLimits = { maxDepth: MAX_DEPTH, maxBytes: DEFAULT_MAX_BYTES };
 
 /** Characters of a step, so few that each place of a short text is the end of one. */
 const anyStep = fc.integer({ min: 1, max: 40 });
 
 function textInSteps(value: unknown, step: number): string {
-  const copy = copyStorable(value, MAX_DEPTH, MAX_BYTES);
-  if (copy === null) throw new Error("the value has no quick copy");
-  return String(runAtOnce(new ValueSnapshot(copy).encode(step)));
+  const tape = writeTape(value, LIMITS);
+  if (tape === null) throw new Error("the value has no tape");
+  return String(runAtOnce(new ValueSnapshot(tape).encode(step)));
 }
 
 function expectSame(value: unknown, step: number): void {
@@ -85,8 +85,8 @@ describe("V1: a value in steps is the value in one piece", () => {
   });
 
   it("the pieces of a text do not end inside a character", () => {
-    const copy = copyStorable(["\u{1F600}".repeat(100), "é".repeat(100)], MAX_DEPTH, MAX_BYTES);
-    const { pieces, bytes } = runAtOnce(new ValueSnapshot(copy as NonNullable<typeof copy>).encode(5));
+    const tape = writeTape(["\u{1F600}".repeat(100), "é".repeat(100)], LIMITS);
+    const { pieces, bytes } = runAtOnce(new ValueSnapshot(tape as NonNullable<typeof tape>).encode(5));
     expect((pieces ?? []).length).toBeGreaterThan(10);
     for (const piece of pieces ?? []) expect(piece.isWellFormed()).toBe(true);
     expect((pieces ?? []).reduce((sum, piece) => sum + Buffer.byteLength(piece), 0)).toBe(bytes);
@@ -95,8 +95,8 @@ describe("V1: a value in steps is the value in one piece", () => {
   it("prepared values are the same parts as in one piece", () => {
     const value = { list: [prepareValue({ a: 1n }), prepareValue("é")], text: "x".repeat(50), last: prepareValue([]) };
     for (const each of [value, { ...value, tagged: undefined }]) {
-      const copy = copyStorable(each, MAX_DEPTH, MAX_BYTES);
-      const text = runAtOnce(new ValueSnapshot(copy as NonNullable<typeof copy>).encode(8));
+      const tape = writeTape(each, LIMITS);
+      const text = runAtOnce(new ValueSnapshot(tape as NonNullable<typeof tape>).encode(8));
       expect([text.parts, text.bytes]).toEqual([encodeText(each).parts, encodeText(each).bytes]);
     }
   });
@@ -194,7 +194,7 @@ describe("V1: what cannot be kept is refused with its path, as in one piece", ()
       /^\$\.at: an object with symbol keys cannot be stored$/,
     ],
     ["too deep a value", [long, nested(1000, (v) => [v])], /more than 1000 levels deep cannot be stored$/],
-    ["too long a text", "x".repeat(MAX_BYTES + 1), /more than 134217728 bytes cannot be stored$/],
+    ["too long a text", "x".repeat(DEFAULT_MAX_BYTES + 1), /more than 67108864 bytes cannot be stored$/],
   ])("%s", (_name, value, message) => {
     const error = thrownBy(() => {
       const taken = takeText(value);
@@ -207,15 +207,15 @@ describe("V1: what cannot be kept is refused with its path, as in one piece", ()
   });
 
   it("a text that its bytes alone make too long, once it is made", () => {
-    const taken = takeText("日".repeat(MAX_BYTES / 3 + 1));
+    const taken = takeText("日".repeat(DEFAULT_MAX_BYTES / 3 + 1));
     expect(taken).toBeInstanceOf(ValueSnapshot);
-    expect(() => runAtOnce((taken as ValueSnapshot).encode())).toThrow(/more than 134217728 bytes cannot be stored$/);
+    expect(() => runAtOnce((taken as ValueSnapshot).encode())).toThrow(/more than 67108864 bytes cannot be stored$/);
   });
 
   it("shared references that few objects reach by many paths end at once", () => {
     let value: unknown = [1];
     for (let i = 0; i < 60; i++) value = [value, value];
-    expect(() => takeText(value)).toThrow(/more than 500000 arrays and objects cannot be stored$/);
+    expect(() => takeText(value)).toThrow(/more than 200000 arrays and objects cannot be stored$/);
   });
 });
 
