@@ -4,10 +4,11 @@ import { CorruptionError, InvalidArgumentError, SerializationError } from "../co
 import type { JsonValue, Metadata } from "../contract/json.js";
 import type { EncodedText } from "./codec/encoded-text.js";
 import { MAX_CONTAINERS, MAX_MEMBERS } from "./codec/format.js";
+import { hasFurtherProperties } from "./codec/further-properties.js";
 import { checkOriginals } from "./codec/late-checks.js";
 import { parseInSteps } from "./codec/parse-in-steps.js";
 import { type PathStep, renderPath } from "./codec/path.js";
-import { hasFurtherProperties, jsonIsOverridden } from "./codec/plain.js";
+import { jsonIsOverridden } from "./codec/plain.js";
 import type { Tape } from "./codec/tape.js";
 import { pathOnTape } from "./codec/tape-path.js";
 import { textOfTape } from "./codec/tape-text.js";

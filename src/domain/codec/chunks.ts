@@ -5,19 +5,26 @@ const CHUNK_BITS = 15;
 const CHUNK: number = 1 << CHUNK_BITS;
 const PLACE: number = CHUNK - 1;
 
-export class Numbers {
-  readonly #chunks: Float64Array[] = [];
-  #chunk: Float64Array = new Float64Array(0);
+export class Words {
+  readonly #chunks: Int32Array[] = [];
+  #chunk: Int32Array = new Int32Array(0);
   #used: number = CHUNK;
 
   get length(): number {
     return (this.#chunks.length - 1) * CHUNK + this.#used;
   }
 
-  add(number: number): void {
+  add(word: number): void {
     if (this.#used === CHUNK) this.#grow();
-    this.#chunk[this.#used] = number;
+    this.#chunk[this.#used] = word;
     this.#used += 1;
+  }
+
+  /** Adds the bits of a number: two words. */
+  addNumber(number: number): void {
+    NUMBER[0] = number;
+    this.add(BITS[0] as number);
+    this.add(BITS[1] as number);
   }
 
   /** Takes back the last one, right behind `add`. */
@@ -25,20 +32,30 @@ export class Numbers {
     this.#used -= 1;
   }
 
-  set(at: number, number: number): void {
-    (this.#chunks[at >> CHUNK_BITS] as Float64Array)[at & PLACE] = number;
+  set(at: number, word: number): void {
+    (this.#chunks[at >> CHUNK_BITS] as Int32Array)[at & PLACE] = word;
   }
 
   at(at: number): number {
-    return (this.#chunks[at >> CHUNK_BITS] as Float64Array)[at & PLACE] as number;
+    return (this.#chunks[at >> CHUNK_BITS] as Int32Array)[at & PLACE] as number;
+  }
+
+  numberAt(at: number): number {
+    BITS[0] = this.at(at);
+    BITS[1] = this.at(at + 1);
+    return NUMBER[0] as number;
   }
 
   #grow(): void {
-    this.#chunk = new Float64Array(CHUNK);
+    this.#chunk = new Int32Array(CHUNK);
     this.#chunks.push(this.#chunk);
     this.#used = 0;
   }
 }
+
+/** A number, and the same as words. */
+const NUMBER = new Float64Array(1);
+const BITS: Int32Array = new Int32Array(NUMBER.buffer);
 
 export class References<T> {
   readonly #chunks: T[][] = [];

@@ -31,7 +31,7 @@ import { toStorable } from "./write.js";
 export interface CodecLimits {
   /** Most levels of nested arrays and objects in the text, from 1 to 1000. Default 1000. A Map counts as three levels, a Set as two. */
   readonly maxDepth?: number | undefined;
-  /** Most bytes of the text in UTF-8. Default 128 MiB. */
+  /** Most bytes of the text in UTF-8. Default 64 MiB. */
   readonly maxBytes?: number | undefined;
 }
 

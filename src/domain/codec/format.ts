@@ -26,15 +26,15 @@ export const DEFAULT_MAX_BYTES: number = 64 * 1024 * 1024;
  * Most arrays and objects of one value, counted for each place where one stands: what is taken of a value at the moment of the call
  * takes time for each of them, and may not hold the event loop for more than 50 ms.
  */
-export const MAX_CONTAINERS: number = 200_000;
+export const MAX_CONTAINERS: number = 150_000;
 
 /** Most elements of arrays and properties of objects of one value, together, for the same reason. */
-export const MAX_MEMBERS: number = 2_000_000;
+export const MAX_MEMBERS: number = 1_500_000;
 
 /** For how many arrays and objects others count, by the time that they take; what is not named here counts as one. */
 export const CONTAINERS: {
-  readonly [kind in "map" | "entry" | "withoutPrototype" | "ownKeys" | "wrapped" | "error"]: number;
-} = { map: 4, entry: 2, withoutPrototype: 3, ownKeys: 5, wrapped: 2, error: 200 };
+  readonly [kind in "map" | "entry" | "withoutPrototype" | "ownKeys" | "wrapped" | "bigint" | "error"]: number;
+} = { map: 4, entry: 2, withoutPrototype: 4, ownKeys: 5, wrapped: 2, bigint: 2, error: 200 };
 
 /**
  * For how many members keys count that an object shares with no other one: V8 keeps such an object as a hash table, or with a shape of its own, which

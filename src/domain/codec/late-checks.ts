@@ -3,6 +3,7 @@
  * and object for it takes as long as to write it down.
  */
 import { SerializationError } from "../../contract/errors.js";
+import { hasFurtherProperties } from "./further-properties.js";
 import { renderPath } from "./path.js";
 import type { Tape } from "./tape.js";
 import { pathOnTape } from "./tape-path.js";
@@ -19,7 +20,7 @@ export function* checkOriginals(tape: Tape): Generator<void, void, void> {
   for (let i = 0; i < originals.length; i++) {
     const original = originals.at(i);
     if (Array.isArray(original)) {
-      if (hasFurther(original)) refuse(tape, i, "an array with further properties");
+      if (hasFurtherProperties(original)) refuse(tape, i, "an array with further properties");
     } else if (hasSymbols(original)) refuse(tape, i, "an object with symbol keys");
     if (i % ASKED_AT_ONCE === ASKED_AT_ONCE - 1) yield;
   }
@@ -28,12 +29,6 @@ export function* checkOriginals(tape: Tape): Generator<void, void, void> {
 
 function refuse(tape: Tape, original: number, what: string): never {
   throw new SerializationError(renderPath(pathOnTape(tape, { original })), `${what} cannot be stored`);
-}
-
-/** Whether a dense array has more than its elements: properties such as `index` of a regular expression's match, or symbols. */
-function hasFurther(array: readonly unknown[]): boolean {
-  // Values and not keys: a key is made a string of for each element.
-  return Object.values(array).length > array.length || hasSymbols(array);
 }
 
 function hasSymbols(object: object): boolean {

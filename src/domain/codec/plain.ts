@@ -1,22 +1,19 @@
 /** The fast check before `JSON.stringify`: whether its text would give back exactly this value. */
-import { isDeepStrictEqual } from "node:util";
+import { hasFurtherProperties } from "./further-properties.js";
 
 /**
  * How much the check does before it leaves the answer to the thorough encoder, a few tenths of a second. A value with shared
  * references may have more paths than memory has bytes; the thorough encoder visits each object once. A character of a string
  * costs 1, the rest about what it takes in time.
  */
-const MOST_WORK = 128 * 1024 * 1024;
+const MOST_WORK = 64 * 1024 * 1024;
 
 /** The work up to which a value is checked and made text of at once, in some ten milliseconds at most. */
 export const WORK_AT_ONCE: number = 4 * 1024 * 1024;
 const CONTAINER_WORK = 512;
 const PROPERTY_WORK = 64;
 /** So much that more elements than a value may have are more than the most work. */
-const ITEM_WORK = 34;
-
-/** Arrays above this length are compared with a copy: listing the keys makes a string of every index. */
-const LISTED_KEYS = 64;
+const ITEM_WORK = 45;
 
 // Kept outside the recursion for speed. A getter that itself encodes starts the count anew; the text is measured at the
 // end in any case, so no limit is lost by it.
@@ -38,13 +35,6 @@ export function isPlainJson(value: unknown, maxDepth: number, mostWork: number =
 /** Whether a library has put `toJSON` on the prototypes of plain values, so that JSON text says something else. */
 export function jsonIsOverridden(): boolean {
   return "toJSON" in Object.prototype || "toJSON" in Array.prototype;
-}
-
-/** Whether an array holds more than its elements: string keys such as `index` of a regular expression's match, or symbols. */
-export function hasFurtherProperties(array: readonly unknown[]): boolean {
-  if (Object.getOwnPropertySymbols(array).length !== 0) return true;
-  if (array.length <= LISTED_KEYS) return Object.keys(array).length !== array.length;
-  return !isDeepStrictEqual(array, [...array]);
 }
 
 // Small enough to be inlined where it is called: most values are strings, and end here.

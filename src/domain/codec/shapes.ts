@@ -5,7 +5,7 @@ import { TAG_KEY } from "./format.js";
 const MOST_KEYS = 64;
 
 /** Shapes of a tape: of an index by id each object has keys of its own. */
-export const MOST_SHAPES = 4_096;
+const MOST_SHAPES = 4_096;
 
 export class Shapes {
   readonly #all: Shape[] = [];
@@ -41,6 +41,8 @@ export class Shape {
   readonly number: number;
   /** How many keys it has. */
   readonly length: number;
+  /** Characters of them all. */
+  readonly characters: number;
   /** One of them is the key of our tags. */
   readonly hasTag: boolean;
   /** The key that came next in the last object, and the shape with it: most objects are like the one before. */
@@ -56,6 +58,7 @@ export class Shape {
   constructor(number: number, before: Shape | null, key: string) {
     this.number = number;
     this.length = before === null ? 0 : before.length + 1;
+    this.characters = before === null ? 0 : before.characters + key.length;
     this.hasTag = before !== null && (before.hasTag || key === TAG_KEY);
     this.#before = before;
     this.key = key;

@@ -1,7 +1,7 @@
 /** Where something stands in the value on a tape: found by reading what stands before it, since nobody asks until it is refused. */
 import type { PathStep } from "./path.js";
 import type { Shape } from "./shapes.js";
-import { keysOf, kindOfWord, restOfWord, shapeOf, type Tape, WORD } from "./tape.js";
+import { kindOfWord, restOfWord, type Tape, WORD, WORDS_OF_NUMBER } from "./tape.js";
 import { keyStep, memberStep, valueStep } from "./write.js";
 
 /** An array or object, or a string or key, by its number on the tape; a shape stands for its last key. */
@@ -28,7 +28,8 @@ export function pathOnTape({ words, references, shapes }: Tape, wanted: Wanted):
     const holder = way.at(-1);
     const word = words.at(at);
     const [kind, rest] = [kindOfWord(word), restOfWord(word)];
-    at += kind === WORD.number ? 2 : kind === WORD.numbers ? 1 + rest : 1;
+    at += 1;
+    if (kind === WORD.number || kind === WORD.numbers) at += WORDS_OF_NUMBER * (kind === WORD.number ? 1 : rest);
     if (holder !== undefined) {
       const { shape } = holder;
       if (shape !== null && holder.done < shape.length) holder.key = shape.keys[holder.done];
@@ -52,15 +53,11 @@ export function pathOnTape({ words, references, shapes }: Tape, wanted: Wanted):
       if ("original" in wanted && wanted.original === original) return way.map(stepInto);
       original += 1;
     }
-    const shape = isKeyed ? shapes.at(shapeOf(rest)) : null;
+    const shape = isKeyed ? shapes.at(rest) : null;
     if ("shape" in wanted && shape?.beginsWith(wanted.shape)) return [...way.map(stepInto), wanted.shape.key];
-    way.push({
-      kind,
-      left: isKeyed ? keysOf(rest) : kind === WORD.map ? 2 * rest : rest,
-      done: 0,
-      shape,
-      key: undefined,
-    });
+    const left = isKeyed ? words.at(at) : kind === WORD.map ? 2 * rest : rest;
+    if (isKeyed) at += 1;
+    way.push({ kind, left, done: 0, shape, key: undefined });
   }
   return [];
 }

@@ -2,7 +2,7 @@
 import type { EncodedText } from "./encoded-text.js";
 import { TAG_KEY } from "./format.js";
 import type { Shape, Shapes } from "./shapes.js";
-import { keysOf, kindOfWord, restOfWord, shapeOf, type Tape, WORD } from "./tape.js";
+import { kindOfWord, restOfWord, type Tape, WORD, WORDS_OF_NUMBER } from "./tape.js";
 import { writeString, writeTree } from "./text-in-steps.js";
 import { type Surroundings, TEXT_STEP, TextSink } from "./text-sink.js";
 
@@ -91,14 +91,14 @@ function* writeParts(tape: Tape, inDocument: boolean, sink: TextSink): Generator
         text += restOfWord(word);
         break;
       case WORD.number:
-        text += words.at(at);
-        at += 1;
+        text += words.numberAt(at);
+        at += WORDS_OF_NUMBER;
         break;
       case WORD.numbers: {
         const count = restOfWord(word);
-        for (const end = at + count; at < end; ) {
-          text += words.at(at);
-          at += 1;
+        for (const end = at + count * WORDS_OF_NUMBER; at < end; ) {
+          text += words.numberAt(at);
+          at += WORDS_OF_NUMBER;
           if (at < end) text += ",";
           if (text.length < step) continue;
           sink.add(text);
@@ -127,9 +127,17 @@ function* writeParts(tape: Tape, inDocument: boolean, sink: TextSink): Generator
         yield* writeTree(references.at(reference), sink);
         reference += 1;
         break;
+      case WORD.array:
+      case WORD.map:
+      case WORD.set:
+        outer.push(open);
+        open = openedList(word);
+        text += open.start;
+        break;
       default:
         outer.push(open);
-        open = opened(word, shapes, inDocument);
+        open = openedObject(word, words.at(at), shapes, inDocument);
+        at += 1;
         text += open.start;
     }
   }
@@ -141,33 +149,30 @@ function textBefore({ shape, isMap, done }: Open): string {
   return done === 0 ? "" : ",";
 }
 
-function opened(word: number, shapes: Shapes, inDocument: boolean): Open {
-  const rest = restOfWord(word);
+function openedList(word: number): Open {
+  const left = restOfWord(word);
   switch (kindOfWord(word)) {
-    case WORD.array:
-      return { left: rest, done: 0, shape: null, isMap: false, start: "[", end: "]" };
-    case WORD.set:
-      return { left: rest, done: 0, shape: null, isMap: false, start: startOf("Set", "["), end: "]}" };
     case WORD.map:
       return {
-        left: 2 * rest,
+        left: 2 * left,
         done: 0,
         shape: null,
         isMap: true,
         start: startOf("Map", "["),
-        end: rest === 0 ? "]}" : "]]}",
+        end: left === 0 ? "]}" : "]]}",
       };
-    case WORD.withoutPrototype:
-      return openedObject(rest, shapes, "null-prototype");
-    case WORD.likeNode:
-      return openedObject(rest, shapes, inDocument ? "object" : null);
+    case WORD.set:
+      return { left, done: 0, shape: null, isMap: false, start: startOf("Set", "["), end: "]}" };
     default:
-      return openedObject(rest, shapes, null);
+      return { left, done: 0, shape: null, isMap: false, start: "[", end: "]" };
   }
 }
 
-function openedObject(rest: number, shapes: Shapes, tag: string | null): Open {
-  const [left, shape] = [keysOf(rest), shapes.at(shapeOf(rest))];
+function openedObject(word: number, left: number, shapes: Shapes, inDocument: boolean): Open {
+  const shape = shapes.at(restOfWord(word));
+  const kind = kindOfWord(word);
+  const tag =
+    kind === WORD.withoutPrototype ? "null-prototype" : kind === WORD.likeNode && inDocument ? "object" : null;
   if (tag === null) return { left, done: 0, shape, isMap: false, start: "{", end: "}" };
   return { left, done: 0, shape, isMap: false, start: startOf(tag, "{"), end: "}}" };
 }

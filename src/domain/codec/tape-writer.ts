@@ -18,7 +18,7 @@ import { leafByPrototype } from "./leaves.js";
 import { type PathStep, renderPath } from "./path.js";
 import { jsonIsOverridden } from "./plain.js";
 import type { Shape } from "./shapes.js";
-import { MAX_INTEGER, restOfObject, Tape, WORD, wordOf } from "./tape.js";
+import { LEAST_BEYOND, Tape, WORD, wordOf } from "./tape.js";
 import { instanceName, keyStep, memberStep, TreeWriter, tooMany, valueStep } from "./write.js";
 
 /** What makes a value large: characters, arrays and objects, and all that stands on the tape. */
@@ -131,10 +131,11 @@ class TapeWriter {
 
   #number(number: number, depth: number): void {
     if (!isOrdinary(number)) this.#special(number, depth);
-    else if (Number.isInteger(number) && Math.abs(number) <= MAX_INTEGER) this.#words.add(wordOf(WORD.integer, number));
-    else {
+    else if ((number | 0) === number && number < LEAST_BEYOND && number >= -LEAST_BEYOND) {
+      this.#words.add(wordOf(WORD.integer, number));
+    } else {
       this.#words.add(WORD.number);
-      this.#words.add(number);
+      this.#words.addNumber(number);
     }
   }
 
@@ -242,7 +243,7 @@ class TapeWriter {
     for (; i < length; i++) {
       const item = list[i];
       if (typeof item !== "number" || !isOrdinary(item)) break;
-      words.add(item);
+      words.addNumber(item);
     }
     if (i === 0) words.takeBack();
     else words.set(at, wordOf(WORD.numbers, i));
@@ -256,6 +257,7 @@ class TapeWriter {
     const words = this.#words;
     const at = words.length;
     words.add(0);
+    words.add(0);
     const outerDeepest = this.#deepest;
     this.#deepest = depth;
     let shape: Shape = this.#shapes.none;
@@ -268,8 +270,6 @@ class TapeWriter {
         last = key;
         const item: unknown = object[key as keyof typeof object];
         if (item === undefined && this.#isPlainOnly) continue;
-        this.#charactersLeft -= key.length;
-        this.#membersLeft -= 1;
         keys += 1;
         if (hasOwnKeys) {
           hasTag ||= key === TAG_KEY;
@@ -291,7 +291,10 @@ class TapeWriter {
       throw error;
     }
     const isLikeNode = kind === WORD.object && (hasTag || shape.hasTag);
-    words.set(at, wordOf(isLikeNode ? WORD.likeNode : kind, restOfObject(keys, shape.number)));
+    words.set(at, wordOf(isLikeNode ? WORD.likeNode : kind, shape.number));
+    words.set(at + 1, keys);
+    this.#charactersLeft -= shape.characters;
+    this.#membersLeft -= shape.length;
     if (isLikeNode) {
       // A node around it is needed inside a document only, so it is no reason to make one.
       this.#containersLeft -= CONTAINERS.wrapped - 1;
@@ -300,16 +303,18 @@ class TapeWriter {
     if (outerDeepest > this.#deepest) this.#deepest = outerDeepest;
   }
 
+  /** The first key that the shape has not. */
   #firstOwnKey(key: string, keys: number): void {
     this.#containersLeft -= CONTAINERS.ownKeys - 1;
     this.#membersLeft -= (OWN_KEYS.each - 1) * (keys - 1);
     this.#ownKey(key, keys);
   }
 
-  /** A key of an object that has so many up to it. */
+  /** @param keys how many the object has up to this one */
   #ownKey(key: string, keys: number): void {
     this.#references.add(key);
-    this.#membersLeft -= (keys > OWN_KEYS.many ? OWN_KEYS.further : OWN_KEYS.each) - 1;
+    this.#charactersLeft -= key.length;
+    this.#membersLeft -= keys > OWN_KEYS.many ? OWN_KEYS.further : OWN_KEYS.each;
     if (this.#membersLeft < 0) refuse(tooMany.members);
   }
 

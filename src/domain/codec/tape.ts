@@ -2,9 +2,9 @@
  * A large value as it was at one moment: written down in one pass at the moment of the call, and read in steps later. It holds numbers and
  * strings, and nothing that the caller can still change.
  */
-import { Numbers, References } from "./chunks.js";
+import { References, Words } from "./chunks.js";
 import type { Json } from "./format.js";
-import { MOST_SHAPES, Shapes } from "./shapes.js";
+import { Shapes } from "./shapes.js";
 
 /** What a word says in its lowest bits; above them stands a number. */
 export const WORD = {
@@ -14,9 +14,9 @@ export const WORD = {
   undefined: 3,
   /** The number itself. */
   integer: 4,
-  /** A number follows. */
+  /** The bits of a number follow. */
   number: 5,
-  /** So many numbers follow, each an element of an array. */
+  /** The bits of so many numbers follow, each an element of an array. */
   numbers: 6,
   /** The next reference is a string. */
   string: 7,
@@ -24,7 +24,7 @@ export const WORD = {
   node: 8,
   /** So many values follow. */
   array: 9,
-  /** The values of an object follow: its shape says the first keys, references before each value the others. */
+  /** The number of a shape, which says the first keys. How many keys there are is the next word; then follow the values, each with its key as a reference before it behind the shape's. */
   object: 10,
   withoutPrototype: 11,
   /** An object one of whose keys is that of our tags. */
@@ -35,40 +35,30 @@ export const WORD = {
   set: 14,
 } as const;
 
-const KINDS = 16;
+const KIND_BITS = 4;
+const KIND: number = (1 << KIND_BITS) - 1;
 
-/** Integers up to this size stand in a word. */
-export const MAX_INTEGER: number = 2 ** 48;
+/** Words of a number's bits. */
+export const WORDS_OF_NUMBER = 2;
+
+/** Integers stand in a word from `-LEAST_BEYOND` to below it. */
+export const LEAST_BEYOND: number = 2 ** (31 - KIND_BITS);
 
 export function kindOfWord(word: number): number {
-  return word & (KINDS - 1);
+  return word & KIND;
 }
 
-/** The count, or the integer. */
+/** The count, the number of a shape, or the integer. */
 export function restOfWord(word: number): number {
-  return Math.floor(word / KINDS);
+  return word >> KIND_BITS;
 }
 
 export function wordOf(kind: number, rest: number): number {
-  return rest * KINDS + kind;
-}
-
-/** The rest of an object's word: how many keys it has, and the number of its shape. */
-export function restOfObject(keys: number, shape: number): number {
-  return keys * MOST_SHAPES + shape;
-}
-
-export function keysOf(rest: number): number {
-  return Math.floor(rest / MOST_SHAPES);
-}
-
-export function shapeOf(rest: number): number {
-  return rest % MOST_SHAPES;
+  return (rest << KIND_BITS) | kind;
 }
 
 export class Tape {
-  /** Words, and numbers between them. */
-  readonly words: Numbers = new Numbers();
+  readonly words: Words = new Words();
   /** Strings, keys that no shape has, and nodes as JSON. */
   readonly references: References<Json> = new References();
   readonly shapes: Shapes = new Shapes();

@@ -15,10 +15,11 @@ import {
   MAX_MEMBERS,
   TAG_KEY,
 } from "./format.js";
+import { hasFurtherProperties } from "./further-properties.js";
 import { base64Of, LaterBytes } from "./later-bytes.js";
 import { leafByPrototype } from "./leaves.js";
 import { type PathStep, renderPath } from "./path.js";
-import { hasFurtherProperties, jsonIsOverridden } from "./plain.js";
+import { jsonIsOverridden } from "./plain.js";
 import { PreparedValue } from "./prepared-value.js";
 
 /** Fewer bytes are text in less time than a look at them later takes. */
@@ -248,7 +249,7 @@ export class TreeWriter implements LeafWriter {
   #scalar(kind: string, text: string | undefined, depth: number): Json {
     this.#tagged = true;
     this.#enter(depth + 1);
-    this.#count(1, 0);
+    this.#count(kind === "bigint" ? CONTAINERS.bigint : 1, 0);
     this.reserve(kind.length + 8 + (text === undefined ? 0 : text.length + 11));
     return text === undefined ? { [TAG_KEY]: kind } : { [TAG_KEY]: kind, value: text };
   }

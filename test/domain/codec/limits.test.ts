@@ -2,7 +2,7 @@
 import { deepStrictEqual } from "node:assert/strict";
 import { describe, expect, it, vi } from "vitest";
 import { InvalidArgumentError, SerializationError } from "../../../src/contract/errors.js";
-import { decodeValue, encodeValue, takeText } from "../../../src/domain/codec/codec.js";
+import { decodeValue, encodeValue, takeText, ValueSnapshot } from "../../../src/domain/codec/codec.js";
 import { fingerprint } from "./fingerprint.js";
 import { nested, textOrUndefined, thrownBy } from "./probes.js";
 import { bare } from "./values.js";
@@ -62,7 +62,7 @@ describe("V1: limits", () => {
     for (const core of [null, 1n, "x", {}]) {
       const start = process.cpuUsage();
       expect(() => encodeValue(nested(200, (v) => [v, v], core))).toThrow(
-        /more than 500000 arrays and objects cannot be stored$/,
+        /more than 150000 arrays and objects cannot be stored$/,
       );
       expect(process.cpuUsage(start).user / 1000).toBeLessThan(10_000);
     }
@@ -73,7 +73,7 @@ describe("V1: limits", () => {
     for (const core of [new Array(100_000).fill(0), keys, "x".repeat(1_000_000)]) {
       const start = process.cpuUsage();
       expect(() => encodeValue(new Array(100_000).fill([core]))).toThrow(
-        /more than (134217728 bytes|4000000 elements and properties) cannot be stored$/,
+        /more than (67108864 bytes|1500000 elements and properties) cannot be stored$/,
       );
       expect(process.cpuUsage(start).user / 1000).toBeLessThan(15_000);
     }
@@ -119,7 +119,7 @@ describe("V1: limits", () => {
 
   it("a text that would be too long is not even made", () => {
     const stringify = vi.spyOn(JSON, "stringify");
-    expect(() => encodeValue(new Array(300).fill("x".repeat(1_000_000)))).toThrow(/more than 134217728 bytes/);
+    expect(() => encodeValue(new Array(300).fill("x".repeat(1_000_000)))).toThrow(/more than 67108864 bytes/);
     expect(stringify).not.toHaveBeenCalled();
   });
 
@@ -145,36 +145,55 @@ describe("V1: limits", () => {
   });
 
   it.each<[string, unknown, unknown]>([
-    ["arrays", new Array(499_999).fill([]), []],
-    ["objects", new Array(499_999).fill({ a: 1 }), {}],
-    ["objects with our key, each of which counts as two", [0, ...new Array(249_999).fill({ $: 1 })], { a: [{}] }],
-    ["objects without prototype, each of which counts as three", new Array(166_666).fill(bare({})), { a: {} }],
-    ["entries of Maps, each of which counts as two", [new Map(new Array(249_997).fill(0).entries())], [[]]],
-    ["Sets, each of which counts as four", [undefined, ...new Array(124_999).fill(new Set())], { a: [{}, {}] }],
-    ["dates, each of which counts as eight", new Array(62_499).fill(new Date(0)), new Date(0)],
-  ])("a value of 500,000 %s is kept, one more refused with its path", (_name, most, more) => {
+    ["arrays", new Array(149_999).fill([]), []],
+    ["objects", new Array(149_999).fill({ a: 1 }), {}],
+    ["objects with our key, each of which counts as two", [undefined, ...new Array(74_999).fill({ $: 1 })], { a: 1 }],
+    ["objects without prototype, each of which counts as four", new Array(37_499).fill(bare({})), { a: [{}, {}] }],
+    ["entries of Maps, each of which counts as two", [new Map(new Array(74_997).fill(0).entries())], [[]]],
+    ["Sets, each of which counts as four", [undefined, ...new Array(37_499).fill(new Set())], { a: [{}, {}] }],
+    ["dates, each of which counts as eight", new Array(18_749).fill(new Date(0)), new Date(0)],
+    ["bigints, each of which counts as two", new Array(74_999).fill(1n), [1n]],
+  ])("a value of 150,000 %s is kept, one more refused with its path", (_name, most, more) => {
     expect(encodeValue(most).length).toBeGreaterThan(0);
     const given = [...(most as unknown[]), more];
     for (const encode of [encodeValue, takeText]) {
       const error = thrownBy(() => encode(given));
       expect(error).toBeInstanceOf(SerializationError);
       expect(error).toMatchObject({ path: expect.stringContaining(`$[${given.length - 1}]`) });
-      expect((error as Error).message).toMatch(/: a value of more than 500000 arrays and objects cannot be stored$/);
+      expect((error as Error).message).toMatch(/: a value of more than 150000 arrays and objects cannot be stored$/);
     }
   });
 
-  it("a value of 4,000,000 elements and properties is kept, one more refused", () => {
-    const most = [...new Array(39_996).fill(new Array(99).fill(0)), new Array(397).fill(0), { a: 1 }];
+  it("a value of 1,500,000 elements and properties is kept, one more refused", () => {
+    const most = [...new Array(14_997).fill(new Array(99).fill(0)), new Array(297).fill(0), { a: 1 }];
     expect(encodeValue(most)).toBe(JSON.stringify(most));
-    for (const given of [[most], new Array(4_000_001).fill(0), [...most, { a: 1 }]]) {
+    for (const given of [[most], new Array(1_500_001).fill(0), [...most, { a: 1 }]]) {
       for (const encode of [encodeValue, takeText]) {
-        expect(() => encode(given)).toThrow(/: a value of more than 4000000 elements and properties cannot be stored$/);
+        expect(() => encode(given)).toThrow(/: a value of more than 1500000 elements and properties cannot be stored$/);
       }
     }
   });
 
+  it("of keys that objects do not share each counts as three, and as twenty beyond 10,000 of one object", () => {
+    const ownKeys = (object: number, keys: number) =>
+      Object.fromEntries(Array.from({ length: keys }, (_, i) => [`${object} ${i}`, i]));
+    const tooMany = /: a value of more than 1500000 elements and properties cannot be stored$/;
+    expect(takeText({ index: ownKeys(0, 83_000) })).toBeInstanceOf(ValueSnapshot);
+    expect(() => takeText({ index: ownKeys(0, 84_000) })).toThrow(tooMany);
+    const many = (count: number) => Array.from({ length: count }, (_, i) => ownKeys(i, 5_000));
+    expect(takeText(many(99))).toBeInstanceOf(ValueSnapshot);
+    expect(() => takeText(many(101))).toThrow(tooMany);
+  });
+
+  it("an object with such keys counts as five", () => {
+    const many = (count: number) => Array.from({ length: count }, (_, i) => ({ [`key ${i}`]: i }));
+    // The first shapes are kept.
+    expect(takeText(many(33_000))).toBeInstanceOf(ValueSnapshot);
+    expect(() => takeText(many(34_000))).toThrow(/: a value of more than 150000 arrays and objects cannot be stored$/);
+  });
+
   it("plain JSON of any size is the text of JSON.stringify", () => {
-    const large = Array.from({ length: 300_000 }, (_, i) => (i === 0 ? { $: 1 } : {}));
+    const large = Array.from({ length: 149_000 }, (_, i) => (i === 0 ? { $: 1 } : {}));
     expect(encodeValue(large)).toBe(JSON.stringify(large));
   });
 });

@@ -44,7 +44,7 @@ const refused: [string, unknown, string][] = [
   [
     "a large array of nothing",
     new Array(4_000_000_000),
-    "$: a value of more than 4000000 elements and properties cannot be stored",
+    "$: a value of more than 1500000 elements and properties cannot be stored",
   ],
   [
     "a match of a regular expression",
