@@ -5,17 +5,21 @@ const CHUNK_BITS = 15;
 const CHUNK: number = 1 << CHUNK_BITS;
 const PLACE: number = CHUNK - 1;
 
+/** Elements of the first chunk while there are no more: most values that come this far are short. */
+const FEW = 128;
+
 export class Words {
-  readonly #chunks: Int32Array[] = [];
-  #chunk: Int32Array = new Int32Array(0);
-  #used: number = CHUNK;
+  #chunk: Int32Array = new Int32Array(FEW);
+  readonly #chunks: Int32Array[] = [this.#chunk];
+  #used = 0;
+  #room: number = FEW;
 
   get length(): number {
     return (this.#chunks.length - 1) * CHUNK + this.#used;
   }
 
   add(word: number): void {
-    if (this.#used === CHUNK) this.#grow();
+    if (this.#used === this.#room) this.#grow();
     this.#chunk[this.#used] = word;
     this.#used += 1;
   }
@@ -47,9 +51,14 @@ export class Words {
   }
 
   #grow(): void {
-    this.#chunk = new Int32Array(CHUNK);
-    this.#chunks.push(this.#chunk);
-    this.#used = 0;
+    const next = new Int32Array(CHUNK);
+    if (this.#room === FEW) {
+      next.set(this.#chunk);
+      this.#chunks.pop();
+    } else this.#used = 0;
+    this.#room = CHUNK;
+    this.#chunk = next;
+    this.#chunks.push(next);
   }
 }
 
@@ -58,16 +67,17 @@ const NUMBER = new Float64Array(1);
 const BITS: Int32Array = new Int32Array(NUMBER.buffer);
 
 export class References<T> {
-  readonly #chunks: T[][] = [];
   #chunk: T[] = [];
-  #used: number = CHUNK;
+  readonly #chunks: T[][] = [this.#chunk];
+  #used = 0;
+  #room: number = FEW;
 
   get length(): number {
     return (this.#chunks.length - 1) * CHUNK + this.#used;
   }
 
   add(reference: T): void {
-    if (this.#used === CHUNK) this.#grow();
+    if (this.#used === this.#room) this.#grow();
     this.#chunk[this.#used] = reference;
     this.#used += 1;
   }
@@ -77,8 +87,13 @@ export class References<T> {
   }
 
   #grow(): void {
-    this.#chunk = new Array<T>(CHUNK);
-    this.#chunks.push(this.#chunk);
-    this.#used = 0;
+    const next = new Array<T>(CHUNK);
+    if (this.#room === FEW) {
+      for (let i = 0; i < FEW; i++) next[i] = this.#chunk[i] as T;
+      this.#chunks.pop();
+    } else this.#used = 0;
+    this.#room = CHUNK;
+    this.#chunk = next;
+    this.#chunks.push(next);
   }
 }

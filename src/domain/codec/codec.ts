@@ -17,7 +17,7 @@ import {
 import { checkOriginals } from "./late-checks.js";
 import { levelsOf } from "./levels.js";
 import { parseInSteps } from "./parse-in-steps.js";
-import { isPlainJson, WORK_AT_ONCE } from "./plain.js";
+import { isPlainJson, WORK_AT_ONCE, wasTooMuchWork } from "./plain.js";
 import { PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
 import { contentOf, fromDocument, isDeeper } from "./read.js";
 import { reviveInSteps } from "./read-in-steps.js";
@@ -25,7 +25,7 @@ import type { Tape } from "./tape.js";
 import { textOfTape } from "./tape-text.js";
 import { writeTape } from "./tape-writer.js";
 import { NOTHING_AROUND, type Surroundings } from "./text-sink.js";
-import { toStorable } from "./write.js";
+import { toStorable, toStorableIfSmall } from "./write.js";
 
 /** Bounds of one encoded value. */
 export interface CodecLimits {
@@ -98,6 +98,8 @@ export function takeValue(value: unknown): string | ValueSnapshot {
 export function takeText(value: unknown): EncodedText | ValueSnapshot {
   const text = plainText(value, MAX_DEPTH, WORK_AT_ONCE);
   if (text !== undefined) return measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
+  const small = value instanceof PreparedValue || wasTooMuchWork() ? undefined : toStorableIfSmall(value, MAX_DEPTH);
+  if (small !== undefined) return textOfTree(small, DEFAULT_MAX_BYTES);
   const tape = value instanceof PreparedValue ? null : writeTape(value, LIMITS);
   if (tape === null) return encodeText(value);
   const snapshot = new ValueSnapshot(tape);
@@ -270,7 +272,7 @@ export function isLargePortable(json: unknown): boolean {
 
 /** As `fromPortable`, in steps; the text and what it says. @throws CorruptionError, SerializationError */
 export function* fromPortableInSteps(json: unknown): Generator<void, { text: string; value: unknown }, void> {
-  const tape = writeTape(json, { maxDepth: MAX_DEPTH + 1, maxBytes: DEFAULT_MAX_BYTES });
+  const tape = writeTape(json, { maxDepth: MAX_DEPTH + 1, maxBytes: DEFAULT_MAX_BYTES, isPortable: true });
   if (tape?.isPlain !== true) {
     const text = fromPortable(json);
     return { text, value: decodeValue(text) };
@@ -342,7 +344,10 @@ function plainText(value: unknown, maxDepth: number, mostWork?: number): string 
 
 function thoroughText(value: unknown, maxDepth: number, maxBytes: number): EncodedText {
   if (value instanceof PreparedValue) return thoroughText(copyOfPrepared(value), maxDepth, maxBytes);
-  const tree = toStorable(value, maxDepth, maxBytes);
+  return textOfTree(toStorable(value, maxDepth, maxBytes), maxBytes);
+}
+
+function textOfTree(tree: Json, maxBytes: number): EncodedText {
   let around: TextAround | undefined;
   try {
     around = stringifyAround(tree);

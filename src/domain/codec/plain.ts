@@ -32,6 +32,11 @@ export function isPlainJson(value: unknown, maxDepth: number, mostWork: number =
   return !jsonIsOverridden() && isPlain(value, 0) && workLeft >= 0;
 }
 
+/** Whether the last look at a value ended because there was too much of it. */
+export function wasTooMuchWork(): boolean {
+  return workLeft < 0;
+}
+
 /** Whether a library has put `toJSON` on the prototypes of plain values, so that JSON text says something else. */
 export function jsonIsOverridden(): boolean {
   return "toJSON" in Object.prototype || "toJSON" in Array.prototype;

@@ -29,8 +29,11 @@ export interface TapeLimits {
   readonly maxDepth: number;
   /** Most characters of strings and keys. */
   readonly maxBytes: number;
-  /** For how many times what `MAX_CONTAINERS` and `MAX_MEMBERS` allow. Default 1. */
-  readonly times?: number;
+  /**
+   * It is the portable form of a value, and may have twice as many arrays and objects, elements and properties, with keys of any kind: nodes
+   * count for more in a value than they are in its form. Default false.
+   */
+  readonly isPortable?: boolean;
 }
 
 /**
@@ -55,7 +58,8 @@ class TapeWriter {
   readonly #writer: TreeWriter;
   readonly #maxDepth: number;
   readonly #maxBytes: number;
-  readonly #times: number;
+  readonly #maxContainers: number;
+  readonly #ownKeys: typeof OWN_KEYS;
   /** Plain JSON alone: `undefined` is absent where it stands in an object, and refused elsewhere as all that JSON has no text for. */
   readonly #isPlainOnly: boolean;
   #containersLeft: number;
@@ -68,14 +72,15 @@ class TapeWriter {
   readonly #steps: PathStep[] = [];
   readonly #ancestors: object[] = [];
 
-  constructor({ maxDepth, maxBytes, times = 1 }: TapeLimits, isPlainOnly: boolean) {
-    this.#writer = new TreeWriter(maxDepth, maxBytes, true);
+  constructor({ maxDepth, maxBytes, isPortable = false }: TapeLimits, isPlainOnly: boolean) {
+    this.#writer = new TreeWriter(maxDepth, maxBytes, "bytesLater");
     this.#maxDepth = maxDepth;
     this.#maxBytes = maxBytes;
-    this.#times = times;
     this.#isPlainOnly = isPlainOnly;
-    this.#containersLeft = MAX_CONTAINERS * times;
-    this.#membersLeft = MAX_MEMBERS * times;
+    this.#maxContainers = isPortable ? 2 * MAX_CONTAINERS : MAX_CONTAINERS;
+    this.#ownKeys = isPortable ? { each: 1, many: 0, further: 1 } : OWN_KEYS;
+    this.#containersLeft = this.#maxContainers;
+    this.#membersLeft = isPortable ? 2 * MAX_MEMBERS : MAX_MEMBERS;
     this.#charactersLeft = maxBytes;
   }
 
@@ -95,7 +100,7 @@ class TapeWriter {
     tape.isLarge =
       this.#words.length > LARGE.words ||
       this.#maxBytes - this.#charactersLeft > LARGE.characters ||
-      MAX_CONTAINERS * this.#times - this.#containersLeft > LARGE.containers;
+      this.#maxContainers - this.#containersLeft > LARGE.containers;
     if (tape.isLarge) spendTurn();
     return tape;
   }
@@ -306,7 +311,7 @@ class TapeWriter {
   /** The first key that the shape has not. */
   #firstOwnKey(key: string, keys: number): void {
     this.#containersLeft -= CONTAINERS.ownKeys - 1;
-    this.#membersLeft -= (OWN_KEYS.each - 1) * (keys - 1);
+    this.#membersLeft -= (this.#ownKeys.each - 1) * (keys - 1);
     this.#ownKey(key, keys);
   }
 
@@ -314,7 +319,7 @@ class TapeWriter {
   #ownKey(key: string, keys: number): void {
     this.#references.add(key);
     this.#charactersLeft -= key.length;
-    this.#membersLeft -= keys > OWN_KEYS.many ? OWN_KEYS.further : OWN_KEYS.each;
+    this.#membersLeft -= keys > this.#ownKeys.many ? this.#ownKeys.further : this.#ownKeys.each;
     if (this.#membersLeft < 0) refuse(tooMany.members);
   }
 

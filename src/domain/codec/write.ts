@@ -50,10 +50,29 @@ export function toStorable(value: unknown, maxDepth: number, maxBytes: number): 
   return new TreeWriter(maxDepth, maxBytes).document(value);
 }
 
+/** What is written at once, in some milliseconds: arrays and objects, elements and properties, characters. */
+const SMALL = { containers: 10_000, members: 50_000, size: 1024 * 1024 };
+
+/** Thrown where that is passed. */
+const NOT_SMALL: unique symbol = Symbol("not small");
+
+/** As `toStorable`, of a value that is written at once; `undefined` for a larger one. @throws SerializationError */
+export function toStorableIfSmall(value: unknown, maxDepth: number): Json | undefined {
+  try {
+    return new TreeWriter(maxDepth, SMALL.size, "small").document(value);
+  } catch (error) {
+    if (error === NOT_SMALL) return undefined;
+    throw error;
+  }
+}
+
+/** All of a value, all of it with long bytes as a copy to be made text of later, or nothing unless it is small. */
+export type TreeMode = "whole" | "bytesLater" | "small";
+
 export class TreeWriter implements LeafWriter {
   readonly #maxDepth: number;
   readonly #maxBytes: number;
-  readonly #bytesLater: boolean;
+  readonly #mode: TreeMode;
   readonly #path: PathStep[] = [];
   readonly #met = new Map<object, Written>();
   #size = 0;
@@ -63,11 +82,10 @@ export class TreeWriter implements LeafWriter {
   #deepest = 0;
   #tagged = false;
 
-  /** @param bytesLater long bytes stand in the tree as a copy, to be made text of later */
-  constructor(maxDepth: number, maxBytes: number, bytesLater = false) {
+  constructor(maxDepth: number, maxBytes: number, mode: TreeMode = "whole") {
     this.#maxDepth = maxDepth;
     this.#maxBytes = maxBytes;
-    this.#bytesLater = bytesLater;
+    this.#mode = mode;
   }
 
   /** Whether a tagged node was written: what holds it is to become a document. */
@@ -110,7 +128,7 @@ export class TreeWriter implements LeafWriter {
       if (!this.#tagged && !isDocument(value)) return value as Json;
       return { [DOCUMENT_KEY]: FORMAT_VERSION, value: tree };
     } catch (error) {
-      if (error instanceof SerializationError) throw error;
+      if (error instanceof SerializationError || error === NOT_SMALL) throw error;
       throw new SerializationError(renderPath(this.#path), "a value that cannot be read cannot be stored", {
         cause: error,
       });
@@ -123,21 +141,25 @@ export class TreeWriter implements LeafWriter {
 
   reserve(bytes: number): void {
     this.#size += bytes;
-    if (this.#size > this.#maxBytes) this.refuse(`a value of more than ${this.#maxBytes} bytes`);
+    if (this.#size <= this.#maxBytes) return;
+    if (this.#mode === "small") throw NOT_SMALL;
+    this.refuse(`a value of more than ${this.#maxBytes} bytes`);
   }
 
   #count(containers: number, members: number): void {
     this.#containers += containers;
     this.#members += members;
+    if (this.#mode === "small" && (this.#containers > SMALL.containers || this.#members > SMALL.members))
+      throw NOT_SMALL;
     if (this.#containers > MAX_CONTAINERS) this.refuse(tooMany.containers);
     if (this.#members > MAX_MEMBERS) this.refuse(tooMany.members);
   }
 
   bytes(bytes: Uint8Array): Json {
     this.reserve(Math.ceil(bytes.byteLength / 3) * 4);
-    return this.#bytesLater && bytes.byteLength > LATER_FROM
-      ? (LaterBytes.copyOf(bytes) as unknown as Json)
-      : base64Of(bytes);
+    if (this.#mode === "whole" || bytes.byteLength <= LATER_FROM) return base64Of(bytes);
+    if (this.#mode === "small") throw NOT_SMALL;
+    return LaterBytes.copyOf(bytes) as unknown as Json;
   }
 
   #node(value: unknown, depth: number): Json {
