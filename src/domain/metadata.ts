@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../contract/errors.js";
 import type { JsonValue, Metadata } from "../contract/json.js";
 import type { EncodedText } from "./codec/encoded-text.js";
-import { MAX_CONTAINERS, MAX_MEMBERS } from "./codec/format.js";
+import { MAX_CONTAINERS, MAX_MEMBERS, setOwn } from "./codec/format.js";
 import { hasFurtherProperties } from "./codec/further-properties.js";
 import { checkOriginals } from "./codec/late-checks.js";
 import { parseInSteps } from "./codec/parse-in-steps.js";
@@ -189,13 +189,17 @@ function metadataIn(value: unknown): Metadata {
   return value as Metadata;
 }
 
+/** Up to so many keys an object is copied as one of its shape. */
+const FEW_KEYS = 64;
+
 /** Copies plain JSON, reading each property once. */
 class MetadataReader {
   readonly #root: string;
   readonly #maxBytes: number;
-  readonly #path: PathStep[] = [];
-  readonly #ancestors = new Set<object>();
   readonly #mostAtOnce: number;
+  /** The way to what is read: the step to each part, and the arrays and objects that it is taken in. */
+  readonly #path: PathStep[] = [];
+  readonly #ancestors: object[] = [];
   #size = 0;
   #containers = 0;
   #members = 0;
@@ -211,19 +215,20 @@ class MetadataReader {
     if (prototype !== Object.prototype && prototype !== null) this.#refuse("an instance of a class");
     if (Object.getOwnPropertySymbols(object).length !== 0) this.#refuse("a symbol key");
     this.#enter(object, depth);
-    const copy: Record<string, JsonValue> = Object.create(null);
     const keys = Object.keys(object);
     this.#addMembers(keys.length);
+    // An object without prototype is kept as a table from the start: quicker for many keys, and much slower for few.
+    const copy: Record<string, JsonValue> = keys.length > FEW_KEYS ? Object.create(null) : {};
     for (const key of keys) {
-      this.#path.push(key);
       const value: unknown = object[key as keyof typeof object];
-      if (value !== undefined) {
-        this.#text(key);
-        copy[key] = this.#value(value, depth);
-      }
-      this.#path.pop();
+      if (value === undefined) continue;
+      this.#path[depth - 1] = key;
+      this.#text(key);
+      const part = typeof value === "string" ? this.#text(value) : this.#value(value, depth);
+      if (key === "__proto__") setOwn(copy, key, part);
+      else copy[key] = part;
     }
-    this.#ancestors.delete(object);
+    this.#leave(depth);
     return copy;
   }
 
@@ -233,20 +238,19 @@ class MetadataReader {
     this.#addMembers(array.length);
     const copy: JsonValue[] = [];
     for (let i = 0; i < array.length; i++) {
-      this.#path.push(i);
+      this.#path[depth - 1] = i;
       copy.push(this.#value(array[i], depth));
-      this.#path.pop();
     }
+    this.#path.length = depth - 1;
     if (hasFurtherProperties(array)) this.#refuse("an array with further properties");
-    this.#ancestors.delete(array);
+    this.#leave(depth);
     return copy;
   }
 
   #value(value: unknown, depth: number): JsonValue {
     switch (typeof value) {
       case "string":
-        this.#text(value);
-        return value;
+        return this.#text(value);
       case "number":
         if (!Number.isFinite(value) || Object.is(value, -0)) this.#refuse(Object.is(value, -0) ? "-0" : String(value));
         this.#grow(1);
@@ -267,19 +271,32 @@ class MetadataReader {
     if (this.#members > MAX_MEMBERS) this.#refuse(tooMany.members);
   }
 
-  #text(text: string): void {
+  #text(text: string): string {
     this.#grow(text.length + 2);
     const what = unstorable(text);
     if (what !== undefined) this.#refuse(what);
+    return text;
   }
 
   #enter(object: object, depth: number): void {
-    if (this.#ancestors.has(object)) this.#refuse("a cycle");
-    if (depth > MAX_METADATA_DEPTH) this.#refuse(`more than ${MAX_METADATA_DEPTH} levels`);
+    this.#ancestors.push(object);
+    if (depth > MAX_METADATA_DEPTH) this.#refuseDepth();
     this.#grow(2);
     this.#containers += 1;
     if (this.#containers > MAX_CONTAINERS) this.#refuse(tooMany.containers);
-    this.#ancestors.add(object);
+  }
+
+  #leave(depth: number): void {
+    this.#ancestors.pop();
+    this.#path.length = depth - 1;
+  }
+
+  /** A cycle has no end, so it is met here; it is told where it comes round first. */
+  #refuseDepth(): never {
+    const again = this.#ancestors.findIndex((object, i) => this.#ancestors.indexOf(object) < i);
+    if (again < 0) this.#refuse(`more than ${MAX_METADATA_DEPTH} levels`);
+    this.#path.length = again;
+    return this.#refuse("a cycle");
   }
 
   /** Ends early what cannot become short enough, such as few objects reached by many paths. */
