@@ -11,6 +11,7 @@ import type {
   PutItemOptions,
   UpdateItemOptions,
 } from "../contract/item-storage.js";
+import type { JsonObject } from "../contract/json.js";
 import { boolean, finiteNumber, integer, knownFields, MAX_PAGE_LIMIT, oneOf, ttl } from "./arguments.js";
 import { decodeCursor, notACursor, queryDigest } from "./cursors.js";
 import type { ItemCount, ItemListing, ItemStep, NamespaceListing, NearestListing } from "./driver/items.js";
@@ -41,13 +42,17 @@ export interface Digested<Listing> {
 }
 
 /** A step to run; a listing brings the digest for the cursor of the page that comes of it. */
-export type ParsedStep<Value = string> =
+export type ParsedStep<Value = string, Merge = JsonObject> =
   | ParsedPut<Value>
-  | Step<"update" | "get" | "delete" | "count">
+  | ParsedUpdate<Merge>
+  | Step<"get" | "delete" | "count">
   | (Step<"search" | "nearest" | "namespaces"> & { readonly digest: string });
 
 /** A put whose value is encoded as `Value`. */
 export type ParsedPut<Value = string> = Omit<Step<"put">, "value"> & { readonly value: Value };
+
+/** An update whose change is read as `Merge`. */
+export type ParsedUpdate<Merge = JsonObject> = Omit<Step<"update">, "merge"> & { readonly merge: Merge };
 
 /** Encodes the value of an item. @throws InvalidArgumentError */
 export type EncodeValue<Value> = (value: unknown, name: string) => Value;
@@ -80,13 +85,14 @@ export function parsePut<Value = string>(
   };
 }
 
-export function parseUpdate(
+export function parseUpdate<Merge>(
   namespace: unknown,
   key: unknown,
   change: Partial<ItemChange>,
   options: Partial<UpdateItemOptions>,
+  takeMerge: (value: unknown, name: string) => Merge,
   prefix = "",
-): Step<"update"> {
+): ParsedUpdate<Merge> {
   const { ttlMs, expectedVersion, ifPresent, vectors } = options;
   const present = ifPresent !== undefined && boolean(ifPresent, `${prefix}ifPresent`);
   const version = itemVersion(expectedVersion, prefix);
@@ -95,7 +101,8 @@ export function parseUpdate(
   return {
     kind: "update",
     ...itemKey(namespace, key, prefix),
-    ...parseChange(change, prefix),
+    ...parseChange(change, prefix, takeMerge),
+    mergesMuch: false,
     ttlMs: ttlMs === undefined ? null : ttl(ttlMs, `${prefix}ttlMs`),
     expectedVersion: version,
     ifPresent: present,
@@ -217,11 +224,12 @@ const OPERATION_VERBS = [
 ] as const satisfies readonly OperationVerb[];
 
 /** One operation of a batch: exactly one of the verbs. */
-export function parseOperation<Value = string>(
+export function parseOperation<Value, Merge>(
   value: unknown,
   name: string,
   encode: EncodeValue<Value>,
-): ParsedStep<Value> {
+  takeMerge: (value: unknown, name: string) => Merge,
+): ParsedStep<Value, Merge> {
   const operation = knownFields(value, name, OPERATION_VERBS);
   const given = Object.entries(operation).filter(([, fields]) => fields !== undefined);
   const [verb, fields] = given[0] ?? [];
@@ -237,7 +245,7 @@ export function parseOperation<Value = string>(
     }
     case "update": {
       const update = knownFields(fields, place, ["namespace", "key", ...CHANGE_FIELDS, ...UPDATE_FIELDS]);
-      return parseUpdate(update.namespace, update.key, update, update, prefix);
+      return parseUpdate(update.namespace, update.key, update, update, takeMerge, prefix);
     }
     case "get": {
       const get = knownFields(fields, place, ["namespace", "key", ...GET_FIELDS]);

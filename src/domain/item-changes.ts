@@ -16,12 +16,17 @@ export const CHANGE_FIELDS = ["merge", "unset", "increment"] as const;
 
 type UpdateStep = Extract<ItemStep, { readonly kind: "update" }>;
 
+/** The parts of a change, with what is merged as `Merge`. */
+export type ParsedChange<Merge = JsonObject> = Pick<UpdateStep, "unset" | "increment"> & { readonly merge: Merge };
+
 /** The parts of a change, each key in one of them only. @throws InvalidArgumentError */
-export function parseChange(
+export function parseChange<Merge>(
   change: Partial<ItemChange>,
   prefix: string,
-): Pick<UpdateStep, "merge" | "unset" | "increment"> {
-  const merge = change.merge === undefined ? {} : decodeMetadata(encodeItemValue(change.merge, `${prefix}merge`));
+  takeMerge: (value: unknown, name: string) => Merge,
+): ParsedChange<Merge> {
+  const given = change.merge === undefined ? {} : change.merge;
+  const merge = takeMerge(given, `${prefix}merge`);
   const unset = Array.from(
     change.unset === undefined ? [] : listOf(change.unset, `${prefix}unset`, MAX_IDENTIFIERS),
     (key, i) => {
@@ -38,13 +43,19 @@ export function parseChange(
       return [key, finiteNumber(by, `${prefix}increment.${quoteIdentifier(key)}`)] as const;
     });
   const changed = new Set<string>();
-  for (const key of [...Object.keys(merge), ...unset, ...increment.map(([each]) => each)]) {
+  const merged = Object.keys(given).filter((key) => given[key] !== undefined);
+  for (const key of [...merged, ...unset, ...increment.map(([each]) => each)]) {
     if (changed.has(key)) {
       throw new InvalidArgumentError(`${prefix}change names the key ${quoteIdentifier(key)} twice`);
     }
     changed.add(key);
   }
   return { merge, unset, increment };
+}
+
+/** What is merged, read at once. @throws InvalidArgumentError */
+export function readMerge(value: unknown, name: string): JsonObject {
+  return decodeMetadata(encodeItemValue(value, name)) as JsonObject;
 }
 
 /** A change as it was when it was handed over, for those who need to know what a value becomes. */
@@ -59,7 +70,7 @@ export interface CopiedChange {
 
 /** @throws InvalidArgumentError */
 export function copyOfChange(change: ItemChange): CopiedChange {
-  const parsed = parseChange(knownFields(change, "change", CHANGE_FIELDS), "");
+  const parsed = parseChange(knownFields(change, "change", CHANGE_FIELDS), "", readMerge);
   const { merge, unset, increment } = parsed;
   return {
     change: { merge, unset, increment: Object.fromEntries(increment) },
@@ -68,7 +79,7 @@ export function copyOfChange(change: ItemChange): CopiedChange {
 }
 
 /**
- * The item after an update (M6), in steps where its value is long. One that is not there, or has expired, begins as `{}` unless the step
+ * The item after an update (M6), in steps where its value is long, or what is merged. One that is not there, or has expired, begins as `{}` unless the step
  * wants it to be there.
  * @throws ConflictError when `expectedVersion` is not the stored one, the item is missing, or its value does not allow the change
  */
@@ -83,7 +94,8 @@ export function* updatingStored(
   const ttlMs = step.ttlMs ?? before?.ttlMs ?? null;
   assertItemVersion(before, expectedVersion);
   const text = before?.value ?? "{}";
-  const value = isLongMetadata(text) ? yield* changingValue(text, step) : changeValue(text, step);
+  const isMuch = step.mergesMuch || isLongMetadata(text);
+  const value = isMuch ? yield* changingValue(text, step) : changeValue(text, step);
   const item = putStored(before, { kind: "put", namespace, key, value, ttlMs, expectedVersion: null }, now);
   return step.ttlMs === null && before !== undefined ? { ...item, expiresAt: before.expiresAt } : item;
 }
@@ -93,26 +105,24 @@ export function updateStored(existing: StoredItem | undefined, step: UpdateStep,
   return runAtOnce(updatingStored(existing, step, now));
 }
 
-type Change = Pick<UpdateStep, "merge" | "unset" | "increment">;
-
 /**
  * The value after a change, as it is stored.
  * @throws ConflictError when what is to be incremented is no number, or leaves the finite ones; InvalidArgumentError when the
  *   value becomes too large
  */
-function changeValue(value: string, change: Change): string {
+function changeValue(value: string, change: ParsedChange): string {
   return encodeItemValue(changed(decodeMetadata(value) as JsonObject, change));
 }
 
 /** As `changeValue`, in steps. What is changed is plain JSON already, and nobody else has it. */
-function* changingValue(value: string, change: Change): Generator<void, string, void> {
+function* changingValue(value: string, change: ParsedChange): Generator<void, string, void> {
   const after = changed((yield* decodeMetadataInSteps(value)) as JsonObject, change);
   const text = yield* textInSteps(after as Json);
   if (text.bytes > MAX_ITEM_BYTES) throw metadataTooLong("value", MAX_ITEM_BYTES);
   return String(text);
 }
 
-function changed(before: JsonObject, { merge, unset, increment }: Change): JsonObject {
+function changed(before: JsonObject, { merge, unset, increment }: ParsedChange): JsonObject {
   const after = new Map<string, JsonValue>(Object.entries(before));
   for (const [key, each] of Object.entries(merge)) after.set(key, each);
   for (const key of unset) after.delete(key);

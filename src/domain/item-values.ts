@@ -1,12 +1,13 @@
 /** The values of items on their way in and out: large ones are encoded and decoded in steps. */
 import type { Item } from "../contract/item-storage.js";
+import type { JsonObject } from "../contract/json.js";
 import type { Call } from "./driver/call.js";
 import type { ScoredItem } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
-import type { ParsedStep } from "./item-arguments.js";
+import type { ParsedStep, ParsedUpdate } from "./item-arguments.js";
 import { MAX_ITEM_BYTES, toItem, toItemWith } from "./items.js";
 import { decodeRow, type RowDecoder } from "./large-values.js";
-import { decodeMetadataInSteps, isLongMetadata, MetadataSnapshot, takeMetadata } from "./metadata.js";
+import { decodeMetadata, decodeMetadataInSteps, isLongMetadata, MetadataSnapshot, takeMetadata } from "./metadata.js";
 import { EACH_STEP, Slices } from "./slices.js";
 
 /** The value of an item as it is at this moment. @throws InvalidArgumentError */
@@ -14,8 +15,14 @@ export function takeItemValue(value: unknown, name: string): string | MetadataSn
   return takeMetadata(value, name, MAX_ITEM_BYTES);
 }
 
+/** What is merged into an item as it is at this moment. @throws InvalidArgumentError */
+export function takeMerge(value: unknown, name: string): JsonObject | MetadataSnapshot {
+  const taken = takeItemValue(value, name);
+  return typeof taken === "string" ? (decodeMetadata(taken) as JsonObject) : taken;
+}
+
 /** A step whose value may still have to be encoded. */
-export type TakenStep = ParsedStep<string | MetadataSnapshot>;
+export type TakenStep = ParsedStep<string | MetadataSnapshot, JsonObject | MetadataSnapshot>;
 
 /** Hands on the steps with the texts of their values. */
 export function withItemTexts<T>(
@@ -23,26 +30,36 @@ export function withItemTexts<T>(
   steps: readonly TakenStep[],
   use: (steps: readonly ParsedStep[]) => Promise<T>,
 ): Promise<T> {
-  if (!steps.some((step) => step.kind === "put" && step.value instanceof MetadataSnapshot)) {
-    return use(steps as readonly ParsedStep[]);
-  }
-  return encodeAll(call, steps).then(use);
+  return steps.every(isReady) ? use(steps) : encodeAll(call, steps).then(use);
+}
+
+function isReady(step: TakenStep): step is ParsedStep {
+  if (step.kind === "put") return typeof step.value === "string";
+  return step.kind !== "update" || !(step.merge instanceof MetadataSnapshot);
 }
 
 async function encodeAll(call: Call, steps: readonly TakenStep[]): Promise<ParsedStep[]> {
   const slices = new Slices(call, EACH_STEP);
   const all: ParsedStep[] = [];
   for (const step of steps) {
-    if (step.kind !== "put") all.push(step);
-    else if (typeof step.value === "string") all.push({ ...step, value: step.value });
+    if (isReady(step)) all.push(step);
+    else if (step.kind === "put") all.push({ ...step, value: await textOf(slices, step.value as MetadataSnapshot) });
     else {
-      const text = await slices.run(step.value.encode());
-      await slices.next();
-      all.push({ ...step, value: String(text) });
-      await slices.next();
+      const text = await textOf(slices, (step as { readonly merge: MetadataSnapshot }).merge);
+      const merge = (await slices.run(decodeMetadataInSteps(text))) as JsonObject;
+      all.push({ ...(step as ParsedUpdate), merge, mergesMuch: true });
     }
   }
   return all;
+}
+
+/** Putting a text together is one step. */
+async function textOf(slices: Slices, value: MetadataSnapshot): Promise<string> {
+  const text = await slices.run(value.encode());
+  await slices.next();
+  const whole = String(text);
+  await slices.next();
+  return whole;
 }
 
 const ITEMS: RowDecoder<StoredItem, Item> = {

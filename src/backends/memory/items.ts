@@ -116,9 +116,9 @@ async function runSteps(
   }
 }
 
-/** Whether a step changes a value that is long. */
+/** Whether a step changes a value that is long, or becomes long. */
 function isLongUpdate(tenant: Tenant, step: ItemStep): boolean {
-  return step.kind === "update" && isLongMetadata(tenant.items.get(step)?.value ?? "");
+  return step.kind === "update" && (step.mergesMuch || isLongMetadata(tenant.items.get(step)?.value ?? ""));
 }
 
 /** One step of a batch; how to take it back is added to `undo`. It pauses before it changes anything, and for a long value alone. */

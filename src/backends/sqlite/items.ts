@@ -138,7 +138,8 @@ function* runStep(
       const { vectors } = step;
       if (vectors !== null && vectors !== "keep") assertDimensionsFit(tx, tenant, step, vectors.dimensions);
       const found = findItem(tx, tenant, step.namespace, step.key);
-      if (!pauses && found !== undefined && (found.long !== null || isLongMetadata(found.value))) throw LONG_UPDATE;
+      const isLongAlready = found !== undefined && (found.long !== null || isLongMetadata(found.value));
+      if (!pauses && (step.mergesMuch || isLongAlready)) throw LONG_UPDATE;
       const stored = found && (yield* wholeItem(tx, found));
       const item = yield* updatingStored(stored, step, now);
       if (!pauses && isLong(item.value)) throw LONG_UPDATE;

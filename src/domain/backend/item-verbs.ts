@@ -23,7 +23,7 @@ import type { Call } from "../driver/call.js";
 import type { ItemListing, ItemStep, ItemStepResult, ScoredItem } from "../driver/items.js";
 import type { ItemDriver } from "../driver/storage-driver.js";
 import type { Rows, StoredItem } from "../driver/stored.js";
-import type { ParsedPut, ParsedStep } from "../item-arguments.js";
+import type { ParsedPut, ParsedStep, ParsedUpdate } from "../item-arguments.js";
 import {
   COUNT_FIELDS,
   DELETE_FIELDS,
@@ -42,7 +42,7 @@ import {
   UPDATE_FIELDS,
 } from "../item-arguments.js";
 import { CHANGE_FIELDS } from "../item-changes.js";
-import { presentItem, presentScored, type TakenStep, takeItemValue, withItemTexts } from "../item-values.js";
+import { presentItem, presentScored, type TakenStep, takeItemValue, takeMerge, withItemTexts } from "../item-values.js";
 import { itemPosition } from "../items.js";
 import { listOf, MAX_OPERATIONS } from "../lists.js";
 import { parseNamespace } from "../namespaces.js";
@@ -66,9 +66,14 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
 
     updateItem: async (namespace: ItemNamespace, key: string, change: ItemChange, options?: UpdateItemOptions) => {
       const known = knownOptions(options, UPDATE_FIELDS);
-      const step = parseUpdate(namespace, key, knownFields(change, "change", CHANGE_FIELDS), known);
+      const step = parseUpdate(namespace, key, knownFields(change, "change", CHANGE_FIELDS), known, takeMerge);
       assertSupported(driver, step);
-      return run("updateItem", known, async (call) => presentItem(call, (await runStep(driver, call, step)).item));
+      return run("updateItem", known, (call) =>
+        withItemTexts(call, [step], async ([update]) => {
+          const { item } = await runStep(driver, call, update as ParsedUpdate);
+          return presentItem(call, item);
+        }),
+      );
     },
 
     getItem: async (namespace: ItemNamespace, key: string, options?: GetItemOptions) => {
@@ -85,7 +90,7 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
 
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
       const steps = Array.from(listOf(operations, "operations", MAX_OPERATIONS), (each, i) =>
-        parseOperation(each, `operations[${i}]`, takeItemValue),
+        parseOperation(each, `operations[${i}]`, takeItemValue, takeMerge),
       );
       for (const step of steps) assertSupported(driver, step);
       return run("batchItems", knownOptions(options, []), (call) =>

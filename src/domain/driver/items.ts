@@ -77,6 +77,8 @@ export type ItemStep =
       readonly key: string;
       /** `updateStored` in `domain/items.ts` is their meaning. */
       readonly merge: JsonObject;
+      /** What is merged is so much that the value is made in steps. */
+      readonly mergesMuch: boolean;
       readonly unset: readonly string[];
       readonly increment: readonly (readonly [key: string, by: number])[];
       /** `null`: the time to live goes on. */

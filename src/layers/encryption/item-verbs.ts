@@ -31,7 +31,7 @@ import {
   SEARCH_FIELDS,
   UPDATE_FIELDS,
 } from "../../domain/item-arguments.js";
-import { CHANGE_FIELDS } from "../../domain/item-changes.js";
+import { CHANGE_FIELDS, readMerge } from "../../domain/item-changes.js";
 import { encodeItemValue } from "../../domain/items.js";
 import { listOf, MAX_OPERATIONS } from "../../domain/lists.js";
 import { decodeMetadata } from "../../domain/metadata.js";
@@ -116,7 +116,7 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
 
     updateItem: async (namespace: ItemNamespace, key: string, change: ItemChange, options?: UpdateItemOptions) => {
       const known = knownOptions(options, UPDATE_FIELDS);
-      const step = parseUpdate(namespace, key, knownFields(change, "change", CHANGE_FIELDS), known);
+      const step = parseUpdate(namespace, key, knownFields(change, "change", CHANGE_FIELDS), known, readMerge);
       assertVectors(seals, step);
       const time = new CallTime(inner, options);
       const wait = seals.ready();
@@ -144,7 +144,7 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
       const list = listOf(operations, "operations", MAX_OPERATIONS) as readonly ItemOperation[];
       const given = Array.from(list, (each) => ({ ...each }));
-      const steps = given.map((each, i) => parseOperation(each, `operations[${i}]`, encodeItemValue));
+      const steps = given.map((each, i) => parseOperation(each, `operations[${i}]`, encodeItemValue, readMerge));
       for (const step of steps) assertReadable(seals, step);
       const time = new CallTime(inner, options);
       const wait = seals.ready();

@@ -1,5 +1,7 @@
 /** Changing a value without reading it first, counting, and passing over items (M1, M2, M6). */
+import { isDeepStrictEqual } from "node:util";
 import type { Item, ItemChange, ItemQuery, UpdateItemOptions } from "../../contract/item-storage.js";
+import type { JsonObject } from "../../contract/json.js";
 import { equal, filterIn, label, present, refused, rejects, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 
@@ -21,6 +23,45 @@ export const itemChangeClauses: ClauseGroup = clauseGroup("changing items", (cla
       equal([item.version, item.createdAt], [2, first.createdAt]);
       equal(item.updatedAt > first.updatedAt, true, "updatedAt moves");
       equal(await storage.getItem(N, "k"), item);
+    },
+  );
+
+  clause(
+    "M6 much is merged into an item as it is at the moment of the call, alone and in a batch",
+    async ({ storage }) => {
+      const list = () => times(12_000, (i) => ({ i, name: `name ${i}`, tags: [`${i}`] }));
+      const much = { list: list(), text: "é".repeat(600_000) };
+      const update = { namespace: N, key: "batch", merge: much, increment: { count: 1 } };
+      const stored = [
+        storage.updateItem(N, "k", { merge: much, increment: { count: 1 } }),
+        storage.batchItems([{ put: { namespace: N, key: "batch", value: { kept: 1 } } }, { update }]),
+      ];
+      for (const each of much.list) each.i = -1;
+      much.list.length = 3;
+      const [item] = await Promise.all(stored);
+      const merged = { list: list(), text: "é".repeat(600_000), count: 1 };
+      equal(isDeepStrictEqual((item as Item).value, merged), true, "what the call returns has what was merged");
+      const inBatch = present(await storage.getItem(N, "batch"), "the item");
+      equal(isDeepStrictEqual(inBatch.value, { kept: 1, ...merged }), true, "the item has what was merged");
+    },
+  );
+
+  clause(
+    "M6 what is refused of much that is merged is told by its path, and nothing is changed",
+    async ({ storage }) => {
+      await storage.putItem(N, "k", { a: 1 });
+      const long = "x".repeat(3_000_000);
+      for (const [merge, told] of [
+        [{ long, list: [1, () => 0] }, "merge.list[1]: a function"],
+        [{ long, list: ["\0"] }, "merge.list[0]: a string with NUL"],
+        [{ long, "\0": 1 }, "a string with NUL"],
+        [{ long, list: new Array(6).fill(long) }, "16777216 bytes"],
+        [{ long, a: 1 }, 'the key "a" twice'],
+      ] as const) {
+        const change = { merge: merge as unknown as JsonObject, unset: ["a"] };
+        const error = await unchanged(storage, () => rejects("INVALID_ARGUMENT", storage.updateItem(N, "k", change)));
+        equal(error.message.includes(told), true, `${error.message} tells ${told}`);
+      }
     },
   );
 

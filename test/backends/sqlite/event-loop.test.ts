@@ -145,4 +145,7 @@ it("while an item of some 8 MB is stored, read, searched, counted and updated", 
   await expectShortSteps("searchItems", nothing, () => storage.searchItems(["a"], { filter, ...patient }));
   await expectShortSteps("countItems", nothing, () => storage.countItems(["a"], { filter, ...patient }));
   await expectShortSteps("updateItem", nothing, () => storage.updateItem(["a"], "k", { merge: { b: 1 } }, patient));
+  await expectShortSteps("updateItem with much that is merged", nothing, () =>
+    storage.updateItem(["a"], "l", { merge: { list } }, patient),
+  );
 });

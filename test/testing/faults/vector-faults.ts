@@ -90,6 +90,7 @@ export const VECTOR_FAULTS: readonly Fault[] = [
           ...step,
           kind: "update",
           merge: JSON.parse(step.value),
+          mergesMuch: false,
           unset: [],
           increment: [],
           ifPresent: false,
