@@ -41,9 +41,9 @@ function expectSame(value: unknown, step: number): void {
   expect(fingerprint(decoded)).toBe(fingerprint(value));
 }
 
-/** An object of many keys. */
+/** An object of many keys, more than a shape has. */
 function wide(name: string): Record<string, unknown> {
-  return Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${name}${i}`, i % 3 === 0 ? [i] : i]));
+  return Object.fromEntries(Array.from({ length: 90 }, (_, i) => [`${name}${i}`, i % 3 === 0 ? [i] : i]));
 }
 
 /** What decoding makes of a text: the value, or that it is refused. */
@@ -107,6 +107,29 @@ describe("V1: a value in steps is the value in one piece", () => {
       expectSame({ bytes, floats: new Float64Array(bytes.buffer.slice(0, length - (length % 8))) }, 64);
       expectSame([Buffer.from(bytes), bytes.buffer, new DataView(bytes.buffer, 1)], 64);
     }
+  });
+
+  it("objects with keys of their own are taken whole, and those behind them, beyond what shapes are kept", () => {
+    const own = (i: number): Record<string, unknown> => ({
+      [`a${i}`]: [i],
+      [`b${i}`]: { same: `${i}`, [`c${i}`]: -0.5 },
+    });
+    const value = [
+      { same: "first", $: 1, ...own(-1) },
+      ...Array.from({ length: 1_500 }, (_, i) => own(i)),
+      { same: "last", $: [1], ...own(-2) },
+      bare({ same: "bare", $: 2, ...own(-3) }),
+      { ...own(-4), $: undefined },
+      { same: "first", ["__proto__"]: { $: own(-5) } },
+      new Map([[own(-6), own(-7)]]),
+    ];
+    expectSame(value, 500);
+    expectSame(value.slice(0, -4), 500);
+    const error = thrownBy(() => textInSteps([...value, { ...own(-8), last: { x: () => 0 } }], 500));
+    expect(error).toMatchObject({ path: `$[${value.length}].last.x` });
+    const hidden = Object.defineProperty({ ...own(-9) }, Symbol("s"), { value: 1 });
+    const late = thrownBy(() => textInSteps([...value, new Set([{ ...own(-8), last: [1.5, 2, hidden] }])], 500));
+    expect(late).toMatchObject({ path: `$[${value.length}].values()[0].last[2]` });
   });
 
   it("objects of many keys are taken whole, whatever their keys are", () => {
