@@ -217,7 +217,7 @@ export function decodeValue(text: string): unknown {
 }
 
 /** Characters of text that are decoded at once. */
-const DECODED_AT_ONCE = 2 * 1024 * 1024;
+const DECODED_AT_ONCE = 1024 * 1024;
 
 /** Whether the text of a value is so long that it is decoded in steps. */
 export function isLongText(text: string): boolean {
