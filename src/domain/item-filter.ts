@@ -53,6 +53,19 @@ export function compileItemFilter(filter: unknown, name = "filter"): CompiledIte
   };
 }
 
+/** Adds what matches, and goes on after what does not: at once, or in steps for a text that is long. */
+export function ifMatching(
+  filter: CompiledItemFilter | null,
+  text: string,
+  add: () => boolean,
+): boolean | Generator<void, boolean, void> {
+  const matching = filter === null || filter.matching(text);
+  if (typeof matching === "boolean") return matching ? add() : true;
+  return (function* () {
+    return (yield* matching) ? add() : true;
+  })();
+}
+
 function* matchingInSteps(text: string, matches: (value: JsonObject) => boolean): Generator<void, boolean, void> {
   return matches((yield* decodeMetadataInSteps(text)) as JsonObject);
 }

@@ -5,6 +5,7 @@ import type { ItemCount, ItemListing, ItemStep, ItemStepResult, NamespaceListing
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredItem, StoredVectors } from "../../domain/driver/stored.js";
 import { updatingStored } from "../../domain/item-changes.js";
+import { ifMatching } from "../../domain/item-filter.js";
 import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
 import { isLongMetadata } from "../../domain/metadata.js";
 import { compareNamespaces, endsWithLabels, rootOf, startsWithLabels } from "../../domain/namespaces.js";
@@ -239,7 +240,7 @@ function itemSearch(tenant: Tenant, listing: ItemListing, now: number): Search<R
     take: (item) => {
       if (!startsWithLabels(item.namespace, prefix)) return false;
       if (isItemExpired(item, now) || !isAfter(item, listing)) return true;
-      return ifMatching(listing, item, () => page.add(item));
+      return ifMatching(listing.filter, item.value, () => page.add(item));
     },
     page: () => {
       const { rows, more } = page.page();
@@ -255,26 +256,13 @@ function itemCount(tenant: Tenant, count: ItemCount, now: number): Search<number
     take: (item) => {
       if (!startsWithLabels(item.namespace, count.prefix)) return false;
       if (isItemExpired(item, now)) return true;
-      return ifMatching(count, item, () => {
+      return ifMatching(count.filter, item.value, () => {
         found += 1;
         return true;
       });
     },
     page: () => found,
   };
-}
-
-/** Adds an item that matches, and goes on after one that does not. */
-function ifMatching(
-  { filter }: Pick<ItemCount, "filter">,
-  item: StoredItem,
-  add: () => boolean,
-): boolean | Generator<void, boolean, void> {
-  const matching = filter === null || filter.matching(item.value);
-  if (typeof matching === "boolean") return matching ? add() : true;
-  return (function* () {
-    return (yield* matching) ? add() : true;
-  })();
 }
 
 /** Namespaces come in their order, cut ones too, so that equal ones follow each other. */

@@ -1,6 +1,7 @@
 /** Search by similarity in the memory backend: every vector below the prefix is compared (M5). */
 import type { NearestListing, ScoredItem } from "../../domain/driver/items.js";
 import type { Rows } from "../../domain/driver/stored.js";
+import { ifMatching } from "../../domain/item-filter.js";
 import { isItemExpired } from "../../domain/items.js";
 import { startsWithLabels } from "../../domain/namespaces.js";
 import { Ranking } from "../../domain/nearest.js";
@@ -33,21 +34,25 @@ export async function nearestItems(
   }
   const rows: ScoredItem[] = [];
   let passed = 0;
-  /** `false` when the page wants no more. */
-  const offer = (item: KeptItem, score: number | null): boolean => {
-    if (isItemExpired(item, now)) return true;
-    if (filter !== null && !filter.matchesText(item.value)) return true;
+  const add = (item: KeptItem, score: number | null): boolean => {
     passed += 1;
     if (passed > offset && rows.length < limit) rows.push({ item, score });
     return passed <= offset + limit;
   };
+  /** `false` when the page wants no more. */
+  const offer = (item: KeptItem, score: number | null): boolean | Promise<boolean> => {
+    if (isItemExpired(item, now)) return true;
+    const goesOn = ifMatching(filter, item.value, () => add(item, score));
+    return typeof goesOn === "boolean" ? goesOn : slices.run(goesOn);
+  };
   for (let best = ranking.next(); best !== undefined; best = ranking.next()) {
-    if (view.isThere(best.candidate) && !offer(best.candidate, best.score)) return { rows, more: true };
+    const { candidate, score } = best;
+    if (view.isThere(candidate) && !(await offer(candidate, score))) return { rows, more: true };
     if (slices.over()) await slices.next();
   }
   for (const item of unscored) {
     if (!startsWithLabels(item.namespace, prefix)) break;
-    if (item.vectors === null && !offer(item, null)) return { rows, more: true };
+    if (item.vectors === null && !(await offer(item, null))) return { rows, more: true };
     if (slices.over()) await slices.next();
   }
   return { rows, more: false };

@@ -4,6 +4,7 @@
  */
 import type { ItemCount, ItemListing, NamespaceListing } from "../../domain/driver/items.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
+import { ifMatching } from "../../domain/item-filter.js";
 import { isAfter, isItemExpired, itemOrder } from "../../domain/items.js";
 import { endsWithLabels } from "../../domain/namespaces.js";
 import type { Connection } from "./connection/connection.js";
@@ -60,7 +61,7 @@ export function itemSearch(tenant: number, listing: ItemListing, now: number): S
     const place = { ...row, namespace: row.item?.namespace ?? namespaceLabels(row.namespace) };
     const worst = best[wanted];
     if (!isAfter(place, listing) || (worst !== undefined && order(place, worst) > 0)) return true;
-    return ifMatching(db, listing, row, () => {
+    return ifRowMatches(db, listing, row, () => {
       insertInOrder(best, place, order);
       if (best.length > wanted + 1) best.pop();
       return !byKey || best.length <= wanted;
@@ -95,7 +96,7 @@ export function itemCount(tenant: number, count: ItemCount, now: number): Search
   let found = 0;
   const take = (db: Connection, row: ScannedRow): Taking => {
     if (isItemExpired(row, now)) return true;
-    return ifMatching(db, count, row, () => {
+    return ifRowMatches(db, count, row, () => {
       found += 1;
       return true;
     });
@@ -160,10 +161,10 @@ export function placeScan(
 }
 
 /** Whether a scan goes on after a row; a long value takes several steps. */
-type Taking = boolean | Generator<void, boolean, void>;
+export type Taking = boolean | Generator<void, boolean, void>;
 
 /** Adds an item that matches, and goes on after one that does not. */
-function ifMatching(
+function ifRowMatches(
   db: Connection,
   { filter }: Pick<ItemListing, "filter">,
   row: ScannedRow,
@@ -174,15 +175,11 @@ function ifMatching(
   if (item !== undefined && isInPieces(item, item.value)) {
     return (function* () {
       const whole = yield* wholeItem(db, item);
-      const matching = whole !== undefined && filter.matching(whole.value);
-      return (typeof matching === "boolean" ? matching : yield* matching) ? add() : true;
+      const goesOn = whole === undefined || ifMatching(filter, whole.value, add);
+      return typeof goesOn === "boolean" ? goesOn : yield* goesOn;
     })();
   }
-  const matching = item !== undefined && filter.matching(item.value);
-  if (typeof matching === "boolean") return matching ? add() : true;
-  return (function* () {
-    return (yield* matching) ? add() : true;
-  })();
+  return item === undefined || ifMatching(filter, item.value, add);
 }
 
 /** Jumps from namespace to namespace: the time depends on how many there are, not on their items. */

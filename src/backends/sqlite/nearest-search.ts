@@ -1,9 +1,9 @@
 /** Search by similarity (M5), in steps of a few milliseconds, all on one moment of the store. */
 import type { NearestListing, ScoredItem } from "../../domain/driver/items.js";
 import type { Rows, StoredItem } from "../../domain/driver/stored.js";
+import { ifMatching } from "../../domain/item-filter.js";
 import { isItemExpired } from "../../domain/items.js";
 import { type Candidate, Ranking } from "../../domain/nearest.js";
-import { runAtOnce } from "../../domain/slices.js";
 import type { Connection } from "./connection/connection.js";
 import {
   bytesBeyond,
@@ -14,7 +14,7 @@ import {
   placesAfter,
   wholeItemAt,
 } from "./item-rows.js";
-import { placeScan, type Search, STEP_MS } from "./item-search.js";
+import { placeScan, type Search, STEP_MS, type Taking } from "./item-search.js";
 import { assertDimensionsFit, findVectors, toVectors, vectorsAfter } from "./item-vectors.js";
 import type { VectorView } from "./vector-cache.js";
 
@@ -127,28 +127,33 @@ function compareAll(ranking: Ranking<Found>, { parts }: VectorView): Part {
 
 /** The best are looked at in the store: they may have been replaced, deleted, or have expired. */
 function pickBest({ filter }: NearestListing, ranking: Ranking<Found>, page: ScoredPage, now: number): Part {
+  /** A long item that is being looked at. */
+  let offering: Taking = true;
   return (db, end) => {
-    while (!page.isFull) {
+    for (;;) {
+      while (typeof offering !== "boolean") {
+        const { done, value } = offering.next();
+        if (done) offering = value;
+        else if (performance.now() >= end) return false;
+      }
+      if (!offering) return true;
       const best = ranking.next();
       if (best === undefined) return true;
       const { item: id, change } = best.candidate;
       const place = placeAt(db, id);
       if (place !== undefined && place.vectors === change && !isItemExpired(place, now)) {
-        page.offer(db, id, best.score, filter);
+        offering = page.offer(db, id, best.score, filter);
       }
-      if (performance.now() >= end) return page.isFull;
+      if (performance.now() >= end && offering === true) return false;
     }
-    return true;
   };
 }
 
 function addUnscored(tenant: number, listing: NearestListing, page: ScoredPage, now: number): Part {
   const { after, filter } = listing;
   const places = placeScan(tenant, listing, "asc", after === null || after.score !== null ? null : after);
-  const take = (db: Connection, row: ItemPlaceRow): boolean => {
-    if (!page.isFull && row.vectors === null && !isItemExpired(row, now)) page.offer(db, row.id, null, filter);
-    return !page.isFull;
-  };
+  const take = (db: Connection, row: ItemPlaceRow): Taking =>
+    row.vectors !== null || isItemExpired(row, now) || page.offer(db, row.id, null, filter);
   return (db, end) => page.isFull || places.step(db, end, take);
 }
 
@@ -169,20 +174,32 @@ class ScoredPage {
     return this.#more;
   }
 
-  offer(db: Connection, id: number, score: number | null, filter: NearestListing["filter"]): void {
+  /** `false` when the page wants no more; a long item takes several steps. */
+  offer(db: Connection, id: number, score: number | null, filter: NearestListing["filter"]): Taking {
     if (filter === null && this.#toPass > 0) {
       this.#toPass -= 1;
-      return;
+      return true;
     }
-    const item = runAtOnce(wholeItemAt(db, id));
-    if (item === undefined || (filter !== null && !filter.matchesText(item.value))) return;
-    this.#take(item, score);
+    return this.#offerItem(db, id, score, filter);
   }
 
-  #take(item: StoredItem, score: number | null): void {
+  *#offerItem(
+    db: Connection,
+    id: number,
+    score: number | null,
+    filter: NearestListing["filter"],
+  ): Generator<void, boolean, void> {
+    const item = yield* wholeItemAt(db, id);
+    if (item === undefined) return true;
+    const goesOn = ifMatching(filter, item.value, () => this.#take(item, score));
+    return typeof goesOn === "boolean" ? goesOn : yield* goesOn;
+  }
+
+  #take(item: StoredItem, score: number | null): boolean {
     if (this.#toPass > 0) this.#toPass -= 1;
     else if (this.#rows.length === this.#limit) this.#more = true;
     else this.#rows.push({ item, score });
+    return !this.#more;
   }
 
   page(): Rows<ScoredItem> {
