@@ -15,6 +15,7 @@ import { DEFAULT_TIMEOUT_MS, timeoutOption } from "../src/domain/call-options.js
 import { MAX_DELETED_IDS } from "../src/domain/checkpoint-arguments.js";
 import { DEFAULT_MAX_BYTES, MAX_CONTAINERS, MAX_DEPTH, MAX_MEMBERS } from "../src/domain/codec/format.js";
 import { MAX_IDENTIFIER_BYTES } from "../src/domain/identifiers.js";
+import { MAX_CALL_METADATA_BYTES, MAX_METADATA_PARTS, MAX_VECTOR_NUMBERS } from "../src/domain/intake.js";
 import { MAX_OFFSET } from "../src/domain/item-arguments.js";
 import { MAX_ITEM_BYTES } from "../src/domain/items.js";
 import { MAX_LEASE_TTL_MS } from "../src/domain/leases.js";
@@ -29,7 +30,7 @@ import {
 import { MAX_METADATA_BYTES, MAX_METADATA_DEPTH } from "../src/domain/metadata.js";
 import { MAX_NAMESPACE_LABELS } from "../src/domain/namespaces.js";
 import { KEEP_CONTEXT_VERSIONS } from "../src/domain/task-contexts.js";
-import { MAX_DIMENSIONS, MAX_ITEM_VECTOR_NUMBERS, MAX_ITEM_VECTORS } from "../src/domain/vectors.js";
+import { MAX_DIMENSIONS, MAX_ITEM_VECTORS } from "../src/domain/vectors.js";
 import { openStorage } from "../src/open.js";
 import { CLAUSE_GROUPS } from "../src/testing/clauses/index.js";
 import { checkBlocks, type PageBlock } from "./support/check-blocks.js";
@@ -175,10 +176,11 @@ describe("docs/contract.md", () => {
       "identifier, in bytes of UTF-8": count(MAX_IDENTIFIER_BYTES),
       "content, state, write or context, encoded": `${mebibytes(DEFAULT_MAX_BYTES)} and ${count(MAX_DEPTH)} levels (a Map counts as three, a Set as two)`,
       "arrays and objects of such a value; elements and properties of them, together": `${count(MAX_CONTAINERS)}; ${count(MAX_MEMBERS)}`,
-      "metadata, as JSON text": `${mebibytes(MAX_METADATA_BYTES)} and ${MAX_METADATA_DEPTH} levels`,
+      "metadata, as JSON text; all of one call": `${mebibytes(MAX_METADATA_BYTES)} and ${MAX_METADATA_DEPTH} levels; ${mebibytes(MAX_CALL_METADATA_BYTES)}`,
+      "arrays and objects, elements and properties of metadata, all of one call": count(MAX_METADATA_PARTS),
       "value of an item, as JSON text": `${mebibytes(MAX_ITEM_BYTES)} and ${MAX_METADATA_DEPTH} levels`,
       "labels of an item's namespace": count(MAX_NAMESPACE_LABELS),
-      "vectors of an item; their numbers together": `${count(MAX_ITEM_VECTORS)}; ${count(MAX_ITEM_VECTOR_NUMBERS)}`,
+      "vectors of an item; numbers of all vectors of one call": `${count(MAX_ITEM_VECTORS)}; ${count(MAX_VECTOR_NUMBERS)}`,
       "dimensions of a vector": count(MAX_DIMENSIONS),
       "`offset` of a search": count(MAX_OFFSET),
       "`ttlMs` of a session or an item": `${count(MAX_TTL_MS / day)} days`,
@@ -194,7 +196,7 @@ describe("docs/contract.md", () => {
         .map(count)
         .join("; "),
       "ids, roles or keys of one list; ids of one `deleteCheckpoints`": `${count(MAX_IDENTIFIERS)}; ${count(MAX_DELETED_IDS)}`,
-      "conditions of a filter": count(MAX_CONDITIONS),
+      "conditions of a filter; conditions, and keys to remove or increment, of one batch of items": `${count(MAX_CONDITIONS)}; ${count(MAX_IDENTIFIERS)}`,
       "`keepVersions`": "10,000",
     });
     expect(() => memoryStorage({ keepVersions: 10_001 })).toThrow();

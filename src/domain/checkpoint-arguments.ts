@@ -12,6 +12,7 @@ import type { EncodedText } from "./codec/encoded-text.js";
 import type { CheckpointListing, NewStoredCheckpoint, ThreadListing } from "./driver/storage-driver.js";
 import type { StoredWrite } from "./driver/stored.js";
 import { identifier, identifierOrEmpty } from "./identifiers.js";
+import { Intake } from "./intake.js";
 import type { Taken } from "./large-values.js";
 import { listOf, MAX_WRITES } from "./lists.js";
 import { encodeMetadata } from "./metadata.js";
@@ -65,8 +66,9 @@ export function parseWrites(value: unknown, taskId: string, taskPath: string): S
 
 /** As `parseWrites`, with the values as they were taken. */
 export function takeWrites(value: unknown, taskId: string, taskPath: string): Taken<StoredWrite>[] {
+  const intake = new Intake();
   return eachWrite(value, (index, channel, written) => {
-    return { value: takeValue(written), stored: (text) => ({ taskId, taskPath, index, channel, value: text }) };
+    return { value: takeValue(written, intake), stored: (text) => ({ taskId, taskPath, index, channel, value: text }) };
   });
 }
 

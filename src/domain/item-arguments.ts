@@ -16,7 +16,8 @@ import { boolean, finiteNumber, integer, knownFields, MAX_PAGE_LIMIT, oneOf, ttl
 import { decodeCursor, notACursor, queryDigest } from "./cursors.js";
 import type { ItemCount, ItemListing, ItemStep, NamespaceListing, NearestListing } from "./driver/items.js";
 import { identifier } from "./identifiers.js";
-import { CHANGE_FIELDS, parseChange } from "./item-changes.js";
+import { Intake } from "./intake.js";
+import { CHANGE_FIELDS, parseChange, type TakeMerge } from "./item-changes.js";
 import { compileItemFilter } from "./item-filter.js";
 import { MAX_NAMESPACE_LABELS, parseNamespace } from "./namespaces.js";
 import { parseVector, parseVectors } from "./vectors.js";
@@ -55,7 +56,7 @@ export type ParsedPut<Value = string> = Omit<Step<"put">, "value"> & { readonly 
 export type ParsedUpdate<Merge = JsonObject> = Omit<Step<"update">, "merge"> & { readonly merge: Merge };
 
 /** Encodes the value of an item. @throws InvalidArgumentError */
-export type EncodeValue<Value> = (value: unknown, name: string) => Value;
+export type EncodeValue<Value> = (value: unknown, name: string, intake?: Intake) => Value;
 
 /** A search by the order of items, or by similarity. */
 export type ParsedSearch = Extract<ParsedStep, { readonly kind: "search" | "nearest" }>;
@@ -68,6 +69,7 @@ export function parsePut<Value = string>(
   options: Partial<PutItemOptions>,
   encode: EncodeValue<Value>,
   prefix = "",
+  intake: Intake = new Intake(),
 ): ParsedPut<Value> {
   const { ttlMs, expectedVersion, ifAbsent } = options;
   const absent = ifAbsent !== undefined && boolean(ifAbsent, `${prefix}ifAbsent`);
@@ -78,10 +80,10 @@ export function parsePut<Value = string>(
   return {
     kind: "put",
     ...itemKey(namespace, key, prefix),
-    value: encode(value, `${prefix}value`),
+    value: encode(value, `${prefix}value`, intake),
     ttlMs: ttlMs === undefined ? null : ttl(ttlMs, `${prefix}ttlMs`),
     expectedVersion: absent ? 0 : version,
-    vectors: options.vectors === undefined ? null : parseVectors(options.vectors, `${prefix}vectors`),
+    vectors: options.vectors === undefined ? null : parseVectors(options.vectors, `${prefix}vectors`, intake),
   };
 }
 
@@ -90,8 +92,9 @@ export function parseUpdate<Merge>(
   key: unknown,
   change: Partial<ItemChange>,
   options: Partial<UpdateItemOptions>,
-  takeMerge: (value: unknown, name: string) => Merge,
+  takeMerge: TakeMerge<Merge>,
   prefix = "",
+  intake: Intake = new Intake(),
 ): ParsedUpdate<Merge> {
   const { ttlMs, expectedVersion, ifPresent, vectors } = options;
   const present = ifPresent !== undefined && boolean(ifPresent, `${prefix}ifPresent`);
@@ -101,12 +104,12 @@ export function parseUpdate<Merge>(
   return {
     kind: "update",
     ...itemKey(namespace, key, prefix),
-    ...parseChange(change, prefix, takeMerge),
+    ...parseChange(change, prefix, takeMerge, intake),
     mergesMuch: false,
     ttlMs: ttlMs === undefined ? null : ttl(ttlMs, `${prefix}ttlMs`),
     expectedVersion: version,
     ifPresent: present,
-    vectors: vectors === undefined ? "keep" : parseVectors(vectors, `${prefix}vectors`),
+    vectors: vectors === undefined ? "keep" : parseVectors(vectors, `${prefix}vectors`, intake),
   };
 }
 
@@ -132,14 +135,19 @@ export function parseDelete(
   };
 }
 
-export function parseSearch(namespacePrefix: unknown, query: Partial<ItemQuery>, prefix = ""): ParsedSearch {
+export function parseSearch(
+  namespacePrefix: unknown,
+  query: Partial<ItemQuery>,
+  prefix = "",
+  intake: Intake = new Intake(),
+): ParsedSearch {
   const offset = query.offset === undefined ? 0 : integer(query.offset, `${prefix}offset`, { min: 0, max: MAX_OFFSET });
   if (offset > 0 && query.cursor !== undefined) {
     throw new InvalidArgumentError(`${prefix}offset contradicts a cursor, which is a place by itself`);
   }
   const asked = {
     prefix: searchPrefix(namespacePrefix, prefix),
-    filter: query.filter === undefined ? null : compileItemFilter(query.filter, `${prefix}filter`),
+    filter: query.filter === undefined ? null : compileItemFilter(query.filter, `${prefix}filter`, intake),
   };
   const page = { limit: limitOf(query.limit, 10, prefix), offset };
   if (query.similarTo !== undefined) {
@@ -147,7 +155,7 @@ export function parseSearch(namespacePrefix: unknown, query: Partial<ItemQuery>,
       if (query[field] === undefined) continue;
       throw new InvalidArgumentError(`${prefix}${field} contradicts similarTo, which ranks by score`);
     }
-    const nearest = { ...asked, ...parseSimilarity(query.similarTo, `${prefix}similarTo`) };
+    const nearest = { ...asked, ...parseSimilarity(query.similarTo, `${prefix}similarTo`, intake) };
     const digest = queryDigest("searchItems", {
       ...nearest,
       filter: asked.filter?.conditions ?? null,
@@ -173,6 +181,7 @@ export function parseSearch(namespacePrefix: unknown, query: Partial<ItemQuery>,
 function parseSimilarity(
   value: unknown,
   name: string,
+  intake: Intake,
 ): Pick<NearestListing, "vector" | "distance" | "minScore" | "unscored"> {
   const { vector, distance, minScore, withoutVectors } = knownFields(value, name, SIMILARITY_FIELDS);
   const unscored =
@@ -181,17 +190,22 @@ function parseSimilarity(
     throw new InvalidArgumentError(`${name}.withoutVectors contradicts minScore: such items have no score`);
   }
   return {
-    vector: parseVector(vector, `${name}.vector`),
+    vector: parseVector(vector, `${name}.vector`, intake),
     distance: distance === undefined ? "cosine" : oneOf(distance, `${name}.distance`, ["cosine", "dot", "euclidean"]),
     minScore: minScore === undefined ? null : finiteNumber(minScore, `${name}.minScore`),
     unscored,
   };
 }
 
-export function parseCount(namespacePrefix: unknown, options: Partial<CountItemsOptions>, prefix = ""): ItemCount {
+export function parseCount(
+  namespacePrefix: unknown,
+  options: Partial<CountItemsOptions>,
+  prefix = "",
+  intake: Intake = new Intake(),
+): ItemCount {
   return {
     prefix: searchPrefix(namespacePrefix, prefix),
-    filter: options.filter === undefined ? null : compileItemFilter(options.filter, `${prefix}filter`),
+    filter: options.filter === undefined ? null : compileItemFilter(options.filter, `${prefix}filter`, intake),
   };
 }
 
@@ -223,12 +237,13 @@ const OPERATION_VERBS = [
   "listNamespaces",
 ] as const satisfies readonly OperationVerb[];
 
-/** One operation of a batch: exactly one of the verbs. */
+/** One operation of a batch: exactly one of the verbs. `intake` is that of all operations. */
 export function parseOperation<Value, Merge>(
   value: unknown,
   name: string,
   encode: EncodeValue<Value>,
-  takeMerge: (value: unknown, name: string) => Merge,
+  takeMerge: TakeMerge<Merge>,
+  intake: Intake = new Intake(),
 ): ParsedStep<Value, Merge> {
   const operation = knownFields(value, name, OPERATION_VERBS);
   const given = Object.entries(operation).filter(([, fields]) => fields !== undefined);
@@ -241,11 +256,11 @@ export function parseOperation<Value, Merge>(
   switch (verb as OperationVerb) {
     case "put": {
       const put = knownFields(fields, place, ["namespace", "key", "value", ...PUT_FIELDS]);
-      return parsePut(put.namespace, put.key, put.value, put, encode, prefix);
+      return parsePut(put.namespace, put.key, put.value, put, encode, prefix, intake);
     }
     case "update": {
       const update = knownFields(fields, place, ["namespace", "key", ...CHANGE_FIELDS, ...UPDATE_FIELDS]);
-      return parseUpdate(update.namespace, update.key, update, update, takeMerge, prefix);
+      return parseUpdate(update.namespace, update.key, update, update, takeMerge, prefix, intake);
     }
     case "get": {
       const get = knownFields(fields, place, ["namespace", "key", ...GET_FIELDS]);
@@ -257,11 +272,11 @@ export function parseOperation<Value, Merge>(
     }
     case "search": {
       const search = knownFields(fields, place, ["prefix", ...SEARCH_FIELDS]);
-      return parseSearch(search.prefix, search, prefix);
+      return parseSearch(search.prefix, search, prefix, intake);
     }
     case "count": {
       const count = knownFields(fields, place, ["prefix", ...COUNT_FIELDS]);
-      return { kind: "count", count: parseCount(count.prefix, count, prefix) };
+      return { kind: "count", count: parseCount(count.prefix, count, prefix, intake) };
     }
     case "listNamespaces":
       return {

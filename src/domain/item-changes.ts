@@ -7,6 +7,7 @@ import type { Json } from "./codec/format.js";
 import { textInSteps } from "./codec/text-in-steps.js";
 import type { ItemStep } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
+import { Intake } from "./intake.js";
 import { assertItemVersion, encodeItemValue, isItemExpired, MAX_ITEM_BYTES, putStored } from "./items.js";
 import { listOf, MAX_IDENTIFIERS } from "./lists.js";
 import { decodeMetadata, decodeMetadataInSteps, isLongMetadata, metadataTooLong } from "./metadata.js";
@@ -19,14 +20,18 @@ type UpdateStep = Extract<ItemStep, { readonly kind: "update" }>;
 /** The parts of a change, with what is merged as `Merge`. */
 export type ParsedChange<Merge = JsonObject> = Pick<UpdateStep, "unset" | "increment"> & { readonly merge: Merge };
 
+/** Takes what is merged. @throws InvalidArgumentError */
+export type TakeMerge<Merge> = (value: unknown, name: string, intake?: Intake) => Merge;
+
 /** The parts of a change, each key in one of them only. @throws InvalidArgumentError */
 export function parseChange<Merge>(
   change: Partial<ItemChange>,
   prefix: string,
-  takeMerge: (value: unknown, name: string) => Merge,
+  takeMerge: TakeMerge<Merge>,
+  intake: Intake = new Intake(),
 ): ParsedChange<Merge> {
   const given = change.merge === undefined ? {} : change.merge;
-  const merge = takeMerge(given, `${prefix}merge`);
+  const merge = takeMerge(given, `${prefix}merge`, intake);
   const unset = Array.from(
     change.unset === undefined ? [] : listOf(change.unset, `${prefix}unset`, MAX_IDENTIFIERS),
     (key, i) => {
@@ -42,6 +47,7 @@ export function parseChange<Merge>(
       storableText(key, `a key of ${prefix}increment`);
       return [key, finiteNumber(by, `${prefix}increment.${quoteIdentifier(key)}`)] as const;
     });
+  intake.addNames(unset.length + increment.length, `${prefix}change`);
   const changed = new Set<string>();
   const merged = Object.keys(given).filter((key) => given[key] !== undefined);
   for (const key of [...merged, ...unset, ...increment.map(([each]) => each)]) {

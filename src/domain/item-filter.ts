@@ -3,6 +3,7 @@ import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
 import { boolean, plainObject, storableText } from "./arguments.js";
 import { compareCodePoints, kindOf } from "./identifiers.js";
+import { Intake } from "./intake.js";
 import { checkConditions, listOf, MAX_IDENTIFIERS } from "./lists.js";
 import { decodeMetadata, decodeMetadataInSteps, encodeMetadata, isLongMetadata } from "./metadata.js";
 import { jsonScalar } from "./metadata-filter.js";
@@ -33,11 +34,12 @@ export interface CompiledItemFilter {
  *
  * @throws InvalidArgumentError for an unknown operator, an operand of the wrong kind, or one that is not plain JSON
  */
-export function compileItemFilter(filter: unknown, name = "filter"): CompiledItemFilter {
+export function compileItemFilter(filter: unknown, name = "filter", intake: Intake = new Intake()): CompiledItemFilter {
   const given = Object.entries(plainObject(filter, name));
   checkConditions(given.length, name);
+  intake.addNames(given.length, name);
   const conditions = given
-    .flatMap(([key, comparison]) => conditionsOf(key, comparison, name))
+    .flatMap(([key, comparison]) => conditionsOf(key, comparison, name, intake))
     .sort((a, b) => compareCodePoints(a.key, b.key));
   const parts = conditions.flatMap(partsOf);
   const mayMatch = (text: string): boolean => parts.every((part) => text.includes(part));
@@ -77,7 +79,7 @@ function partsOf({ key, operator, operand }: ItemCondition): string[] {
   return [`${JSON.stringify(key)}:${operator === "$eq" && isScalar ? JSON.stringify(operand) : ""}`];
 }
 
-function conditionsOf(key: string, comparison: unknown, name: string): ItemCondition[] {
+function conditionsOf(key: string, comparison: unknown, name: string, intake: Intake): ItemCondition[] {
   storableText(key, `a key of ${name}`);
   const place = `${name}.${quoteIdentifier(key)}`;
   if (comparison === null || typeof comparison !== "object") {
@@ -92,18 +94,26 @@ function conditionsOf(key: string, comparison: unknown, name: string): ItemCondi
     return operand !== undefined;
   });
   if (given.length === 0) throw new InvalidArgumentError(`${place} must have an operator`);
-  return given.map(([operator, operand]) => condition(key, operator as ItemCondition["operator"], operand, place));
+  return given.map(([operator, operand]) =>
+    condition(key, operator as ItemCondition["operator"], operand, place, intake),
+  );
 }
 
-function condition(key: string, operator: ItemCondition["operator"], operand: unknown, place: string): ItemCondition {
+function condition(
+  key: string,
+  operator: ItemCondition["operator"],
+  operand: unknown,
+  place: string,
+  intake: Intake,
+): ItemCondition {
   switch (operator) {
     case "$eq":
     case "$ne":
-      return { key, operator, operand: jsonOperand(operand, operator, place) };
+      return { key, operator, operand: jsonOperand(operand, operator, place, intake) };
     case "$in":
     case "$nin":
       listOf(operand, `${place}.${operator}`, MAX_IDENTIFIERS);
-      return { key, operator, operand: jsonOperand(operand, operator, place) as readonly JsonValue[] };
+      return { key, operator, operand: jsonOperand(operand, operator, place, intake) as readonly JsonValue[] };
     case "$exists":
       return { key, operator, operand: boolean(operand, `${place}.${operator}`) };
     default:
@@ -119,9 +129,9 @@ function ordered(operand: unknown, name: string): string | number {
 }
 
 /** A copy: what the caller does to its filter afterwards changes no listing. */
-function jsonOperand(operand: unknown, operator: string, place: string): JsonValue {
+function jsonOperand(operand: unknown, operator: string, place: string, intake: Intake): JsonValue {
   if (operand === null || typeof operand !== "object") return jsonScalar(operand, `${place}.${operator}`);
-  return decodeMetadata(encodeMetadata({ [operator]: operand }, place))[operator] as JsonValue;
+  return decodeMetadata(encodeMetadata({ [operator]: operand }, place, intake))[operator] as JsonValue;
 }
 
 function meets(item: JsonObject, { key, operator, operand }: ItemCondition): boolean {

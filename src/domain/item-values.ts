@@ -4,20 +4,21 @@ import type { JsonObject } from "../contract/json.js";
 import type { Call } from "./driver/call.js";
 import type { ScoredItem } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
+import type { Intake } from "./intake.js";
 import type { ParsedStep, ParsedUpdate } from "./item-arguments.js";
 import { MAX_ITEM_BYTES, toItem, toItemWith } from "./items.js";
-import { decodeRow, type RowDecoder } from "./large-values.js";
-import { decodeMetadata, decodeMetadataInSteps, isLongMetadata, MetadataSnapshot, takeMetadata } from "./metadata.js";
+import { decodeRow, type RowDecoder, textOf } from "./large-values.js";
+import { decodeMetadata, decodeMetadataInSteps, isLongMetadata, MetadataSnapshot, takeObject } from "./metadata.js";
 import { EACH_STEP, Slices } from "./slices.js";
 
 /** The value of an item as it is at this moment. @throws InvalidArgumentError */
-export function takeItemValue(value: unknown, name: string): string | MetadataSnapshot {
-  return takeMetadata(value, name, MAX_ITEM_BYTES);
+export function takeItemValue(value: unknown, name: string, intake?: Intake): string | MetadataSnapshot {
+  return takeObject(value, name, MAX_ITEM_BYTES, intake);
 }
 
 /** What is merged into an item as it is at this moment. @throws InvalidArgumentError */
-export function takeMerge(value: unknown, name: string): JsonObject | MetadataSnapshot {
-  const taken = takeItemValue(value, name);
+export function takeMerge(value: unknown, name: string, intake?: Intake): JsonObject | MetadataSnapshot {
+  const taken = takeItemValue(value, name, intake);
   return typeof taken === "string" ? (decodeMetadata(taken) as JsonObject) : taken;
 }
 
@@ -49,17 +50,9 @@ async function encodeAll(call: Call, steps: readonly TakenStep[]): Promise<Parse
       const merge = (await slices.run(decodeMetadataInSteps(text))) as JsonObject;
       all.push({ ...(step as ParsedUpdate), merge, mergesMuch: true });
     }
+    if (slices.over()) await slices.next();
   }
   return all;
-}
-
-/** Putting a text together is one step. */
-async function textOf(slices: Slices, value: MetadataSnapshot): Promise<string> {
-  const text = await slices.run(value.encode());
-  await slices.next();
-  const whole = String(text);
-  await slices.next();
-  return whole;
 }
 
 const ITEMS: RowDecoder<StoredItem, Item> = {

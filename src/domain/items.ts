@@ -5,7 +5,7 @@ import type { JsonObject } from "../contract/json.js";
 import type { ItemListing, ItemStep } from "./driver/items.js";
 import type { StoredItem } from "./driver/stored.js";
 import { compareCodePoints } from "./identifiers.js";
-import { decodeMetadata, encodeMetadata } from "./metadata.js";
+import { decodeMetadata, encodeObject } from "./metadata.js";
 import { compareNamespaces } from "./namespaces.js";
 
 /** Most bytes of an item's encoded value: 16 MiB. */
@@ -13,7 +13,7 @@ export const MAX_ITEM_BYTES: number = 16 * 1024 * 1024;
 
 /** The value of an item, a plain JSON object, as it is stored. */
 export function encodeItemValue(value: unknown, name = "value"): string {
-  return encodeMetadata(value, name, MAX_ITEM_BYTES);
+  return encodeObject(value, name, MAX_ITEM_BYTES);
 }
 
 type PutStep = Omit<Extract<ItemStep, { readonly kind: "put" }>, "vectors">;

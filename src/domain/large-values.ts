@@ -33,14 +33,22 @@ async function encodeAll<Stored>(call: Call, taken: readonly Taken<Stored>[]): P
   const slices = new Slices(call, EACH_STEP);
   const all: Stored[] = [];
   for (const { value, stored } of taken) {
-    all.push(stored(value instanceof ValueSnapshot ? await textOf(slices, value) : value));
+    all.push(stored(typeof value === "string" ? value : await textOf(slices, value)));
+    if (slices.over()) await slices.next();
   }
   return all;
 }
 
-/** Putting a text together is one step. */
-async function textOf(slices: Slices, value: ValueSnapshot): Promise<string> {
+/** Bytes of a text that is put together beside other work. */
+const TOGETHER_AT_ONCE = 256 * 1024;
+
+/** The text of a value that was taken. Putting a long one together is one step. */
+export async function textOf(
+  slices: Slices,
+  value: { readonly encode: () => Generator<void, EncodedText, void> },
+): Promise<string> {
   const encoded = await slices.run(value.encode());
+  if (encoded.bytes <= TOGETHER_AT_ONCE) return String(encoded);
   await slices.next();
   const text = String(encoded);
   await slices.next();

@@ -4,6 +4,10 @@
  */
 import { InvalidArgumentError } from "../contract/errors.js";
 import { array } from "./arguments.js";
+import { spendTurn } from "./slices.js";
+
+/** From so many on, what comes behind the taking has a turn of the event loop for itself. */
+const MANY = 500;
 
 /** Most messages of one call. */
 export const MAX_MESSAGES = 5_000;
@@ -30,6 +34,7 @@ export const MAX_CONDITIONS = 1_000;
 export function listOf(value: unknown, name: string, most: number): readonly unknown[] {
   const list = array(value, name);
   if (list.length > most) throw tooMany(name, most, list.length);
+  if (list.length > MANY) spendTurn();
   return list;
 }
 

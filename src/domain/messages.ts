@@ -13,6 +13,7 @@ import { decodeInSteps, decodeValue, isLongText, takeValue } from "./codec/codec
 import type { HistoryWindow, NewStoredMessage } from "./driver/storage-driver.js";
 import type { StoredMessage } from "./driver/stored.js";
 import { identifier } from "./identifiers.js";
+import { Intake } from "./intake.js";
 import type { RowDecoder, Taken } from "./large-values.js";
 import { listOf, MAX_IDENTIFIERS } from "./lists.js";
 import { parseContent } from "./message-content.js";
@@ -20,14 +21,14 @@ import { decodeMetadata, encodeMetadata } from "./metadata.js";
 
 const MESSAGE_FIELDS = ["role", "content", "metadata", "messageId", "timestamp"] as const;
 
-/** A new message, encoded. `name` is how errors call it. */
-export function parseMessage(value: unknown, name: string): Taken<NewStoredMessage> {
+/** A new message, encoded. `name` is how errors call it, `intake` that of all messages of the call. */
+export function parseMessage(value: unknown, name: string, intake: Intake = new Intake()): Taken<NewStoredMessage> {
   const message = knownFields(value as NewMessage, name, MESSAGE_FIELDS);
   const role = identifier(message.role, `${name}.role`);
-  const content = takeValue(parseContent(message.content, `${name}.content`));
+  const content = takeValue(parseContent(message.content, `${name}.content`), intake);
   const fields = {
     role,
-    metadata: message.metadata === undefined ? "{}" : encodeMetadata(message.metadata, `${name}.metadata`),
+    metadata: message.metadata === undefined ? "{}" : encodeMetadata(message.metadata, `${name}.metadata`, intake),
     keyed: message.messageId !== undefined,
     messageId: message.messageId === undefined ? randomUUID() : identifier(message.messageId, `${name}.messageId`),
     timestamp: message.timestamp === undefined ? null : date(message.timestamp, `${name}.timestamp`),

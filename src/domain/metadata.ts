@@ -16,6 +16,7 @@ import { writePlainTape } from "./codec/tape-writer.js";
 import { NOTHING_AROUND } from "./codec/text-sink.js";
 import { tooMany } from "./codec/write.js";
 import { kindOf } from "./identifiers.js";
+import { Intake, MAX_CALL_METADATA_BYTES, MAX_METADATA_PARTS } from "./intake.js";
 
 /** Most levels of nested arrays and objects in metadata, itself included. */
 export const MAX_METADATA_DEPTH = 64;
@@ -30,37 +31,62 @@ export const MAX_METADATA_BYTES: number = 1024 * 1024;
  * - `__proto__` is a key like any other.
  * - Each property is read once, so what is checked is what is stored.
  * @param root how the message of an error names the metadata
- * @param maxBytes most bytes of the text in UTF-8, by default 1 MiB
+ * @param intake of the call that is given the metadata, with others
  * @throws InvalidArgumentError, with the path, for all that is not plain JSON: a root that is no object, NaN, ±Infinity, -0,
  *   bigint, `undefined` in an array, holes, Date and other instances of classes, functions, symbols, symbol keys, cycles, NUL or
- *   a lone surrogate in a string or key, more than 64 levels, more than `maxBytes`
+ *   a lone surrogate in a string or key, more than 64 levels, 1 MiB of text, or 100,000 parts, for which all of the call counts
  */
-export function encodeMetadata(value: unknown, root = "metadata", maxBytes: number = MAX_METADATA_BYTES): string {
+export function encodeMetadata(value: unknown, root = "metadata", intake: Intake = new Intake()): string {
   assertEncodable(value, root);
-  const text = JSON.stringify(new MetadataReader(root, maxBytes).object(value, 1));
+  const reader = new MetadataReader(root, { maxBytes: MAX_METADATA_BYTES, partsLeft: intake.metadataPartsLeft });
+  const text = textOf(reader.object(value, 1), root, MAX_METADATA_BYTES);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > intake.metadataBytesLeft) throw tooMuchMetadata(root, `${MAX_CALL_METADATA_BYTES} bytes of JSON text`);
+  intake.addMetadata(bytes, reader.parts);
+  intake.spend(WORK_OF_WEIGHT * reader.weight);
+  return text;
+}
+
+/** The text of a plain JSON object, in one piece. @throws InvalidArgumentError as `encodeMetadata` does */
+export function encodeObject(value: unknown, root: string, maxBytes: number): string {
+  assertEncodable(value, root);
+  return textOf(new MetadataReader(root, { maxBytes }).object(value, 1), root, maxBytes);
+}
+
+function textOf(copy: Record<string, JsonValue>, root: string, maxBytes: number): string {
+  const text = JSON.stringify(copy);
   if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) throw metadataTooLong(root, maxBytes);
   return text;
 }
 
-/** As `encodeMetadata`, for what may be large: of such a value only a copy is taken at once. */
-export function takeMetadata(value: unknown, root: string, maxBytes: number): string | MetadataSnapshot {
+/** As `encodeObject`, for what may be large: of such a value only a copy is taken at once, and of values of which there are many. */
+export function takeObject(
+  value: unknown,
+  root: string,
+  maxBytes: number,
+  intake: Intake = new Intake(),
+): string | MetadataSnapshot {
   assertEncodable(value, root);
+  const mostAtOnce = intake.mostWork / WORK_OF_WEIGHT;
+  const reader = new MetadataReader(root, { maxBytes, mostAtOnce });
   try {
-    const copy = new MetadataReader(root, maxBytes, MOST_AT_ONCE).object(value, 1);
-    return JSON.stringify(copy);
+    return JSON.stringify(reader.object(value, 1));
   } catch (error) {
     if (error !== LARGE) throw error;
+  } finally {
+    intake.spend(WORK_OF_WEIGHT * reader.weight);
   }
   try {
-    const tape = writePlainTape(value, { maxDepth: MAX_METADATA_DEPTH, maxBytes });
-    return tape === null ? encodeMetadata(value, root, maxBytes) : new MetadataSnapshot(tape, root, maxBytes);
+    const tape = writePlainTape(value, { maxDepth: MAX_METADATA_DEPTH, maxBytes, written: intake.written });
+    return tape === null ? encodeObject(value, root, maxBytes) : new MetadataSnapshot(tape, root, maxBytes);
   } catch (error) {
     throw inPlainJson(error, root);
   }
 }
 
-/** Characters, and 16 for each object and array, up to which metadata is read at once. */
-const MOST_AT_ONCE = 512 * 1024;
+/** What a character counts for in the work of the check of plain JSON, and an array or object for 16 of them. */
+const WORK_OF_WEIGHT = 8;
+const WEIGHT_OF_CONTAINER = 16;
 
 /** Thrown where that is passed. */
 const LARGE: unique symbol = Symbol("large");
@@ -140,6 +166,10 @@ function refusal(root: string, path: readonly PathStep[], what: string): Invalid
   return new InvalidArgumentError(`${renderPath(path, root)}: ${what} cannot be stored in plain JSON`);
 }
 
+function tooMuchMetadata(root: string, most: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${root}: the metadata of one call must have at most ${most}; use several calls`);
+}
+
 export function metadataTooLong(root: string, maxBytes: number): InvalidArgumentError {
   return new InvalidArgumentError(`${root}: must have at most ${maxBytes} bytes of JSON text`);
 }
@@ -197,6 +227,7 @@ class MetadataReader {
   readonly #root: string;
   readonly #maxBytes: number;
   readonly #mostAtOnce: number;
+  readonly #partsLeft: number;
   /** The way to what is read: the step to each part, and the arrays and objects that it is taken in. */
   readonly #path: PathStep[] = [];
   readonly #ancestors: object[] = [];
@@ -204,10 +235,27 @@ class MetadataReader {
   #containers = 0;
   #members = 0;
 
-  constructor(root: string, maxBytes: number, mostAtOnce: number = Number.POSITIVE_INFINITY) {
+  /**
+   * @param limits the most bytes of the text; the most weight that is read at once, beyond which `LARGE` is thrown; the most arrays and
+   *   objects, elements and properties that the call leaves
+   */
+  constructor(
+    root: string,
+    limits: { readonly maxBytes: number; readonly mostAtOnce?: number; readonly partsLeft?: number },
+  ) {
     this.#root = root;
-    this.#maxBytes = maxBytes;
-    this.#mostAtOnce = mostAtOnce;
+    this.#maxBytes = limits.maxBytes;
+    this.#mostAtOnce = limits.mostAtOnce ?? Number.POSITIVE_INFINITY;
+    this.#partsLeft = limits.partsLeft ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Arrays and objects, elements and properties. */
+  get parts(): number {
+    return this.#containers + this.#members;
+  }
+
+  get weight(): number {
+    return this.#size + WEIGHT_OF_CONTAINER * this.#containers;
   }
 
   object(object: object, depth: number): Record<string, JsonValue> {
@@ -269,6 +317,9 @@ class MetadataReader {
   #addMembers(count: number): void {
     this.#members += count;
     if (this.#members > MAX_MEMBERS) this.#refuse(tooMany.members);
+    if (this.parts > this.#partsLeft) {
+      throw tooMuchMetadata(this.#root, `${MAX_METADATA_PARTS} arrays and objects, elements and properties`);
+    }
   }
 
   #text(text: string): string {
@@ -302,7 +353,7 @@ class MetadataReader {
   /** Ends early what cannot become short enough, such as few objects reached by many paths. */
   #grow(size: number): void {
     this.#size += size;
-    if (this.#size + 16 * this.#containers > this.#mostAtOnce) throw LARGE;
+    if (this.weight > this.#mostAtOnce) throw LARGE;
     if (this.#size > this.#maxBytes) throw metadataTooLong(this.#root, this.#maxBytes);
   }
 

@@ -15,6 +15,7 @@ import { boolean, date, finiteNumber, integer, knownFields, oneOf, pageLimit, tt
 import type { NewStoredSession, SessionChange, SessionListing } from "./driver/storage-driver.js";
 import type { StoredSession } from "./driver/stored.js";
 import { identifier } from "./identifiers.js";
+import { Intake } from "./intake.js";
 import { listOf, MAX_IDENTIFIERS, MAX_SESSIONS } from "./lists.js";
 import { decodeMetadata, encodeMetadata } from "./metadata.js";
 import { parseMetadataFilter } from "./metadata-filter.js";
@@ -57,12 +58,12 @@ export function toSession(stored: StoredSession): Session {
   return { ...session, ttlMs: stored.ttlMs, expiresAt: new Date(stored.updatedAt + stored.ttlMs) };
 }
 
-export function parseNewSession(session: NewSession, name: string): NewStoredSession {
+export function parseNewSession(session: NewSession, name: string, intake: Intake = new Intake()): NewStoredSession {
   const prefix = name === "" ? "" : `${name}.`;
   return {
     sessionId: identifier(session.sessionId, `${prefix}sessionId`),
     userId: identifier(session.userId, `${prefix}userId`),
-    metadata: session.metadata === undefined ? "{}" : encodeMetadata(session.metadata, `${prefix}metadata`),
+    metadata: session.metadata === undefined ? "{}" : encodeMetadata(session.metadata, `${prefix}metadata`, intake),
     ttlMs: session.ttlMs === undefined ? null : ttl(session.ttlMs, `${prefix}ttlMs`),
   };
 }
@@ -70,11 +71,13 @@ export function parseNewSession(session: NewSession, name: string): NewStoredSes
 /** Sessions of a batch: an id that stands twice is refused (S1). */
 export function parseNewSessions(sessions: unknown): NewStoredSession[] {
   const seen = new Set<string>();
+  const intake = new Intake();
   return listOf(sessions, "sessions", MAX_SESSIONS).map((session, index) => {
     const name = `sessions[${index}]`;
     const parsed = parseNewSession(
       knownFields(session as NewSession, name, ["sessionId", "userId", "metadata", "ttlMs"]),
       name,
+      intake,
     );
     if (seen.has(parsed.sessionId)) throw new InvalidArgumentError(`${name}.sessionId stands twice in the batch`);
     seen.add(parsed.sessionId);

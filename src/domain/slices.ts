@@ -19,6 +19,11 @@ export function spendTurn(): void {
   isTurnSpent = true;
 }
 
+/** Whether what comes next is to let others run first. */
+export function turnIsSpent(): boolean {
+  return isTurnSpent;
+}
+
 export class Slices {
   readonly #call: Pick<Call, "cancelled" | "cancellation"> | null;
   readonly #stepsPerLook: number;

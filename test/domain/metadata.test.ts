@@ -7,10 +7,11 @@ import {
   decodeMetadata,
   decodeMetadataInSteps,
   encodeMetadata,
+  encodeObject,
   MAX_METADATA_BYTES,
   MAX_METADATA_DEPTH,
   MetadataSnapshot,
-  takeMetadata,
+  takeObject,
 } from "../../src/domain/metadata.js";
 import { runAtOnce } from "../../src/domain/slices.js";
 
@@ -134,7 +135,7 @@ describe("V2: everything else is refused with its path", () => {
     expect(() => encodeMetadata({ a: "x".repeat(MAX_METADATA_BYTES) })).toThrow(message);
     expect(() => encodeMetadata({ a: "€".repeat(MAX_METADATA_BYTES / 3) })).toThrow(message);
     expect(() => encodeMetadata({ a: "\u0001".repeat(MAX_METADATA_BYTES / 6) })).toThrow(message);
-    expect(() => encodeMetadata({ a: "x" }, "metadata", 8)).toThrow("metadata: must have at most 8 bytes of JSON text");
+    expect(() => encodeObject({ a: "x" }, "metadata", 8)).toThrow("metadata: must have at most 8 bytes of JSON text");
   });
 
   it("few objects that are reached by many paths end in the limit at once", () => {
@@ -195,7 +196,7 @@ describe("V2: a large value in steps is the value in one piece", () => {
   const many = Array.from({ length: 40_000 }, (_, i) => ({ i, text: `é ${i}`, list: [i / 3, null, true] }));
 
   const inSteps = (value: unknown): string => {
-    const taken = takeMetadata(value, "value", MAX_BYTES);
+    const taken = takeObject(value, "value", MAX_BYTES);
     expect(taken).toBeInstanceOf(MetadataSnapshot);
     return String(runAtOnce((taken as MetadataSnapshot).encode()));
   };
@@ -207,15 +208,15 @@ describe("V2: a large value in steps is the value in one piece", () => {
     ["keys like our tags", { many, a: { $: "Date", value: 1 }, $waystone: 1, b: JSON.parse('{"__proto__":1}') }],
     ["a long text", { text: "\u{1F600} ".repeat(500_000) }],
   ])("%s", (_name, value) => {
-    const text = encodeMetadata(value, "value", MAX_BYTES);
+    const text = encodeObject(value, "value", MAX_BYTES);
     expect(inSteps(value)).toBe(text);
     deepStrictEqual(runAtOnce(decodeMetadataInSteps(text)), decodeMetadata(text));
   });
 
   it("is the value at the moment of the call", () => {
     const value = { many: structuredClone(many), text: "a" };
-    const text = encodeMetadata(value, "value", MAX_BYTES);
-    const taken = takeMetadata(value, "value", MAX_BYTES) as MetadataSnapshot;
+    const text = encodeObject(value, "value", MAX_BYTES);
+    const taken = takeObject(value, "value", MAX_BYTES) as MetadataSnapshot;
     for (const each of value.many) each.list.length = 0;
     value.text = "b";
     expect(String(runAtOnce(taken.encode()))).toBe(text);
@@ -243,6 +244,6 @@ describe("V2: a large value in steps is the value in one piece", () => {
   ])("%s is refused with its path", (_name, value, message) => {
     expect(() => inSteps(value)).toThrow(message);
     expect(() => inSteps(value)).toThrow(InvalidArgumentError);
-    expect(() => encodeMetadata(value, "value", MAX_BYTES)).toThrow(InvalidArgumentError);
+    expect(() => encodeObject(value, "value", MAX_BYTES)).toThrow(InvalidArgumentError);
   });
 });

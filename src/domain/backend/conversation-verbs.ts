@@ -12,6 +12,7 @@ import type {
 import { knownOptions } from "../arguments.js";
 import type { ConversationDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
+import { Intake } from "../intake.js";
 import { decodeRow, decodeRows, withTexts } from "../large-values.js";
 import { fencingToken } from "../leases.js";
 import { listOf, MAX_MESSAGES } from "../lists.js";
@@ -45,7 +46,10 @@ export function conversationVerbs(run: RunCall, driver: ConversationDriver): Con
     ) => {
       const id = identifier(sessionId, "sessionId");
       const known = knownOptions(options, ["lease"]);
-      const parsed = listOf(messages, "messages", MAX_MESSAGES).map((each, i) => parseMessage(each, `messages[${i}]`));
+      const intake = new Intake();
+      const parsed = listOf(messages, "messages", MAX_MESSAGES).map((each, i) =>
+        parseMessage(each, `messages[${i}]`, intake),
+      );
       const fence = sessionFence(known.lease, id);
       return run("addConversationMessages", known, async (call) => {
         const stored = await withTexts(call, parsed, (all) => driver.addMessages(call, id, all, fence));

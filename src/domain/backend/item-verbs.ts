@@ -23,6 +23,7 @@ import type { Call } from "../driver/call.js";
 import type { ItemListing, ItemStep, ItemStepResult, ScoredItem } from "../driver/items.js";
 import type { ItemDriver } from "../driver/storage-driver.js";
 import type { Rows, StoredItem } from "../driver/stored.js";
+import { Intake } from "../intake.js";
 import type { ParsedPut, ParsedStep, ParsedUpdate } from "../item-arguments.js";
 import {
   COUNT_FIELDS,
@@ -89,8 +90,9 @@ export function itemVerbs(run: RunCall, driver: ItemDriver): ItemStorage {
     },
 
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
+      const intake = new Intake();
       const steps = Array.from(listOf(operations, "operations", MAX_OPERATIONS), (each, i) =>
-        parseOperation(each, `operations[${i}]`, takeItemValue, takeMerge),
+        parseOperation(each, `operations[${i}]`, takeItemValue, takeMerge, intake),
       );
       for (const step of steps) assertSupported(driver, step);
       return run("batchItems", knownOptions(options, []), (call) =>

@@ -4,6 +4,7 @@ import { ClosedError, isStorageError, StorageConnectionError } from "../../contr
 import { signalOption, timeoutOption } from "../call-options.js";
 import type { Call, CallName } from "../driver/call.js";
 import type { StorageDriver } from "../driver/storage-driver.js";
+import { Slices, turnIsSpent } from "../slices.js";
 import { Deadlines, WatchedCall } from "./deadlines.js";
 
 /** Refuses when closed, initialises lazily, watches deadline and signal, fills in the error's fields. */
@@ -166,7 +167,11 @@ function watched<T>(
     store.begin();
     store.deadlines.watch(call);
     signal?.addEventListener("abort", abort, { once: true });
-    const working = store.opened ? attempt(call, work) : openThenWork(store, call, work);
+    const working = !store.opened
+      ? openThenWork(store, call, work)
+      : turnIsSpent()
+        ? workInNextTurn(call, work)
+        : attempt(call, work);
     working.then(
       (result) => {
         store.end();
@@ -191,6 +196,12 @@ function attempt<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T> {
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** What the call was given has taken its time: what it does with it begins in another turn. */
+async function workInNextTurn<T>(call: WatchedCall, work: (call: Call) => Promise<T>): Promise<T> {
+  await new Slices(call).next();
+  return work(call);
 }
 
 async function openThenWork<T>(

@@ -5,8 +5,11 @@ const CHUNK_BITS = 15;
 const CHUNK: number = 1 << CHUNK_BITS;
 const PLACE: number = CHUNK - 1;
 
-/** Elements of the first chunk while there are no more: most values that come this far are short. */
-const FEW = 128;
+/** Elements of the first chunk to begin with: many values that come this far are short, and a call may have thousands. */
+const FEW = 64;
+
+/** How much larger the first chunk becomes each time, until it is a whole one. */
+const GROWTH = 4;
 
 export class Words {
   #chunk: Int32Array = new Int32Array(FEW);
@@ -51,12 +54,13 @@ export class Words {
   }
 
   #grow(): void {
-    const next = new Int32Array(CHUNK);
-    if (this.#room === FEW) {
+    const isFirst = this.#room < CHUNK;
+    this.#room = Math.min(CHUNK, GROWTH * this.#room);
+    const next = new Int32Array(this.#room);
+    if (isFirst) {
       next.set(this.#chunk);
       this.#chunks.pop();
     } else this.#used = 0;
-    this.#room = CHUNK;
     this.#chunk = next;
     this.#chunks.push(next);
   }
@@ -87,12 +91,13 @@ export class References<T> {
   }
 
   #grow(): void {
-    const next = new Array<T>(CHUNK);
-    if (this.#room === FEW) {
-      for (let i = 0; i < FEW; i++) next[i] = this.#chunk[i] as T;
+    const isFirst = this.#room < CHUNK;
+    this.#room = Math.min(CHUNK, GROWTH * this.#room);
+    const next = new Array<T>(this.#room);
+    if (isFirst) {
+      for (let i = 0; i < this.#used; i++) next[i] = this.#chunk[i] as T;
       this.#chunks.pop();
     } else this.#used = 0;
-    this.#room = CHUNK;
     this.#chunk = next;
     this.#chunks.push(next);
   }

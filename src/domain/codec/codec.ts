@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
+import { Intake } from "../intake.js";
 import { runAtOnce, spendTurn } from "../slices.js";
 import { EncodedText, isRow, type RowStretch, type Stretch, TextParts, ValueRow } from "./encoded-text.js";
 import {
@@ -17,7 +18,7 @@ import {
 import { checkOriginals } from "./late-checks.js";
 import { levelsOf } from "./levels.js";
 import { parseInSteps } from "./parse-in-steps.js";
-import { isPlainJson, WORK_AT_ONCE, wasTooMuchWork } from "./plain.js";
+import { isPlainJson, WORK_AT_ONCE, wasTooMuchWork, workLeftOver } from "./plain.js";
 import { PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
 import { contentOf, fromDocument, isDeeper } from "./read.js";
 import { reviveInSteps } from "./read-in-steps.js";
@@ -84,26 +85,50 @@ export class ValueSnapshot {
 }
 
 /** As `takeText`, the text as it is stored beside others. */
-export function takeValue(value: unknown): string | ValueSnapshot {
-  const text = plainText(value, MAX_DEPTH, WORK_AT_ONCE);
+export function takeValue(value: unknown, intake: Intake = new Intake()): string | ValueSnapshot {
+  const text = plainTextAtOnce(value, intake);
+  // At most three bytes a UTF-16 unit, and a character of the text is counted as work.
   if (text !== undefined && text.length * 3 <= DEFAULT_MAX_BYTES) return text;
-  const taken = takeText(value);
+  const taken = text === undefined ? takeOther(value, intake) : measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
   return taken instanceof ValueSnapshot ? taken : String(taken);
 }
 
 /**
- * Like `encodeText`, for a value that may be large: of such a one only a copy is taken at once.
+ * Like `encodeText`, for a value that may be large: of such a one only a copy is taken at once, and of values of which there are many.
+ * @param intake of the call that the value is given to, with others
  * @throws SerializationError as `encodeValue` does, but for text that only its escapes or its bytes in UTF-8 make too long
  */
-export function takeText(value: unknown): EncodedText | ValueSnapshot {
-  const text = plainText(value, MAX_DEPTH, WORK_AT_ONCE);
-  if (text !== undefined) return measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
-  const small = value instanceof PreparedValue || wasTooMuchWork() ? undefined : toStorableIfSmall(value, MAX_DEPTH);
-  if (small !== undefined) return textOfTree(small, DEFAULT_MAX_BYTES);
-  const tape = value instanceof PreparedValue ? null : writeTape(value, LIMITS);
+export function takeText(value: unknown, intake: Intake = new Intake()): EncodedText | ValueSnapshot {
+  const text = plainTextAtOnce(value, intake);
+  return text === undefined ? takeOther(value, intake) : measured(EncodedText.of(text), DEFAULT_MAX_BYTES);
+}
+
+/** What `plainTextAtOnce` leaves, right behind it: a value that is not plain, or is more than may be encoded at once. */
+function takeOther(value: unknown, intake: Intake): EncodedText | ValueSnapshot {
+  if (value instanceof PreparedValue) return encodeText(value);
+  if (!wasTooMuchWork() && !intake.isSpent) {
+    const small = toStorableIfSmall(value, MAX_DEPTH);
+    const text = small === undefined ? undefined : textOfTree(small, DEFAULT_MAX_BYTES);
+    intake.spend(text === undefined ? WORK.vain : WORK.document + WORK.byte * text.bytes);
+    if (text !== undefined) return text;
+  }
+  const tape = writeTape(value, { ...LIMITS, written: intake.written });
   if (tape === null) return encodeText(value);
   const snapshot = new ValueSnapshot(tape);
-  return tape.isLarge ? snapshot : runAtOnce(snapshot.encode());
+  if (tape.isLarge || intake.isSpent) return snapshot;
+  const text = runAtOnce(snapshot.encode());
+  intake.spend(WORK.document + WORK.byte * text.bytes);
+  return text;
+}
+
+/** What the thorough ways to encode at once count for, in the work of the check of plain JSON: each, each byte of the text, and one that met too much. */
+const WORK = { document: 2_048, byte: 4, vain: 1_000_000 };
+
+function plainTextAtOnce(value: unknown, intake: Intake): string | undefined {
+  const { mostWork } = intake;
+  const text = plainText(value, MAX_DEPTH, mostWork);
+  intake.spend(mostWork - workLeftOver());
+  return text;
 }
 
 /**
@@ -334,7 +359,7 @@ const UNDEFINED_BEHIND = `,{"${TAG_KEY}":"undefined"}]}`;
 /** The text of plain JSON, `undefined` if the value is not known to be plain. */
 function plainText(value: unknown, maxDepth: number, mostWork?: number): string | undefined {
   try {
-    if (isDocument(value) || !isPlainJson(value, maxDepth, mostWork)) return undefined;
+    if (!isPlainJson(value, maxDepth, mostWork) || isDocument(value)) return undefined;
     return JSON.stringify(value);
   } catch {
     // A getter has thrown, or the text has no room in a string: the thorough encoder meets it again and says where.

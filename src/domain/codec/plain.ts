@@ -37,6 +37,11 @@ export function wasTooMuchWork(): boolean {
   return workLeft < 0;
 }
 
+/** The work that the last look at a value has left of what it was given. */
+export function workLeftOver(): number {
+  return Math.max(0, workLeft);
+}
+
 /** Whether a library has put `toJSON` on the prototypes of plain values, so that JSON text says something else. */
 export function jsonIsOverridden(): boolean {
   return "toJSON" in Object.prototype || "toJSON" in Array.prototype;

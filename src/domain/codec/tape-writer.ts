@@ -4,8 +4,10 @@
  */
 import { SerializationError } from "../../contract/errors.js";
 import { spendTurn } from "../slices.js";
+import type { References, Words } from "./chunks.js";
 import {
   CONTAINERS,
+  DEFAULT_MAX_BYTES,
   hasProperties,
   isDocument,
   type Json,
@@ -17,12 +19,21 @@ import {
 import { leafByPrototype } from "./leaves.js";
 import { type PathStep, renderPath } from "./path.js";
 import { jsonIsOverridden } from "./plain.js";
-import type { Shape } from "./shapes.js";
+import type { Shape, Shapes } from "./shapes.js";
 import { LEAST_BEYOND, Tape, WORD, wordOf } from "./tape.js";
-import { instanceName, keyStep, memberStep, TreeWriter, tooMany, valueStep } from "./write.js";
+import { instanceName, keyStep, memberStep, TreeWriter, tooMany, tooManyInCall, valueStep } from "./write.js";
 
 /** What makes a value large: characters, arrays and objects, and all that stands on the tape. */
 const LARGE = { characters: 1024 * 1024, containers: 10_000, words: 50_000 };
+
+/** How much is written on the tapes of one call, as the limits count it. */
+export interface Written {
+  containers: number;
+  members: number;
+  characters: number;
+  /** Those of the values, which are often alike. */
+  readonly shapes?: Shapes;
+}
 
 /** How much of a value may be written. */
 export interface TapeLimits {
@@ -34,6 +45,8 @@ export interface TapeLimits {
    * count for more in a value than they are in its form. Default false.
    */
   readonly isPortable?: boolean;
+  /** What is written of other values of the call: the limits hold for all of them together. It is counted on. */
+  readonly written?: Written | undefined;
 }
 
 /**
@@ -50,15 +63,17 @@ export function writePlainTape(value: unknown, limits: TapeLimits): Tape | null 
 }
 
 class TapeWriter {
-  readonly #tape = new Tape();
-  readonly #words = this.#tape.words;
-  readonly #references = this.#tape.references;
-  readonly #originals = this.#tape.originals;
-  readonly #shapes = this.#tape.shapes;
+  readonly #tape: Tape;
+  readonly #words: Words;
+  readonly #references: References<Json>;
+  readonly #originals: References<object>;
+  readonly #shapes: Shapes;
   readonly #writer: TreeWriter;
   readonly #maxDepth: number;
   readonly #maxBytes: number;
-  readonly #maxContainers: number;
+  /** What the limits leave for this value, before it is written. */
+  readonly #room: Readonly<Written>;
+  readonly #written: Written;
   readonly #ownKeys: typeof OWN_KEYS;
   /** Plain JSON alone: `undefined` is absent where it stands in an object, and refused elsewhere as all that JSON has no text for. */
   readonly #isPlainOnly: boolean;
@@ -72,16 +87,30 @@ class TapeWriter {
   readonly #steps: PathStep[] = [];
   readonly #ancestors: object[] = [];
 
-  constructor({ maxDepth, maxBytes, isPortable = false }: TapeLimits, isPlainOnly: boolean) {
+  constructor(
+    { maxDepth, maxBytes, isPortable = false, written = nothingWritten() }: TapeLimits,
+    isPlainOnly: boolean,
+  ) {
+    // Of plain JSON each tape has shapes of its own, of which the keys are checked.
+    this.#tape = new Tape(isPlainOnly ? undefined : written.shapes);
+    this.#words = this.#tape.words;
+    this.#references = this.#tape.references;
+    this.#originals = this.#tape.originals;
+    this.#shapes = this.#tape.shapes;
     this.#writer = new TreeWriter(maxDepth, maxBytes, "bytesLater");
     this.#maxDepth = maxDepth;
     this.#maxBytes = maxBytes;
     this.#isPlainOnly = isPlainOnly;
-    this.#maxContainers = isPortable ? 2 * MAX_CONTAINERS : MAX_CONTAINERS;
+    this.#written = written;
+    this.#room = {
+      containers: (isPortable ? 2 * MAX_CONTAINERS : MAX_CONTAINERS) - written.containers,
+      members: (isPortable ? 2 * MAX_MEMBERS : MAX_MEMBERS) - written.members,
+      characters: Math.min(maxBytes, DEFAULT_MAX_BYTES - written.characters),
+    };
     this.#ownKeys = isPortable ? { each: 1, many: 0, further: 1 } : OWN_KEYS;
-    this.#containersLeft = this.#maxContainers;
-    this.#membersLeft = isPortable ? 2 * MAX_MEMBERS : MAX_MEMBERS;
-    this.#charactersLeft = maxBytes;
+    this.#containersLeft = this.#room.containers;
+    this.#membersLeft = this.#room.members;
+    this.#charactersLeft = this.#room.characters;
   }
 
   tapeOf(value: unknown): Tape | null {
@@ -99,9 +128,12 @@ class TapeWriter {
     if (tape.inDocument && this.#deepest > this.#maxDepth) return null;
     tape.isLarge =
       this.#words.length > LARGE.words ||
-      this.#maxBytes - this.#charactersLeft > LARGE.characters ||
-      this.#maxContainers - this.#containersLeft > LARGE.containers;
+      this.#room.characters - this.#charactersLeft > LARGE.characters ||
+      this.#room.containers - this.#containersLeft > LARGE.containers;
     if (tape.isLarge) spendTurn();
+    this.#written.containers += this.#room.containers - this.#containersLeft;
+    this.#written.members += this.#room.members - this.#membersLeft;
+    this.#written.characters += this.#room.characters - this.#charactersLeft;
     return tape;
   }
 
@@ -155,9 +187,15 @@ class TapeWriter {
     this.#containersLeft -= containers;
     if (depth > this.#deepest) this.#deepest = depth;
     if (depth > this.#maxDepth) refuse(`a value nested more than ${this.#maxDepth} levels deep`);
-    if (this.#containersLeft < 0) refuse(tooMany.containers);
-    if (this.#membersLeft < 0) refuse(tooMany.members);
-    if (this.#charactersLeft < 0) refuse(`a value of more than ${this.#maxBytes} bytes`);
+    if (this.#containersLeft < 0 || this.#membersLeft < 0 || this.#charactersLeft < 0) this.#refuseTooMuch();
+  }
+
+  #refuseTooMuch(): never {
+    const { containers, members } = this.#written;
+    if (this.#containersLeft < 0) refuse(containers > 0 ? tooManyInCall.containers : tooMany.containers);
+    if (this.#membersLeft < 0) refuse(members > 0 ? tooManyInCall.members : tooMany.members);
+    const isOfCall = this.#room.characters < this.#maxBytes;
+    return refuse(isOfCall ? tooManyInCall.bytes : `a value of more than ${this.#maxBytes} bytes`);
   }
 
   #object(object: object, depth: number): void {
@@ -320,7 +358,7 @@ class TapeWriter {
     this.#references.add(key);
     this.#charactersLeft -= key.length;
     this.#membersLeft -= keys > this.#ownKeys.many ? this.#ownKeys.further : this.#ownKeys.each;
-    if (this.#membersLeft < 0) refuse(tooMany.members);
+    if (this.#membersLeft < 0) this.#refuseTooMuch();
   }
 
   #map(map: Map<unknown, unknown>, depth: number): void {
@@ -375,6 +413,10 @@ class TapeWriter {
     if (error instanceof SerializationError) return new SerializationError(inside, reasonOf(error));
     return new SerializationError(inside, "a value that cannot be read cannot be stored", { cause: error });
   }
+}
+
+function nothingWritten(): Written {
+  return { containers: 0, members: 0, characters: 0 };
 }
 
 /** Of the numbers that JSON has a text for. */

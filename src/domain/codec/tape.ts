@@ -61,7 +61,7 @@ export class Tape {
   readonly words: Words = new Words();
   /** Strings, keys that no shape has, and nodes as JSON. */
   readonly references: References<Json> = new References();
-  readonly shapes: Shapes = new Shapes();
+  readonly shapes: Shapes;
   /** It has nothing that JSON has no text for. */
   isPlain = true;
   /** It needs a document around it: it is not plain, or looks like a document itself. */
@@ -69,6 +69,11 @@ export class Tape {
   /** Its text is so long that it is made in steps. */
   isLarge = false;
   #originals: References<object> = new References();
+
+  /** @param shapes of values like this one, which need not be made anew */
+  constructor(shapes: Shapes = new Shapes()) {
+    this.shapes = shapes;
+  }
 
   /** The arrays and objects of the value, in the order of their words, for what the tape does not say of them. */
   get originals(): References<object> {

@@ -8,7 +8,7 @@ import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import { encodeItemValue, MAX_ITEM_BYTES } from "../items.js";
 import { parseContent } from "../message-content.js";
-import { encodeMetadata, takeMetadata } from "../metadata.js";
+import { encodeMetadata, takeObject } from "../metadata.js";
 import { parseNamespace } from "../namespaces.js";
 import { SESSION_STATUSES } from "../session-arguments.js";
 import { parseInstant } from "./instants.js";
@@ -81,7 +81,7 @@ function* encoding(
 ): Generator<void, EncodedPart | undefined, void> {
   try {
     if (kind !== "item") return yield* fromPortableInSteps(value);
-    const taken = takeMetadata(value, field, MAX_ITEM_BYTES);
+    const taken = takeObject(value, field, MAX_ITEM_BYTES);
     const text = String(typeof taken === "string" ? taken : yield* taken.encode());
     return { text, value: undefined };
   } catch (error) {

@@ -19,6 +19,7 @@ import type {
 import type { JsonObject } from "../../contract/json.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { knownFields, knownOptions } from "../../domain/arguments.js";
+import { Intake } from "../../domain/intake.js";
 import {
   COUNT_FIELDS,
   type ParsedStep,
@@ -144,7 +145,10 @@ export function itemVerbs(inner: StorageBackend, seals: TenantSeals): ItemStorag
     batchItems: async (operations: readonly ItemOperation[], options?: CallOptions) => {
       const list = listOf(operations, "operations", MAX_OPERATIONS) as readonly ItemOperation[];
       const given = Array.from(list, (each) => ({ ...each }));
-      const steps = given.map((each, i) => parseOperation(each, `operations[${i}]`, encodeItemValue, readMerge));
+      const intake = new Intake();
+      const steps = given.map((each, i) =>
+        parseOperation(each, `operations[${i}]`, encodeItemValue, readMerge, intake),
+      );
       for (const step of steps) assertReadable(seals, step);
       const time = new CallTime(inner, options);
       const wait = seals.ready();

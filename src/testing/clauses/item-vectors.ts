@@ -2,7 +2,7 @@
 import type { Page } from "../../contract/call.js";
 import type { Item, PutItemOptions, Vector } from "../../contract/item-storage.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
-import { equal, label, present, recordsOf, refused, rejects, times, unchanged } from "../assertions.js";
+import { equal, label, ok, present, recordsOf, refused, rejects, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 
 const N = ["n"];
@@ -77,6 +77,15 @@ export const itemVectorClauses: ClauseGroup = clauseGroup("vectors of items", (c
     equal(await found(), []);
     await storage.updateItem(N, "new", { merge: { a: 1 } }, { vectors: [[3, 0]] });
     equal(await found(), [["new", 3]]);
+  });
+
+  clause("M4 more than 4,194,304 numbers of vectors are refused in one call", NEEDS, async ({ storage }) => {
+    const vectors = times(132, () => new Float32Array(16_000).fill(1));
+    const puts = times(2, (i) => ({ put: { namespace: N, key: `${i}`, value: {}, vectors } }));
+    await unchanged(storage, async () => {
+      const refusal = await refused(storage.batchItems(puts));
+      ok(refusal.message.includes("4194304 numbers of vectors together; use several calls"), "the limit is named");
+    });
   });
 
   clause("M4 numbers are kept as 32-bit floats, whatever array they come in", NEEDS, async ({ storage }) => {

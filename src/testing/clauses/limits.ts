@@ -1,7 +1,7 @@
 /** Limits: the last value that is taken and the first that is refused (I1, V1, V2, F2). */
 import type { WriteInput } from "../../contract/checkpoint-storage.js";
 import type { NewMessage } from "../../contract/conversation-storage.js";
-import type { ItemOperation } from "../../contract/item-storage.js";
+import type { Item, ItemOperation } from "../../contract/item-storage.js";
 import type { JsonObject } from "../../contract/json.js";
 import type { NewSession } from "../../contract/session-storage.js";
 import { equal, filterIn, ok, refused, rejects, times, unchanged } from "../assertions.js";
@@ -110,6 +110,73 @@ export const limitClauses: ClauseGroup = clauseGroup("limits", (clause) => {
     equal(await storage.countItems(["n"]), 0);
     equal((await storage.batchItems(puts.slice(1))).length, 2_000);
     equal(await storage.countItems(["n"]), 2_000);
+  });
+
+  clause("V1 values of one call that are large together come back as they were", PATIENT, async ({ storage }) => {
+    await storage.createSession("s", "u");
+    const part = (i: number) => ({
+      type: "data",
+      at: new Date(i),
+      list: times(200, (k) => i + k / 3),
+      text: `${i} é `.repeat(4_000),
+    });
+    const messages = times(
+      200,
+      (i): NewMessage => ({ role: "user", content: i % 3 === 0 ? `${i} `.repeat(6_000) : [part(i)] }),
+    );
+    await storage.addConversationMessages("s", messages);
+    const history = await storage.getConversationHistory("s", { limit: 200 });
+    await storage.putWrites(
+      "t",
+      "c",
+      "task",
+      messages.map(({ content }) => ["c", content]),
+    );
+    const writes = await storage.getWrites("t", "c");
+    const items = messages.map(({ content }) => ({ text: String(content), list: times(100, (i) => ({ i })) }));
+    await storage.batchItems(items.map((value, i) => ({ put: { namespace: ["n"], key: `${i}`, value } })));
+    const found = await storage.batchItems(items.map((_, i) => ({ get: { namespace: ["n"], key: `${i}` } })));
+    for (const [i, { content }] of messages.entries()) {
+      ok(valueDifference(history[i]?.content, content) === undefined, `message ${i} comes back`);
+      ok(valueDifference(writes[i]?.value, content) === undefined, `write ${i} comes back`);
+      equal((found[i] as Item).value, items[i], `item ${i}`);
+    }
+  });
+
+  clause("V1 values of more than 64 MiB together are refused in one call", PATIENT, async ({ storage }) => {
+    await storage.createSession("s", "u");
+    const text = "x".repeat(10 * 1_048_576);
+    const messages = times(8, (): NewMessage => ({ role: "user", content: text }));
+    const inSeveral = /67108864 bytes in one call rather than several/;
+    await unchanged(storage, async () => {
+      const ofMessages = await rejects("SERIALIZATION", storage.addConversationMessages("s", messages));
+      ok(inSeveral.test(ofMessages.message), "the limit is named");
+      const writes = times(8, (): WriteInput => ["c", text]);
+      ok(inSeveral.test((await rejects("SERIALIZATION", storage.putWrites("t", "c", "a", writes))).message), "writes");
+      const puts = times(8, (i) => ({ put: { namespace: ["n"], key: `${i}`, value: { text } } }));
+      ok(inSeveral.test((await refused(storage.batchItems(puts))).message), "items");
+    });
+  });
+
+  clause("V2 metadata of more than 4 MiB together is refused in one call", async ({ storage }) => {
+    await storage.createSession("s", "u");
+    const metadata = { text: "x".repeat(900_000) };
+    const inSeveral = /4194304 bytes of JSON text; use several calls/;
+    await unchanged(storage, async () => {
+      const sessions = times(5, (i): NewSession => ({ sessionId: `n${i}`, userId: "u", metadata }));
+      ok(inSeveral.test((await refused(storage.batchCreateSessions(sessions))).message), "sessions");
+      const messages = times(5, (): NewMessage => ({ role: "user", content: "x", metadata }));
+      ok(inSeveral.test((await refused(storage.addConversationMessages("s", messages))).message), "messages");
+    });
+  });
+
+  clause("V2 metadata has at most 100,000 arrays and objects, elements and properties", async ({ storage }) => {
+    const metadata = { list: times(99_997, () => 1) };
+    await storage.createSession("s", "u", { metadata });
+    equal((await storage.getSession("s"))?.metadata, metadata);
+    await unchanged(storage, async () => {
+      await refused(storage.createSession("r", "u", { metadata: { list: times(99_998, () => 1) } }));
+    });
   });
 
   clause("C2 10,000 roles are asked for in one call, and more refused", async ({ storage }) => {
