@@ -8,6 +8,7 @@ export { DEFAULT_TENANT, type StorageBackendOptions, storageBackend } from "./do
 export { compareWrites } from "./domain/checkpoints.js";
 export { type Clock, systemClock } from "./domain/clock.js";
 export { EncodedText } from "./domain/codec/encoded-text.js";
+export { LongText, type StoredText } from "./domain/codec/long-text.js";
 export type { Call, CallName, FencingToken } from "./domain/driver/call.js";
 export type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "./domain/driver/imports.js";
 export type {

@@ -115,7 +115,7 @@ export function isNotModified(etag: string | null, ifNoneMatch: string | null | 
 /** Stored writes as callers see them. */
 export const WRITE_DECODER: RowDecoder<StoredWrite, CheckpointWrite> = {
   isLong: isLongWrite,
-  decode: (stored) => toWrite(stored, decodeValue(stored.value)),
+  decode: (stored) => toWrite(stored, decodeValue(String(stored.value))),
   *inSteps(stored) {
     return toWrite(stored, yield* decodeInSteps(stored.value));
   },

@@ -1,6 +1,7 @@
 /** Values on their way in and out of a driver: a large one is encoded and decoded in slices, any other at once. */
 import { decodeInSteps, decodeValue, isLongText, ValueSnapshot } from "./codec/codec.js";
 import type { EncodedText } from "./codec/encoded-text.js";
+import { type StoredText, storedText } from "./codec/long-text.js";
 import type { Call } from "./driver/call.js";
 import { EACH_STEP, Slices } from "./slices.js";
 
@@ -16,7 +17,7 @@ export function withText<T>(
 /** Something with a value that was taken. */
 export interface Taken<Stored> {
   readonly value: string | ValueSnapshot;
-  readonly stored: (text: string) => Stored;
+  readonly stored: (text: StoredText) => Stored;
 }
 
 /** Hands on what is stored, in its order. */
@@ -33,7 +34,7 @@ async function encodeAll<Stored>(call: Call, taken: readonly Taken<Stored>[]): P
   const slices = new Slices(call, EACH_STEP);
   const all: Stored[] = [];
   for (const { value, stored } of taken) {
-    all.push(stored(typeof value === "string" ? value : await textOf(slices, value)));
+    all.push(stored(typeof value === "string" ? value : storedText(await slices.run(value.encode()))));
     if (slices.over()) await slices.next();
   }
   return all;
@@ -56,8 +57,8 @@ export async function textOf(
 }
 
 /** Decodes a stored value, in steps if it is long. @throws CorruptionError */
-export function* decoding(text: string): Generator<void, unknown, void> {
-  return isLongText(text) ? yield* decodeInSteps(text) : decodeValue(text);
+export function* decoding(text: StoredText): Generator<void, unknown, void> {
+  return isLongText(text) ? yield* decodeInSteps(text) : decodeValue(String(text));
 }
 
 /** How stored rows become what callers see. */
@@ -76,7 +77,7 @@ export function decodeRow<Row, T>(
   return isLong(row) ? decodeLong(call, inSteps(row)) : decode(row);
 }
 
-/** In a turn of its own: the first step puts the text together, and what came before it may have taken its time. */
+/** In a turn of its own: what came before it may have taken its time. */
 async function decodeLong<T>(call: Call, decoding: Generator<void, T, void>): Promise<T> {
   const slices = new Slices(call, EACH_STEP);
   await slices.next();

@@ -40,7 +40,7 @@ export function parseMessage(value: unknown, name: string, intake: Intake = new 
 export function messageDecoder(sessionId: string): RowDecoder<StoredMessage, Message> {
   return {
     isLong: ({ content }) => isLongText(content),
-    decode: (stored) => toMessage(sessionId, stored, decodeValue(stored.content)),
+    decode: (stored) => toMessage(sessionId, stored, decodeValue(String(stored.content))),
     *inSteps(stored) {
       return toMessage(sessionId, stored, yield* decodeInSteps(stored.content));
     },

@@ -3,6 +3,7 @@ import { ConflictError, CorruptionError } from "../contract/errors.js";
 import type { TaskContext, TaskContextInfo } from "../contract/task-context-storage.js";
 import { integer } from "./arguments.js";
 import { decodeInSteps, decodeValue, isLongText } from "./codec/codec.js";
+import type { StoredText } from "./codec/long-text.js";
 import type { StoredContext } from "./driver/stored.js";
 import type { RowDecoder } from "./large-values.js";
 import { decodeMetadata } from "./metadata.js";
@@ -45,14 +46,14 @@ export function toContextInfo(sessionId: string, stored: StoredContext): TaskCon
 export function contextDecoder(sessionId: string): RowDecoder<StoredContext, TaskContext> {
   return {
     isLong: ({ context }) => context !== null && isLongText(context),
-    decode: (stored) => ({ ...toContextInfo(sessionId, stored), context: decodeValue(contentOf(stored)) }),
+    decode: (stored) => ({ ...toContextInfo(sessionId, stored), context: decodeValue(String(contentOf(stored))) }),
     *inSteps(stored) {
       return { ...toContextInfo(sessionId, stored), context: yield* decodeInSteps(contentOf(stored)) };
     },
   };
 }
 
-function contentOf({ context, version }: StoredContext): string {
+function contentOf({ context, version }: StoredContext): StoredText {
   if (context === null) throw new CorruptionError(`the content of task context version ${version} is missing`);
   return context;
 }

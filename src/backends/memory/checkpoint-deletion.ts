@@ -1,4 +1,5 @@
 /** Deleting checkpoints by name (K9). */
+import { bytesOf } from "../../domain/codec/long-text.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { CheckpointDriver, DeletionCounts } from "../../domain/driver/storage-driver.js";
 import { type NeededParent, neededOfNamed } from "../../domain/pruning.js";
@@ -37,7 +38,7 @@ export async function deleteNamed(
     removedWrites: writes.length,
     removedBytes:
       checkpoints.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) +
-      writes.reduce((sum, { value }) => sum + Buffer.byteLength(value), 0),
+      writes.reduce((sum, { value }) => sum + bytesOf(value), 0),
     kept: checkpointIds.filter((id) => needed.has(id) && entry.seqs.has(id)),
   };
   if (checkpoints.length + writes.length > 0) {

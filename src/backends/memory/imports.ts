@@ -1,6 +1,6 @@
 /** Import into the memory backend (P1). All that may refuse a batch is asked first, so that nothing has to be undone. */
 import { ConflictError } from "../../contract/errors.js";
-import { EncodedText } from "../../domain/codec/encoded-text.js";
+import { encodedOf } from "../../domain/codec/long-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
@@ -229,7 +229,7 @@ function* storeCheckpoint(
   thread: ThreadEntry,
   { kind: _kind, data, ...checkpoint }: Extract<ImportRow, { readonly kind: "checkpoint" }>,
 ): Generator<void, void, void> {
-  const state = yield* thread.blocks.split(EncodedText.inPieces(data), checkpoint.namespace);
+  const state = yield* thread.blocks.split(encodedOf(data), checkpoint.namespace);
   yield* state.packInSteps((name) => thread.blocks.has(name));
   yield* keepSplitCheckpoint(thread, { ...checkpoint, writes: null }, state);
 }

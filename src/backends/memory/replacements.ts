@@ -1,4 +1,5 @@
 /** Values in the place of stored ones, in the memory backend (P2). */
+import { isSameText, LongText } from "../../domain/codec/long-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointReplacementRow, ReplacementRow } from "../../domain/driver/replacements.js";
 import { isItemExpired } from "../../domain/items.js";
@@ -73,7 +74,10 @@ function replaced(tenant: Tenant, each: Exclude<ReplacementRow, CheckpointReplac
 
 /** Whether a row has these fields. */
 function holds<Row extends object>(row: Row, fields: Partial<Row>): boolean {
-  return (Object.keys(fields) as (keyof Row)[]).every((name) => row[name] === fields[name]);
+  return (Object.keys(fields) as (keyof Row)[]).every((name) => {
+    const [stored, expected] = [row[name], fields[name]];
+    return stored instanceof LongText ? isSameText(stored, String(expected)) : stored === expected;
+  });
 }
 
 async function state(

@@ -1,4 +1,5 @@
 /** Whole threads of the memory backend: listing, copying, deleting and pruning, also of checkpoints by name (K6, K7, K9). */
+import { bytesOf } from "../../domain/codec/long-text.js";
 import type { CheckpointDriver, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { StoredThread } from "../../domain/driver/stored.js";
 import { compareCodePoints } from "../../domain/identifiers.js";
@@ -161,7 +162,7 @@ function* planThread(thread: ThreadEntry, rule: PruneRule, now: number): Generat
   for (const { namespace, checkpointId, sizeBytes } of removed) {
     const writes = writesOf(thread, namespace, checkpointId);
     removedWrites += writes.length;
-    removedBytes += writes.reduce((sum, { value }) => sum + Buffer.byteLength(value), sizeBytes);
+    removedBytes += writes.reduce((sum, { value }) => sum + bytesOf(value), sizeBytes);
     yield;
   }
   const keptCheckpoints = checkpoints.length - removed.length;

@@ -177,7 +177,7 @@ function appendAtOnce(tenant: string, { sessionId, messages }: Append, now: numb
   const insert = sql`INSERT INTO @messages (tenant, session_id, seq, message_id, role, timestamp, metadata, content)`;
   if (count === 1 && only !== undefined) {
     return sql`${owner} ${insert} SELECT ${tenant}, ${sessionId}, last_seq, ${only.messageId}, ${only.role},
-        ${only.timestamp ?? now}::bigint, ${only.metadata}, ${only.content} FROM owner
+        ${only.timestamp ?? now}::bigint, ${only.metadata}, ${String(only.content)} FROM owner
       RETURNING seq AS "lastSeq"`;
   }
   const column = <Field extends keyof NewStoredMessage>(field: Field): NewStoredMessage[Field][] =>

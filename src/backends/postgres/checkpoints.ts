@@ -152,7 +152,7 @@ export function insertWrites(
       value)
     SELECT ${tenant}::text, ${threadId}::text, ${target.namespace}::text, ${target.checkpointId}::text, new.*
     FROM ${condition === undefined ? NOTHING : sql`${condition},`} unnest(${column("taskId")}::text[], ${column("index")}::bigint[], ${column("taskPath")}::text[],
-      ${column("channel")}::text[], ${column("value")}::text[]) AS new
+      ${column("channel")}::text[], ${writes.map(({ value }) => String(value))}::text[]) AS new
     ON CONFLICT (tenant, thread_id, namespace, checkpoint_id, task_id, idx)
     ${
       target.overwrite

@@ -213,7 +213,7 @@ async function storeCheckpoint(
   row: RowOf<"checkpoint">,
   position: number,
 ): Promise<void> {
-  const state = splitState(row.data);
+  const state = splitState(String(row.data));
   const blocks = [...state.newBlocks(() => false)];
   const [stored, names] = await Promise.all([
     tx.get<{ checkpointId: string; namespace: string }>(

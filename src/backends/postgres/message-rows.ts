@@ -1,4 +1,5 @@
 /** Rows of messages. */
+import type { StoredText } from "../../domain/codec/long-text.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import { type Sql, sql } from "./connection/sql.js";
 
@@ -28,7 +29,7 @@ export function insertMessages(tenant: string, sessionId: string, messages: read
  * A list of JSON texts as one text, which costs client and server less than an array does: nothing is quoted. Between them stands what no
  * JSON text holds.
  */
-export function jsonTexts(texts: readonly string[]): Sql {
+export function jsonTexts(texts: readonly StoredText[]): Sql {
   return sql`string_to_array(${texts.join("\x01")}, E'\\x01')`;
 }
 
@@ -45,7 +46,7 @@ export function insertMessagesOf(
   return sql`WITH new AS MATERIALIZED (
       SELECT * FROM unnest(${rows.map(({ sessionId }) => sessionId)}::text[], ${column("seq")}::bigint[],
         ${column("messageId")}::text[], ${column("role")}::text[], ${column("timestamp")}::bigint[],
-        ${column("metadata")}::text[], ${column("content")}::text[]) AS new (session_id, seq, message_id, role, timestamp, metadata, content)),
+        ${column("metadata")}::text[], ${rows.map(({ message }) => String(message.content))}::text[]) AS new (session_id, seq, message_id, role, timestamp, metadata, content)),
     stored AS (
       INSERT INTO @messages (tenant, session_id, seq, message_id, role, timestamp, metadata, content)
       SELECT ${tenant}::text, new.* FROM new ON CONFLICT DO NOTHING RETURNING session_id, seq)

@@ -1,5 +1,7 @@
 /** Task contexts of the PostgreSQL backend (T1-T3). */
+
 import { randomUUID } from "node:crypto";
+import type { StoredText } from "../../domain/codec/long-text.js";
 import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredContext } from "../../domain/driver/stored.js";
 import { newestDroppedVersion, nextContextVersion } from "../../domain/task-contexts.js";
@@ -89,11 +91,11 @@ export function taskContextVerbs(database: () => Database): TaskContextDriver {
 export function insertVersion(
   tenant: string,
   contextId: string,
-  stored: StoredContext & { readonly context: string },
+  stored: StoredContext & { readonly context: StoredText },
 ): Sql {
   return sql`INSERT INTO @context_versions (tenant, context_id, version, size_bytes, created_at, metadata, content)
     VALUES (${tenant}, ${contextId}, ${stored.version}, ${stored.sizeBytes}, ${stored.createdAt}, ${stored.metadata},
-      ${stored.context})`;
+      ${String(stored.context)})`;
 }
 
 /** A context without a version. */

@@ -69,7 +69,7 @@ export function checkpointVerbs(opened: () => Store): CheckpointVerbs {
     async putWrites(call, threadId, { namespace, checkpointId, overwrite }, writes, fence) {
       const args = [threadId, namespace, checkpointId, overwrite ? "1" : "0", tokenText(fence)];
       const { connection, shards } = opened();
-      const values = writes.map(({ value }) => value);
+      const values = writes.map(({ value }) => String(value));
       const put = (texts: readonly string[]): Promise<Verdict> => {
         const packed = writes.flatMap((write, i) => packWrite({ ...write, value: texts[i] as string }));
         return connection.run(call, PUT_WRITES, [...args, ...packed]);

@@ -13,7 +13,7 @@ export type Entry = readonly [id: Buffer, fields: readonly Buffer[]];
 export function conversationVerbs(connection: () => Connection): ConversationDriver {
   return {
     async addMessages(call, sessionId, messages, fence) {
-      const contents = messages.map(({ content }) => content);
+      const contents = messages.map(({ content }) => String(content));
       const reply = await storeTexts<Verdict>(connection(), call, contents, (texts) => {
         const args: (string | number)[] = [sessionId, tokenText(fence)];
         for (const [i, { keyed, messageId, role, timestamp, metadata }] of messages.entries()) {
@@ -77,7 +77,7 @@ export function withContents(
     connection,
     call,
     messages,
-    ({ content }) => content,
+    ({ content }) => String(content),
     (message, content) => ({ ...message, content }),
   );
 }

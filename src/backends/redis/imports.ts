@@ -52,7 +52,7 @@ function writeGroup({ subject, continued, rows }: ImportGroup, args: RedisArgume
       const versions = ofKind(rows, "task_context");
       args.push(versions.length);
       for (const { row } of versions) {
-        args.push(row.version, `${row.createdAt} ${row.sizeBytes}\n${row.metadata}`, row.context);
+        args.push(row.version, `${row.createdAt} ${row.sizeBytes}\n${row.metadata}`, String(row.context));
       }
       return;
     }
@@ -90,7 +90,7 @@ function writeThread(rows: readonly ImportRow[], args: RedisArgument[]): void {
   const checkpoints = ofKind(rows, "checkpoint");
   args.push(checkpoints.length);
   for (const { row, position } of checkpoints) {
-    const state = splitState(row.data);
+    const state = splitState(String(row.data));
     const parts = rowParts(row, state);
     const blocks = [...state.newBlocks(() => false)];
     args.push(

@@ -172,7 +172,7 @@ async function contentOf(
 ): Promise<string | undefined> {
   const key = `${connection.keyOf(call.tenant)}:m:${sessionId}`;
   const [found] = (await connection.plain(call, [["xrange", key, seq, seq]], { binary: true })) as [Entry[]];
-  return found[0] === undefined ? undefined : toMessage(found[0]).content;
+  return found[0] === undefined ? undefined : String(toMessage(found[0]).content);
 }
 
 /** Long contents that were replaced; no message has them any more. */

@@ -13,7 +13,7 @@ export function taskContextVerbs(connection: () => Connection): TaskContextDrive
   return {
     async storeContext(call, sessionId, { context, sizeBytes, metadata, expectedVersion }, fence) {
       const { options } = connection();
-      const reply = await storeTexts<Verdict>(connection(), call, [context], ([text]) =>
+      const reply = await storeTexts<Verdict>(connection(), call, [String(context)], ([text]) =>
         connection().run(call, STORE_CONTEXT, [
           sessionId,
           tokenText(fence),

@@ -1,6 +1,8 @@
 /** Intermediate writes of checkpoints. They are kept by the checkpoint's name: they may come before it (K3). */
+
 import { quoteIdentifier } from "../../contract/errors.js";
 import { compareWrites } from "../../domain/checkpoints.js";
+import { LongText, type StoredText } from "../../domain/codec/long-text.js";
 import { compactText, HEADER_BYTES, plainText, textBytes } from "../../domain/compact-text.js";
 import type { StoredWrite } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
@@ -10,7 +12,7 @@ import {
   dropText,
   isInPieces,
   readText,
-  type StoredText,
+  type TextInPieces,
   type TextOfRow,
   untilWhole,
 } from "./long-text-rows.js";
@@ -40,13 +42,19 @@ export interface CompactWrite extends Omit<StoredWrite, "value">, TextOfRow {
   readonly value: string | Uint8Array;
 }
 
+/** A write as it was read: a value that is kept in pieces is put in its place. */
+export type ReadWrite<Row extends CompactWrite = CompactWrite> = Omit<Row, "value"> & {
+  readonly value: StoredText | Uint8Array;
+};
+
 /** Ready to be stored. The checksum is of the text. */
 export function compactWrite(write: StoredWrite): CompactWrite {
-  return { ...write, checksum: checksum(write.value), value: compactText(write.value), long: null };
+  const value = String(write.value);
+  return { ...write, checksum: checksum(value), value: compactText(value), long: null };
 }
 
 /** Ready to be stored, with a value that is kept in pieces. */
-export function writeInPieces(write: StoredWrite, text: StoredText): CompactWrite {
+export function writeInPieces(write: StoredWrite, text: TextInPieces): CompactWrite {
   return { ...write, ...text, value: "" };
 }
 
@@ -89,7 +97,7 @@ export function* selectCompact(
   thread: number,
   namespace: string,
   checkpointId: string,
-): Generator<void, CompactWrite[], void> {
+): Generator<void, ReadWrite[], void> {
   const rows = db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId).sort(compareWrites);
   return yield* withoutPieces(db, thread, { namespace, checkpointId }, rows);
 }
@@ -157,15 +165,15 @@ function* withoutPieces<Row extends CompactWrite>(
   thread: number,
   target: Pick<NamedWrite, "namespace" | "checkpointId">,
   rows: Row[],
-): Generator<void, Row[], void> {
+): Generator<void, ReadWrite<Row>[], void> {
   if (!rows.some((row) => isInPieces(row, row.value))) return rows;
-  const found: Row[] = [];
+  const found: ReadWrite<Row>[] = [];
   for (const row of rows) {
     const again = (): Row | undefined => {
       const now = findWrite(db, thread, { ...target, ...row });
       return now && { ...row, ...now };
     };
-    const whole = yield* untilWhole(row, again, function* (each) {
+    const whole = yield* untilWhole(row, again, function* (each): Generator<void, ReadWrite<Row>, void> {
       if (!isInPieces(each, each.value)) return each;
       // Its checksum is asked here.
       return { ...each, value: yield* readText(db, each, nameOfWrite(target.checkpointId)), checksum: null };
@@ -219,10 +227,11 @@ export function deleteWrites(tx: Connection, thread: number, namespace: string, 
 }
 
 /** With its text, which is not kept in pieces any more. @throws CorruptionError */
-export function intact<Row extends CompactWrite>(
+export function intact<Row extends ReadWrite>(
   { checksum: sum, long: _long, value: stored, ...write }: Row,
   checkpointId: string,
-): Omit<Row, "checksum" | "long" | "value"> & { readonly value: string } {
+): Omit<Row, "checksum" | "long" | "value"> & { readonly value: StoredText } {
+  if (stored instanceof LongText) return { ...write, value: stored };
   const record = nameOfWrite(checkpointId);
   const value = plainText(stored, record);
   assertIntact(sum, record, value);
@@ -243,7 +252,7 @@ export function* copyWrites(tx: Connection, from: number, to: number): Generator
         putWrite(tx, to, target, { ...row, long: yield* copyText(tx, row.long) });
       } else {
         const { value: text } = intact(row, checkpointId);
-        putWrite(tx, to, target, { ...row, checksum: checksum(text), long: null });
+        putWrite(tx, to, target, { ...row, checksum: checksum(String(text)), long: null });
       }
     }
     const last = rows.at(-1);

@@ -1,6 +1,7 @@
 /** Checkpoints and writes of the SQLite backend (K1-K3, K5, K8). */
 
 import { assertExpectedHead, compareWrites } from "../../domain/checkpoints.js";
+import { isLong } from "../../domain/codec/long-text.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type {
   CheckpointDriver,
@@ -28,11 +29,11 @@ import {
 } from "./checkpoint-rows.js";
 import { outlineKey, putState } from "./checkpoint-states.js";
 import {
-  type CompactWrite,
   compactWrite,
   FIRST_PLACE,
   intact,
   putWrite,
+  type ReadWrite,
   selectCompact,
   selectSomeWrites,
   type TaskPlace,
@@ -41,7 +42,7 @@ import {
 import type { Connection } from "./connection/connection.js";
 import { inSteps } from "./connection/snapshots.js";
 import { assertFence } from "./leases.js";
-import { isLong, longTexts } from "./long-text.js";
+import { longTexts } from "./long-text.js";
 import { storeTexts } from "./long-text-rows.js";
 import { existingHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
@@ -196,7 +197,7 @@ function* writesOf(
   thread: number,
   { namespace, checkpointId }: CheckpointRow,
   { writes }: WantedCheckpoint,
-): Generator<void, CompactWrite[] | null, void> {
+): Generator<void, ReadWrite[] | null, void> {
   return writes ? yield* selectCompact(db, thread, namespace, checkpointId) : null;
 }
 
@@ -206,7 +207,7 @@ function readLargeWanted(
   call: Call,
   threadId: string,
   wanted: WantedCheckpoint,
-): Promise<{ readonly checkpoint: StoredCheckpoint; readonly writes: CompactWrite[] | null } | undefined> {
+): Promise<{ readonly checkpoint: StoredCheckpoint; readonly writes: ReadWrite[] | null } | undefined> {
   return file.scan(call, async (read, tenant) => {
     const parts = { data: true, writes: false, ifNoneMatch: wanted.ifNoneMatch };
     const at = await read((db) => findWanted(db, tenant, threadId, wanted, file.now()));

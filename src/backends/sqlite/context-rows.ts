@@ -1,8 +1,9 @@
 /** Rows of task contexts and their versions. */
+import type { StoredText } from "../../domain/codec/long-text.js";
 import type { StoredContext } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
-import { isInPieces, readText, type StoredText, type TextOfRow, untilWhole } from "./long-text-rows.js";
+import { isInPieces, readText, type TextInPieces, type TextOfRow, untilWhole } from "./long-text-rows.js";
 
 export type VersionRow = StoredContext & TextOfRow & { readonly context: string };
 
@@ -48,9 +49,9 @@ export function newestVersion(db: Connection, context: number): number {
 export function putVersion(
   tx: Connection,
   context: number,
-  stored: StoredContext & { readonly context: string },
+  stored: StoredContext & { readonly context: StoredText },
   dropped: number,
-  long?: StoredText | undefined,
+  long?: TextInPieces | undefined,
 ): void {
   tx.run(
     `INSERT INTO context_versions (context, version, size_bytes, created_at, checksum, metadata, content, long)
@@ -59,9 +60,9 @@ export function putVersion(
     stored.version,
     stored.sizeBytes,
     stored.createdAt,
-    long?.checksum ?? checksum(stored.metadata, stored.context),
+    long?.checksum ?? checksum(stored.metadata, String(stored.context)),
     stored.metadata,
-    long === undefined ? stored.context : "",
+    long === undefined ? String(stored.context) : "",
     long?.long ?? null,
   );
   tx.run("UPDATE contexts SET newest_version = ? WHERE id = ?", stored.version, context);

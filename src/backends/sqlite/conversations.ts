@@ -1,4 +1,5 @@
 /** Conversations of the SQLite backend (C1-C6). */
+import { isLong } from "../../domain/codec/long-text.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { ConversationDriver, HistoryWindow, NewStoredMessage } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
@@ -7,8 +8,8 @@ import type { Connection } from "./connection/connection.js";
 import { inSteps } from "./connection/snapshots.js";
 import { batchOfGap, discardMessages, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
-import { isLong, type LongText, longTexts } from "./long-text.js";
-import { dropText, type StoredText, storeTexts } from "./long-text-rows.js";
+import { type CutText, longTexts } from "./long-text.js";
+import { dropText, storeTexts, type TextInPieces } from "./long-text-rows.js";
 import { partsInSight, type SeqRange } from "./message-gap.js";
 import { isLocated, locatingId } from "./message-ids.js";
 import { rememberRoles, selectSeqsOfRole } from "./message-roles.js";
@@ -52,7 +53,7 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
           return stored;
         });
       }
-      const add = (long: ReadonlyMap<NewStoredMessage, LongText>): Promise<StoredMessage[]> =>
+      const add = (long: ReadonlyMap<NewStoredMessage, CutText>): Promise<StoredMessage[]> =>
         file().writeSized(call, { rows: messages.length, characters }, function* (tx, tenant) {
           const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
           const texts = yield* storeTexts(tx, long);
@@ -108,7 +109,7 @@ function* addMessage(
   tx: Connection,
   appending: Appending,
   message: NewStoredMessage,
-  long?: StoredText | undefined,
+  long?: TextInPieces | undefined,
 ): Generator<void, StoredMessage, void> {
   const { session } = appending;
   const { messageId } = message;
@@ -127,7 +128,7 @@ function appendMessage(
   tx: Connection,
   appending: Appending,
   message: NewStoredMessage,
-  long?: StoredText | undefined,
+  long?: TextInPieces | undefined,
 ): StoredMessage {
   const { session, now } = appending;
   const { keyed, messageId, role, content, metadata } = message;

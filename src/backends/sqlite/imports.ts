@@ -1,6 +1,6 @@
 /** Import into the SQLite backend (P1): a batch is one transaction, in slices. */
 import { ConflictError, type InvalidArgumentError } from "../../contract/errors.js";
-import { EncodedText } from "../../domain/codec/encoded-text.js";
+import { encodedOf } from "../../domain/codec/long-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { GroupVerdict, ImportBatch, ImportGroup, ImportRow, ImportSubject } from "../../domain/driver/imports.js";
 import { isItemExpired } from "../../domain/items.js";
@@ -212,7 +212,7 @@ function* storeRow(
       if (thread === undefined) return;
       if (findCheckpoint(tx, thread.id, row.namespace, row.checkpointId) !== undefined) throw doubled();
       const id = insertCheckpoint(tx, thread.id, row);
-      yield* putState(tx, thread.id, { id }, yield* splitInSteps(EncodedText.inPieces(row.data), null));
+      yield* putState(tx, thread.id, { id }, yield* splitInSteps(encodedOf(row.data), null));
       return;
     }
     case "write": {

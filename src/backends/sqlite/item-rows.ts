@@ -6,7 +6,7 @@ import { rootOf } from "../../domain/namespaces.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
 import { declareDimensions, deleteVectors, insertVectors } from "./item-vectors.js";
-import { isInPieces, readText, type StoredText, type TextOfRow, untilWhole } from "./long-text-rows.js";
+import { isInPieces, readText, type TextInPieces, type TextOfRow, untilWhole } from "./long-text-rows.js";
 
 /** An item with the place of its row, and the number of its vectors; `null` for none. A value that is kept in pieces is empty. */
 export interface ItemInRow extends StoredItem, TextOfRow {
@@ -65,7 +65,7 @@ export function putItem(
   existing: ItemInRow | undefined,
   item: StoredItem,
   vectors: StoredVectors | null | "keep",
-  long?: StoredText | undefined,
+  long?: TextInPieces | undefined,
 ): void {
   const before = existing?.vectors ?? null;
   const text = existing?.long ?? null;
@@ -104,7 +104,7 @@ function putRow(
   item: StoredItem,
   vectors: number | null,
   before: number | null,
-  long: StoredText | undefined,
+  long: TextInPieces | undefined,
 ): number {
   return tx.insert(
     before === null && long === undefined ? PUT_SHORT : PUT,
@@ -224,7 +224,7 @@ export function* wholeItem(db: Connection, item: ItemInRow): Generator<void, Ite
     item,
     () => itemAt(db, item.id),
     function* (each) {
-      return isInPieces(each, each.value) ? { ...each, value: yield* readText(db, each, nameOf(each)) } : each;
+      return isInPieces(each, each.value) ? { ...each, value: String(yield* readText(db, each, nameOf(each))) } : each;
     },
   );
 }

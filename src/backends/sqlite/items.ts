@@ -1,5 +1,6 @@
 /** Items of the SQLite backend (M1-M6). */
 
+import { isLong } from "../../domain/codec/long-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult, NearestListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
@@ -11,8 +12,8 @@ import { inSteps } from "./connection/snapshots.js";
 import { deleteItem, deleteSome, findItem, putExpiry, putItem, sweepExpiredItems, wholeItem } from "./item-rows.js";
 import { itemCount, itemSearch, namespaceSearch, type Search, STEP_MS } from "./item-search.js";
 import { assertDimensionsFit, forgetDimensions } from "./item-vectors.js";
-import { isLong, type LongText, longTexts } from "./long-text.js";
-import { type StoredText, storeIfLong, storeTexts } from "./long-text-rows.js";
+import { type CutText, longTexts } from "./long-text.js";
+import { storeIfLong, storeTexts, type TextInPieces } from "./long-text-rows.js";
 import { hasFewItems, nearestSearch } from "./nearest-search.js";
 import type { OpenFile } from "./store.js";
 import type { VectorView } from "./vector-cache.js";
@@ -94,7 +95,7 @@ const LONG_UPDATE: unique symbol = Symbol("long update");
 
 type PutStep = Extract<ItemStep, { readonly kind: "put" }>;
 
-const NONE: ReadonlyMap<PutStep, LongText> = new Map();
+const NONE: ReadonlyMap<PutStep, CutText> = new Map();
 
 const SEARCHES: ReadonlySet<ItemStep["kind"]> = new Set(["search", "nearest", "count", "namespaces"]);
 
@@ -122,7 +123,7 @@ function* runStep(
   now: number,
   view: ViewOf,
   pauses = true,
-  text?: StoredText | undefined,
+  text?: TextInPieces | undefined,
 ): Generator<void, ItemStepResult, void> {
   switch (step.kind) {
     case "put": {

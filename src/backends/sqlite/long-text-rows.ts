@@ -6,11 +6,12 @@
 import { Buffer } from "node:buffer";
 import { crc32 } from "node:zlib";
 import { CorruptionError } from "../../contract/errors.js";
+import { isLong, LongText, type StoredText } from "../../domain/codec/long-text.js";
 import type { Connection } from "./connection/connection.js";
-import { checksumBefore, cutText, isLong, type LongText } from "./long-text.js";
+import { type CutText, checksumBefore, cutText } from "./long-text.js";
 
 /** What a row says of a text that is kept in pieces. */
-export interface StoredText {
+export interface TextInPieces {
   readonly long: number;
   readonly checksum: number;
 }
@@ -32,9 +33,9 @@ const NEXT = "SELECT seq + 1 AS next FROM sqlite_sequence WHERE name = ?";
  */
 export function* storeTexts<Owner>(
   tx: Connection,
-  texts: ReadonlyMap<Owner, LongText>,
-): Generator<void, Map<Owner, StoredText>, void> {
-  const stored = new Map<Owner, StoredText>();
+  texts: ReadonlyMap<Owner, CutText>,
+): Generator<void, Map<Owner, TextInPieces>, void> {
+  const stored = new Map<Owner, TextInPieces>();
   if (texts.size === 0) return stored;
   let next = nextNumber(tx);
   for (const [owner, { pieces, checksum }] of texts) {
@@ -58,9 +59,9 @@ function nextNumber(tx: Connection): number {
 /** Stores one text if it is long; `undefined` for another one. The checksum is of it with those that come before it. */
 export function* storeIfLong(
   tx: Connection,
-  text: string,
+  text: StoredText,
   ...before: readonly string[]
-): Generator<void, StoredText | undefined, void> {
+): Generator<void, TextInPieces | undefined, void> {
   if (!isLong(text)) return undefined;
   const stored = yield* storeTexts(tx, new Map([["text", yield* cutText(text, ...before)]]));
   return stored.get("text");
@@ -92,13 +93,13 @@ export function* readText(
   row: LongRow,
   record: () => string,
   ...before: readonly string[]
-): Generator<void, string, void> {
-  let text = "";
+): Generator<void, LongText, void> {
+  const pieces: string[] = [];
   for (const piece of piecesOf(db, row, record, before)) {
-    if (piece !== null) text += piece;
+    if (piece !== null) pieces.push(piece);
     yield;
   }
-  return text;
+  return new LongText(pieces);
 }
 
 /** Whether a text that is kept in pieces is this one. @throws as `readText` does */

@@ -3,14 +3,16 @@ import type { HistoryWindow } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
-import { isInPieces, readText, type StoredText, type TextOfRow, untilWhole } from "./long-text-rows.js";
+import { isInPieces, readText, type TextInPieces, type TextOfRow, untilWhole } from "./long-text-rows.js";
 import { isInGap, partsInSight, type SeqRange } from "./message-gap.js";
 import { locatedSeq } from "./message-ids.js";
 import { forgetRoles } from "./message-roles.js";
 import type { SessionHead } from "./session-rows.js";
 
 /** A message whose content may be kept in pieces. */
-export interface MessageRow extends StoredMessage, TextOfRow {}
+export interface MessageRow extends StoredMessage, TextOfRow {
+  readonly content: string;
+}
 
 const COLUMNS = "seq, message_id AS messageId, role, timestamp, checksum, metadata, content, long";
 
@@ -40,7 +42,7 @@ export function insertMessage(
   session: number,
   message: StoredMessage,
   isLocated: boolean,
-  long?: StoredText | undefined,
+  long?: TextInPieces | undefined,
 ): void {
   tx.run(
     INSERT,
@@ -50,9 +52,9 @@ export function insertMessage(
     isLocated ? 0 : 1,
     message.role,
     message.timestamp,
-    long?.checksum ?? checksum(message.metadata, message.content),
+    long?.checksum ?? checksum(message.metadata, String(message.content)),
     message.metadata,
-    long === undefined ? message.content : "",
+    long === undefined ? String(message.content) : "",
     long?.long ?? null,
   );
 }

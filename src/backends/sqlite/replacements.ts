@@ -12,7 +12,7 @@ import type { Connection } from "./connection/connection.js";
 import { findVersion } from "./context-rows.js";
 import { findItem, nameOf } from "./item-rows.js";
 import { longTexts } from "./long-text.js";
-import { dropText, isInPieces, isText, type StoredText, storeTexts, type TextOfRow } from "./long-text-rows.js";
+import { dropText, isInPieces, isText, storeTexts, type TextInPieces, type TextOfRow } from "./long-text-rows.js";
 import { isInGap } from "./message-gap.js";
 import { messageRow } from "./message-rows.js";
 import { liveHead } from "./session-rows.js";
@@ -92,7 +92,7 @@ type Replace = (
   tx: Connection,
   tenant: number,
   now: number,
-  text: StoredText | undefined,
+  text: TextInPieces | undefined,
 ) => boolean | Generator<void, boolean, void>;
 
 function prepared(each: TextReplacement, isLong: boolean): Replace {

@@ -1,5 +1,7 @@
 /** Task contexts of the SQLite backend (T1-T3). */
+
 import { randomUUID } from "node:crypto";
+import { isLong } from "../../domain/codec/long-text.js";
 import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredContext } from "../../domain/driver/stored.js";
 import { newestDroppedVersion, nextContextVersion } from "../../domain/task-contexts.js";
@@ -7,7 +9,7 @@ import type { Connection } from "./connection/connection.js";
 import { insertContext, newestVersion, putVersion, selectVersion, selectVersions } from "./context-rows.js";
 import { discardUnusedContext, hasGarbage, newBatch } from "./garbage.js";
 import { assertFence } from "./leases.js";
-import { isLong, longTexts } from "./long-text.js";
+import { longTexts } from "./long-text.js";
 import { storeTexts } from "./long-text-rows.js";
 import { existingHead, liveHead, type SessionHead, touchSession } from "./session-rows.js";
 import type { OpenFile } from "./store.js";

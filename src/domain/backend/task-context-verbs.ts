@@ -1,4 +1,5 @@
 /** The verbs of `TaskContextStorage`: arguments checked and encoded, results decoded. */
+
 import type { CallOptions } from "../../contract/call.js";
 import { InvalidArgumentError } from "../../contract/errors.js";
 import type {
@@ -9,6 +10,7 @@ import type {
 } from "../../contract/task-context-storage.js";
 import { integer, knownOptions, listLimit } from "../arguments.js";
 import { takeText } from "../codec/codec.js";
+import { storedText } from "../codec/long-text.js";
 import type { TaskContextDriver } from "../driver/storage-driver.js";
 import { identifier } from "../identifiers.js";
 import { decodeRow, withText } from "../large-values.js";
@@ -36,7 +38,7 @@ export function taskContextVerbs(run: RunCall, driver: TaskContextDriver): TaskC
           driver.storeContext(
             call,
             id,
-            { context: String(text), sizeBytes: text.bytes, metadata, expectedVersion },
+            { context: storedText(text), sizeBytes: text.bytes, metadata, expectedVersion },
             fence,
           ),
         ),

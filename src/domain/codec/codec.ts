@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { JsonValue } from "../../contract/json.js";
 import { Intake } from "../intake.js";
-import { runAtOnce, spendTurn } from "../slices.js";
+import { runAtOnce } from "../slices.js";
 import { EncodedText, isRow, type RowStretch, type Stretch, TextParts, ValueRow } from "./encoded-text.js";
 import {
   DEFAULT_MAX_BYTES,
@@ -17,6 +17,7 @@ import {
 } from "./format.js";
 import { checkOriginals } from "./late-checks.js";
 import { levelsOf } from "./levels.js";
+import { type StoredText, storedText } from "./long-text.js";
 import { parseInSteps } from "./parse-in-steps.js";
 import { isPlainJson, WORK_AT_ONCE, wasTooMuchWork, workLeftOver } from "./plain.js";
 import { PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
@@ -245,14 +246,14 @@ export function decodeValue(text: string): unknown {
 const DECODED_AT_ONCE = 1024 * 1024;
 
 /** Whether the text of a value is so long that it is decoded in steps. */
-export function isLongText(text: string): boolean {
+export function isLongText(text: StoredText): boolean {
   return text.length > DECODED_AT_ONCE;
 }
 
 /** As `decodeValue`, in steps of so many characters. @throws CorruptionError */
-export function* decodeInSteps(text: string, step?: number): Generator<void, unknown, void> {
+export function* decodeInSteps(text: StoredText, step?: number): Generator<void, unknown, void> {
   const parsed = yield* parseInSteps(text, step);
-  if (parsed === null) return decodeValue(text);
+  if (parsed === null) return decodeValue(String(text));
   const { root, levels, heavy } = parsed;
   if (isDocument(root)) return yield* decodeDocumentInSteps(root, heavy);
   if (levels > MAX_DEPTH) throw malformed(`more than ${MAX_DEPTH} levels deep`);
@@ -268,9 +269,9 @@ export function toPortable(text: string): JsonValue {
 }
 
 /** As `toPortable`, in steps. @throws CorruptionError */
-export function* toPortableInSteps(text: string): Generator<void, JsonValue, void> {
+export function* toPortableInSteps(text: StoredText): Generator<void, JsonValue, void> {
   const parsed = yield* parseInSteps(text);
-  return parsed === null ? parse(text) : (parsed.root as JsonValue);
+  return parsed === null ? parse(String(text)) : (parsed.root as JsonValue);
 }
 
 /**
@@ -296,7 +297,7 @@ export function isLargePortable(json: unknown): boolean {
 }
 
 /** As `fromPortable`, in steps; the text and what it says. @throws CorruptionError, SerializationError */
-export function* fromPortableInSteps(json: unknown): Generator<void, { text: string; value: unknown }, void> {
+export function* fromPortableInSteps(json: unknown): Generator<void, { text: StoredText; value: unknown }, void> {
   const tape = writeTape(json, { maxDepth: MAX_DEPTH + 1, maxBytes: DEFAULT_MAX_BYTES, isPortable: true });
   if (tape?.isPlain !== true) {
     const text = fromPortable(json);
@@ -305,23 +306,13 @@ export function* fromPortableInSteps(json: unknown): Generator<void, { text: str
   yield;
   yield* checkOriginals(tape);
   const text = yield* textOfTape(tape, NOTHING_AROUND);
-  const given = yield* inOnePiece(measured(text, DEFAULT_MAX_BYTES));
+  const given = storedText(measured(text, DEFAULT_MAX_BYTES));
   const value = yield* decodeInSteps(given);
   // The text of what is no document is the one that is stored.
   if (!tape.inDocument) return { text: given, value };
   const taken = takeText(value);
   yield;
-  return { text: yield* inOnePiece(taken instanceof ValueSnapshot ? yield* taken.encode() : taken), value };
-}
-
-/** Putting a long text together is one step. */
-function* inOnePiece(encoded: EncodedText): Generator<void, string, void> {
-  spendTurn();
-  yield;
-  const text = String(encoded);
-  spendTurn();
-  yield;
-  return text;
+  return { text: storedText(taken instanceof ValueSnapshot ? yield* taken.encode() : taken), value };
 }
 
 const LIMITS = { maxDepth: MAX_DEPTH, maxBytes: DEFAULT_MAX_BYTES };

@@ -3,6 +3,7 @@
  * the encoder writes, without spaces between the tokens; any other text is left to `JSON.parse` whole, and so is what is no JSON.
  */
 import { type Json, MAX_DEPTH, setOwn } from "./format.js";
+import { type StoredText, TextWindow } from "./long-text.js";
 
 /** About how many characters one step reads. */
 const STEP = 64 * 1024;
@@ -26,7 +27,7 @@ export interface ParsedText {
 }
 
 /** What `JSON.parse(text)` gives; `null` for a text that it must read itself. */
-export function* parseInSteps(text: string, step: number = STEP): Generator<void, ParsedText | null, void> {
+export function* parseInSteps(text: StoredText, step: number = STEP): Generator<void, ParsedText | null, void> {
   const scanner = new Scanner(text, step);
   try {
     const root = yield* scanner.read(0, 0);
@@ -42,15 +43,15 @@ export function* parseInSteps(text: string, step: number = STEP): Generator<void
 const UNKNOWN: unique symbol = Symbol("unknown text");
 
 class Scanner {
-  readonly #text: string;
+  readonly #text: TextWindow;
   readonly #step: number;
   readonly heavy: Set<object> = new Set();
   levels = 0;
   /** Where what was read last ends. */
   end = 0;
 
-  constructor(text: string, step: number) {
-    this.#text = text;
+  constructor(text: StoredText, step: number) {
+    this.#text = new TextWindow(text);
     this.#step = step;
   }
 
@@ -133,23 +134,22 @@ class Scanner {
     }
   }
 
-  /** A long string, read in parts that do not end inside an escape. */
+  /**
+   * A long string, read in parts that do not end inside an escape. It is not put together: JavaScript does that for whoever looks at its
+   * characters first.
+   */
   *#readString(start: number): Generator<void, string, void> {
     const text = this.#text;
-    const parts: string[] = [];
-    let isPlain = true;
+    let string = "";
     for (let at = start + 1; at < text.length; ) {
       const part = text.slice(at, this.#endOfPart(at));
       const quote = firstQuote(part);
       const own = quote === undefined ? part : part.slice(0, quote);
-      isPlain &&= !own.includes("\\");
-      parts.push(JSON.parse(`"${own}"`));
+      string += JSON.parse(`"${own}"`);
       at += own.length;
       if (quote !== undefined) {
         this.end = at + 1;
-        // A piece of the text needs no memory of its own, and holds little beside itself.
-        const length = at - start - 1;
-        return isPlain && length * 2 > text.length ? text.slice(start + 1, at) : parts.join("");
+        return string;
       }
       yield;
     }
@@ -206,7 +206,8 @@ class Scanner {
   #endOfString(start: number, last: number): number | undefined {
     const text = this.#text;
     for (let from = start + 1; ; ) {
-      const quote = text.indexOf('"', from);
+      const quote = text.indexOf('"', from, last);
+      if (quote === -1 && last < text.length) return undefined;
       if (quote === -1) throw UNKNOWN;
       if (quote >= last) return undefined;
       if (!isEscaped(text, quote, from)) return quote + 1;
@@ -217,7 +218,7 @@ class Scanner {
   #endOfScalar(start: number): number {
     const text = this.#text;
     // Spaces alone are no value, but would pass for none: `[ ]`.
-    if (SPACES.includes(text.charAt(start))) throw UNKNOWN;
+    if (SPACES.includes(String.fromCharCode(text.charCodeAt(start)))) throw UNKNOWN;
     let at = start;
     for (; at < text.length; at++) {
       const code = text.charCodeAt(at);
@@ -238,7 +239,7 @@ class Scanner {
 const LONGEST_ESCAPE = 6;
 
 /** Whether the character at a place is escaped by backslashes before it; at `start` none is. */
-function isEscaped(text: string, at: number, start: number): boolean {
+function isEscaped(text: Pick<TextWindow, "charCodeAt">, at: number, start: number): boolean {
   let before = at;
   while (before > start && text.charCodeAt(before - 1) === BACKSLASH) before -= 1;
   return (at - before) % 2 === 1;

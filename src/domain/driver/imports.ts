@@ -1,4 +1,5 @@
 /** Batches of an import: parsed records in groups, one group a subject. */
+import type { StoredText } from "../codec/long-text.js";
 import type { StoredItem, StoredMessage, StoredSession, StoredVectors, StoredWrite } from "./stored.js";
 
 export type ImportSubject =
@@ -17,7 +18,7 @@ export type ImportRow =
   | {
       readonly kind: "task_context";
       readonly version: number;
-      readonly context: string;
+      readonly context: StoredText;
       readonly sizeBytes: number;
       readonly metadata: string;
       readonly createdAt: number;
@@ -37,7 +38,7 @@ export type ImportRow =
       readonly sessionId: string | null;
       readonly needsParent: boolean;
       readonly seq: number;
-      readonly data: string;
+      readonly data: StoredText;
       readonly sizeBytes: number;
       readonly metadata: string;
       readonly createdAt: number;

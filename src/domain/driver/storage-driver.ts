@@ -14,6 +14,7 @@ import type { ExportFilter, StorageRecord } from "../../contract/records.js";
 import type { SessionStatus } from "../../contract/session-storage.js";
 import type { DurabilityLevel, HealthCheck } from "../../contract/storage-backend.js";
 import type { EncodedText } from "../codec/encoded-text.js";
+import type { StoredText } from "../codec/long-text.js";
 import type { PruneCounts } from "../pruning.js";
 import type { Call, FencingToken } from "./call.js";
 import type { GroupVerdict, ImportBatch } from "./imports.js";
@@ -118,7 +119,7 @@ export interface NewStoredMessage {
   /** The caller gave the id: look whether the session has it already (C4). */
   readonly keyed: boolean;
   readonly role: string;
-  readonly content: string;
+  readonly content: StoredText;
   readonly metadata: string;
   /** `null`: the backend's clock. */
   readonly timestamp: number | null;
@@ -259,7 +260,7 @@ export interface TaskContextDriver {
     call: Call,
     sessionId: string,
     context: {
-      readonly context: string;
+      readonly context: StoredText;
       readonly sizeBytes: number;
       readonly metadata: string;
       readonly expectedVersion: number | null;

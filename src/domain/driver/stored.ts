@@ -3,6 +3,7 @@
  * (opaque to a driver), metadata is plain JSON text, absent is `null`.
  */
 import type { SessionStatus } from "../../contract/session-storage.js";
+import type { StoredText } from "../codec/long-text.js";
 
 export interface StoredSession {
   readonly sessionId: string;
@@ -24,7 +25,7 @@ export interface StoredMessage {
   readonly seq: number;
   readonly messageId: string;
   readonly role: string;
-  readonly content: string;
+  readonly content: StoredText;
   readonly metadata: string;
   readonly timestamp: number;
 }
@@ -34,7 +35,7 @@ export interface StoredWrite {
   readonly taskPath: string;
   readonly index: number;
   readonly channel: string;
-  readonly value: string;
+  readonly value: StoredText;
 }
 
 export interface StoredCheckpoint {
@@ -51,7 +52,7 @@ export interface StoredCheckpoint {
   /** Equal ones of a thread mean equal states (K5); `null` where there is none. */
   readonly etag: string | null;
   /** `null` unless it was asked for. */
-  readonly data: string | null;
+  readonly data: StoredText | null;
   /** `null` unless they were asked for; in the order of K3. */
   readonly writes: readonly StoredWrite[] | null;
 }
@@ -66,7 +67,7 @@ export interface StoredThread {
 
 export interface StoredContext {
   readonly version: number;
-  readonly context: string | null;
+  readonly context: StoredText | null;
   readonly sizeBytes: number;
   readonly metadata: string;
   readonly createdAt: number;

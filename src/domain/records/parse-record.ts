@@ -1,9 +1,11 @@
 /** Records back into rows, for an import: nothing malformed passes (P1). */
+
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../../contract/errors.js";
 import type { RecordKind } from "../../contract/records.js";
 import type { Fields } from "../arguments.js";
 import { boolean, finiteNumber, integer, knownFields, oneOf, ttl } from "../arguments.js";
 import { decodeValue, fromPortable, fromPortableInSteps, isLargePortable } from "../codec/codec.js";
+import { bytesOf, type StoredText } from "../codec/long-text.js";
 import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import { encodeItemValue, MAX_ITEM_BYTES } from "../items.js";
@@ -47,7 +49,7 @@ export function parseRecord(record: unknown, number: number, encoded?: EncodedPa
 
 /** The value of a record, which was encoded before. */
 export interface EncodedPart {
-  readonly text: string;
+  readonly text: StoredText;
   readonly value: unknown;
 }
 
@@ -146,18 +148,18 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown, encoded?: Enco
       metadata: encodeMetadata(fields.metadata),
       timestamp: parseInstant(fields.timestamp, "timestamp"),
     };
-    parseContent(encoded === undefined ? decodeValue(message.content) : encoded.value, "content");
+    parseContent(encoded === undefined ? decodeValue(String(message.content)) : encoded.value, "content");
     return {
       subject: { kind: "session", id: identifier(fields.session_id, "session_id") },
       row: { kind: "message", message },
-      sizeBytes: Buffer.byteLength(message.content) + Buffer.byteLength(message.metadata),
+      sizeBytes: bytesOf(message.content) + Buffer.byteLength(message.metadata),
     };
   },
 
   task_context: (record, encoded) => {
     const fields = fieldsOf(record, ["context_id", "version", "context", "metadata", "created_at"]);
     const context = encoded?.text ?? portableText(fields.context, "context");
-    const sizeBytes = Buffer.byteLength(context);
+    const sizeBytes = bytesOf(context);
     const metadata = encodeMetadata(fields.metadata);
     return {
       subject: { kind: "task_context", id: identifier(fields.context_id, "context_id") },
@@ -202,7 +204,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown, encoded?: Enco
       "created_at",
     ]);
     const data = encoded?.text ?? portableText(fields.data, "data");
-    const sizeBytes = Buffer.byteLength(data);
+    const sizeBytes = bytesOf(data);
     const metadata = encodeMetadata(fields.metadata);
     return {
       subject: threadSubject(fields),
@@ -249,7 +251,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown, encoded?: Enco
         checkpointId: identifier(fields.checkpoint_id, "checkpoint_id"),
         write,
       },
-      sizeBytes: Buffer.byteLength(write.value),
+      sizeBytes: bytesOf(write.value),
     };
   },
 
@@ -269,7 +271,7 @@ const PARSERS: { readonly [Kind in RecordKind]: (record: unknown, encoded?: Enco
     const item = {
       namespace: parseNamespace(fields.namespace, "namespace", { allowEmpty: false }),
       key: identifier(fields.key, "key"),
-      value: encoded?.text ?? encodeItemValue(fields.value),
+      value: encoded === undefined ? encodeItemValue(fields.value) : String(encoded.text),
       version: integer(fields.version, "version", { min: 1 }),
       createdAt: parseInstant(fields.created_at, "created_at"),
       updatedAt: parseInstant(fields.updated_at, "updated_at"),

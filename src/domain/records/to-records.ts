@@ -1,4 +1,5 @@
 /** Stored rows as records, for a driver's `exportRecords` (P1). */
+
 import { CorruptionError } from "../../contract/errors.js";
 import type { JsonObject, JsonValue } from "../../contract/json.js";
 import type {
@@ -12,6 +13,7 @@ import type {
   WriteRecord,
 } from "../../contract/records.js";
 import { isLongText, toPortable, toPortableInSteps } from "../codec/codec.js";
+import type { StoredText } from "../codec/long-text.js";
 import type {
   StoredCheckpoint,
   StoredContext,
@@ -51,7 +53,7 @@ export function sessionRecord(stored: StoredSession, contextId: string | null): 
 export function messageRecord(
   sessionId: string,
   stored: StoredMessage,
-  content: JsonValue = toPortable(stored.content),
+  content: JsonValue = toPortable(String(stored.content)),
 ): MessageRecord {
   return {
     kind: "message",
@@ -68,7 +70,7 @@ export function messageRecord(
 export function taskContextRecord(
   contextId: string,
   stored: StoredContext,
-  context: JsonValue = toPortable(contextText(stored)),
+  context: JsonValue = toPortable(String(contextText(stored))),
 ): TaskContextRecord {
   return {
     kind: "task_context",
@@ -97,7 +99,7 @@ export function threadRecord(
 export function checkpointRecord(
   threadId: string,
   stored: Omit<StoredCheckpoint, "sizeBytes" | "etag" | "writes">,
-  data: JsonValue = toPortable(stateText(stored)),
+  data: JsonValue = toPortable(String(stateText(stored))),
 ): CheckpointRecord {
   return {
     kind: "checkpoint",
@@ -119,7 +121,7 @@ export function writeRecord(
   namespace: string,
   checkpointId: string,
   write: StoredWrite,
-  value: JsonValue = toPortable(write.value),
+  value: JsonValue = toPortable(String(write.value)),
 ): WriteRecord {
   return {
     kind: "write",
@@ -162,13 +164,13 @@ export function itemRecord(
 }
 
 /** The text of a context. @throws CorruptionError if it is missing */
-export function contextText({ context, version }: Pick<StoredContext, "context" | "version">): string {
+export function contextText({ context, version }: Pick<StoredContext, "context" | "version">): StoredText {
   if (context === null) throw new CorruptionError(`the content of task context version ${version} is missing`);
   return context;
 }
 
 /** The text of a state. @throws CorruptionError if it is missing */
-export function stateText({ data, seq }: Pick<StoredCheckpoint, "data" | "seq">): string {
+export function stateText({ data, seq }: Pick<StoredCheckpoint, "data" | "seq">): StoredText {
   if (data === null) throw new CorruptionError(`the state of checkpoint number ${seq} is missing`);
   return data;
 }
@@ -177,7 +179,7 @@ export function stateText({ data, seq }: Pick<StoredCheckpoint, "data" | "seq">)
 export type LongRecord = Generator<void, StorageRecord, void>;
 
 /** The record of a row: at once, unless the text of its value is long. */
-export function recordOf(text: string, make: (value?: JsonValue) => StorageRecord): StorageRecord | LongRecord {
+export function recordOf(text: StoredText, make: (value?: JsonValue) => StorageRecord): StorageRecord | LongRecord {
   return isLongText(text) ? longRecord(toPortableInSteps(text), make) : make();
 }
 

@@ -1,6 +1,8 @@
 /** Restoring a state from its manifest and its blocks, byte for byte or not at all (K5). */
 import { Buffer } from "node:buffer";
+import { StringDecoder } from "node:string_decoder";
 import { CorruptionError } from "../../contract/errors.js";
+import { type StoredText, textOfPieces } from "../codec/long-text.js";
 import { runAtOnce } from "../slices.js";
 import { contentBytes, type StoredBlock, unpackBlocks } from "./block.js";
 import { type Child, type Item, itemsOf } from "./items.js";
@@ -15,7 +17,7 @@ export type ReadBlocks = (names: readonly string[]) => readonly (Uint8Array | un
  * @throws UnsupportedError for what a newer version has written
  */
 export function restoreState(manifest: string, read: ReadBlocks): string {
-  return runAtOnce(joinInSteps(runAtOnce(collectInSteps(manifest, read, ALL_AT_ONCE)), ALL_AT_ONCE));
+  return String(runAtOnce(joinInSteps(runAtOnce(collectInSteps(manifest, read, ALL_AT_ONCE)), ALL_AT_ONCE)));
 }
 
 /** Blocks that are read at once: for a state that is small, and for one that is read in steps. */
@@ -60,7 +62,7 @@ export function* collectInSteps(
 export function* joinInSteps(
   state: CollectedState,
   atOnce: { readonly blocks: number; readonly bytes: number } = IN_STEPS,
-): Generator<void, string, void> {
+): Generator<void, StoredText, void> {
   if (state.text !== null) return state.text;
   const contents = yield* unpackAll(state.stored, atOnce);
   const texts: Uint8Array[] = [];
@@ -73,15 +75,35 @@ export function* joinInSteps(
   }
   const bytes = texts.reduce((sum, { length }) => sum + length, 0);
   if (bytes !== state.bytes) throw wrongLength();
-  if (bytes <= atOnce.bytes) return Buffer.concat(texts, bytes).toString();
-  const whole = Buffer.allocUnsafeSlow(bytes);
-  let filled = 0;
+  return bytes <= atOnce.bytes
+    ? Buffer.concat(texts, bytes).toString()
+    : yield* textOfBytes(texts, bytes, atOnce.bytes);
+}
+
+/** The text of bytes that may end inside a character, in pieces of so many. */
+function* textOfBytes(
+  texts: readonly Uint8Array[],
+  bytes: number,
+  pieceBytes: number,
+): Generator<void, StoredText, void> {
+  const decoder = new StringDecoder();
+  const pieces: string[] = [];
+  let some: Uint8Array[] = [];
+  let length = 0;
   for (const text of texts) {
-    whole.set(text, filled);
-    filled += text.length;
+    some.push(text);
+    length += text.length;
+    if (length < pieceBytes) continue;
+    pieces.push(decoder.write(Buffer.concat(some, length)));
+    some = [];
+    length = 0;
     yield;
   }
-  return whole.toString();
+  pieces.push(decoder.end(Buffer.concat(some, length)));
+  return textOfPieces(
+    pieces.filter((piece) => piece !== ""),
+    bytes,
+  );
 }
 
 /** The contents of blocks, by name. */

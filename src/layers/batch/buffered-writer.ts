@@ -126,7 +126,14 @@ export function bufferedWriter(storage: BufferedStorage, options: BufferedWriter
       const timestamp = message.timestamp ?? Date.now();
       await pending.room();
       const { messageId, metadata } = message;
-      pending.write({ sessionId: id, messageId, role: message.role, content: message.content, metadata, timestamp });
+      pending.write({
+        sessionId: id,
+        messageId,
+        role: message.role,
+        content: String(message.content),
+        metadata,
+        timestamp,
+      });
       return { ...taken, sessionId: id, messageId, timestamp: new Date(timestamp) };
     },
     count: async (sessionId, update) => {

@@ -127,7 +127,7 @@ export function checkpointVerbs(inner: StorageBackend, seals: TenantSeals): Chec
       if (wait !== undefined) await wait;
       const sealed = parsed.map(({ taskId: task, index, channel, value }): WriteInput => {
         const place = writePlace(thread, { namespace, checkpointId: checkpoint, taskId: task, index, channel });
-        return [channel, seals.sealText(value, place), index];
+        return [channel, seals.sealText(String(value), place), index];
       });
       return inner.putWrites(thread, checkpoint, taskId, sealed, options);
     },

@@ -146,7 +146,7 @@ export function sealedRecord(record: StorageRecord, row: ImportRow, seals: Tenan
     const { messageId, role, content, metadata } = row.message;
     return {
       ...record,
-      content: seals.sealText(content, messagePlace(record.session_id, messageId, role)),
+      content: seals.sealText(String(content), messagePlace(record.session_id, messageId, role)),
       ...(hides(seals, record.metadata)
         ? { metadata: seals.sealMetadata(metadata, messageMetadataPlace(record.session_id, messageId)) }
         : {}),
@@ -157,14 +157,14 @@ export function sealedRecord(record: StorageRecord, row: ImportRow, seals: Tenan
     const { version, context, metadata } = row;
     return {
       ...record,
-      context: [label, seals.sealText(context, contextPlace(label, version))],
+      context: [label, seals.sealText(String(context), contextPlace(label, version))],
       ...(hides(seals, record.metadata) ? { metadata: sealedMetadata(seals, metadata, label, version) } : {}),
     };
   }
   if (record.kind === "checkpoint" && row.kind === "checkpoint") {
     const { thread_id } = record;
     const place = checkpointMetadataPlace(thread_id, row.namespace, row.checkpointId);
-    const data = sealedStateFor(seals, thread_id, EncodedText.of(row.data), checkpointOf(record));
+    const data = sealedStateFor(seals, thread_id, EncodedText.of(String(row.data)), checkpointOf(record));
     return {
       ...record,
       data: toPortable(JSON.stringify(data)),
@@ -174,7 +174,7 @@ export function sealedRecord(record: StorageRecord, row: ImportRow, seals: Tenan
   if (record.kind === "write" && row.kind === "write") {
     const { namespace, checkpointId, write } = row;
     const place = writePlace(record.thread_id, { namespace, checkpointId, ...write });
-    return { ...record, value: seals.sealText(write.value, place) };
+    return { ...record, value: seals.sealText(String(write.value), place) };
   }
   if (record.kind === "item" && row.kind === "item") {
     const { namespace, key, value } = row.item;

@@ -14,6 +14,7 @@ import {
 } from "../../../src/domain/codec/codec.js";
 import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import { DEFAULT_MAX_BYTES, MAX_DEPTH } from "../../../src/domain/codec/format.js";
+import { LongText, TextWindow } from "../../../src/domain/codec/long-text.js";
 import { parseInSteps } from "../../../src/domain/codec/parse-in-steps.js";
 import { type TapeLimits, writeTape } from "../../../src/domain/codec/tape-writer.js";
 import { runAtOnce } from "../../../src/domain/slices.js";
@@ -98,6 +99,38 @@ describe("V1: a value in steps is the value in one piece", () => {
       const tape = writeTape(each, LIMITS);
       const text = runAtOnce(new ValueSnapshot(tape as NonNullable<typeof tape>).encode(8));
       expect([text.parts, text.bytes]).toEqual([encodeText(each).parts, encodeText(each).bytes]);
+    }
+  });
+
+  it("a text in pieces is read as in one piece, wherever a piece or a step ends", () => {
+    const cuts = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(kept, cuts, anyStep, (value, lengths, step) => {
+        const text = encodeValue(value);
+        const pieces: string[] = [];
+        for (let at = 0, i = 0; at < text.length; i++) {
+          pieces.push(text.slice(at, at + (lengths[i % lengths.length] as number)));
+          at += (pieces.at(-1) as string).length;
+        }
+        const long = new LongText(pieces);
+        expect([String(long), long.length, long.bytes]).toEqual([text, text.length, Buffer.byteLength(text)]);
+        expect(fingerprint(runAtOnce(decodeInSteps(long, step)))).toBe(fingerprint(value));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("a window on a text in pieces is the text, onward and back", () => {
+    const text = "0123456789abcdefghij";
+    const window = new TextWindow(new LongText(["0", "1234", "56789", "abcdefghi", "j"]));
+    for (let from = 0; from <= text.length; from++) {
+      expect(window.charCodeAt(from)).toBe(text.charCodeAt(from));
+      for (let to = from; to <= text.length + 2; to++) expect(window.slice(from, to)).toBe(text.slice(from, to));
+      for (const wanted of ["0", "4", "a", "j", "-"]) {
+        expect(window.indexOf(wanted, from)).toBe(text.indexOf(wanted, from));
+        expect(window.indexOf(wanted, 0)).toBe(text.indexOf(wanted));
+      }
+      expect(window.charCodeAt(text.length - 1 - from)).toBe(text.charCodeAt(text.length - 1 - from));
     }
   });
 

@@ -33,7 +33,10 @@ function expectSame(json: unknown): void {
     return { text, value: decodeValue(text) };
   });
   deepStrictEqual(
-    outcomeOf(() => runAtOnce(fromPortableInSteps(json))),
+    outcomeOf(() => {
+      const { text, value } = runAtOnce(fromPortableInSteps(json));
+      return { text: String(text), value };
+    }),
     atOnce,
   );
 }

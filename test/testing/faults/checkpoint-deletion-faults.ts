@@ -11,7 +11,7 @@ const THREADS = { sessionId: null, orderBy: "createdAt", direction: "asc", limit
 
 /** Stores a checkpoint again as it was. */
 function storeAgain(driver: StorageDriver, call: Call, threadId: string, stored: StoredCheckpoint) {
-  const checkpoint = { ...stored, data: EncodedText.of(stored.data ?? ""), expectedHead: undefined };
+  const checkpoint = { ...stored, data: EncodedText.of(String(stored.data ?? "")), expectedHead: undefined };
   return driver.storeCheckpoint(call, threadId, checkpoint, null);
 }
 

@@ -210,7 +210,7 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
         const kept = (await driver.listCheckpoints(call, threadId, ALL)).slice(0, prune.keepLast).reverse();
         await driver.deleteThread(call, threadId);
         for (const { data, ...each } of kept) {
-          const checkpoint = { ...each, data: EncodedText.of(data ?? ""), expectedHead: undefined };
+          const checkpoint = { ...each, data: EncodedText.of(String(data ?? "")), expectedHead: undefined };
           await driver.storeCheckpoint(call, threadId, checkpoint, null);
         }
       }

@@ -17,7 +17,7 @@ export const LARGE_VALUE_FAULTS: readonly Fault[] = [
 
   driverFault("a long text is cut in the middle of its characters", ["V1"], (driver) => ({
     storeContext: (call, sessionId, stored, fence) => {
-      const { context } = stored;
+      const context = String(stored.context);
       if (context.length <= LARGE) return driver.storeContext(call, sessionId, stored, fence);
       const at = context.indexOf("\u{1F600}", LARGE) + 1;
       const cut = Buffer.from(context.slice(0, at)).toString() + Buffer.from(context.slice(at)).toString();
@@ -32,7 +32,7 @@ export const LARGE_VALUE_FAULTS: readonly Fault[] = [
       await new Promise((resolve) => setTimeout(resolve, 60));
       const second = await driver.getCheckpoint(call, threadId, wanted);
       const half = Math.floor(first.data.length / 2);
-      return { ...first, data: first.data.slice(0, half) + (second?.data ?? "").slice(half) };
+      return { ...first, data: String(first.data).slice(0, half) + String(second?.data ?? "").slice(half) };
     },
   })),
 

@@ -10,7 +10,9 @@ export const REPLACEMENT_FAULTS: readonly Fault[] = [
         const window = { limit: 1, before: null, after: row.kind === "message" ? row.seq - 1 : 0, roles: null };
         const [stored] = row.kind === "message" ? await driver.getHistory(call, row.sessionId, window) : [];
         const forced: ReplacementRow =
-          row.kind === "message" && stored?.seq === row.seq ? { ...row, from: stored } : row;
+          row.kind === "message" && stored?.seq === row.seq
+            ? { ...row, from: { ...stored, content: String(stored.content) } }
+            : row;
         results.push(...((await driver.replaceStored?.(call, [forced])) ?? []));
       }
       return results;

@@ -49,8 +49,9 @@ function scrambled(text: string): string {
 
 function clear(found: StoredCheckpoint): StoredCheckpoint {
   if (found.data === null) return found;
-  const nonce = Buffer.from(found.data.slice(0, 32), "hex");
-  const data = createDecipheriv("aes-128-ctr", KEY, nonce).update(found.data.slice(32), "base64", "utf8");
+  const stored = String(found.data);
+  const nonce = Buffer.from(stored.slice(0, 32), "hex");
+  const data = createDecipheriv("aes-128-ctr", KEY, nonce).update(stored.slice(32), "base64", "utf8");
   return { ...found, data };
 }
 
