@@ -10,7 +10,7 @@ import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStore
 import { isLongMetadata } from "../../domain/metadata.js";
 import { compareNamespaces, endsWithLabels, rootOf, startsWithLabels } from "../../domain/namespaces.js";
 import { type ComparableVectors, comparableVectors } from "../../domain/nearest.js";
-import { inSlices, runAtOnce, Slices } from "../../domain/slices.js";
+import { EACH_STEP, inSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import { assertDimensions } from "../../domain/vectors.js";
 import { alone } from "./alone.js";
 import { type ItemKey, type KeptItem, type NewItem, startOf } from "./kept-items.js";
@@ -33,19 +33,19 @@ export function itemVerbs(store: MemoryStore): ItemDriver {
     async searchItems(call, listing) {
       const { tenant, now } = enter(store, call);
       const search = itemSearch(tenant, listing, now);
-      await inSlices(call, search.rows, search.take);
+      await inSlices(call, search.rows, search.take, slicesFor(call, [listing]));
       return search.page();
     },
 
     async searchNearest(call, listing) {
       const { tenant, now } = enter(store, call);
-      return nearestItems(tenant, listing, now, new Slices(call));
+      return nearestItems(tenant, listing, now, slicesFor(call, [listing]));
     },
 
     async countItems(call, count) {
       const { tenant, now } = enter(store, call);
       const search = itemCount(tenant, count, now);
-      await inSlices(call, search.rows, search.take);
+      await inSlices(call, search.rows, search.take, slicesFor(call, [count]));
       return search.page();
     },
 
@@ -86,6 +86,11 @@ function isSearch(step: ItemStep): step is SearchStep {
   return SEARCHES.has(step.kind);
 }
 
+/** A filter reads values of up to a megabyte in one step each; other steps are short. */
+function slicesFor(call: Call, searches: readonly Pick<ItemCount, "filter">[]): Slices {
+  return searches.some(({ filter }) => filter !== null) ? new Slices(call, EACH_STEP) : new Slices(call);
+}
+
 /** A batch, which takes effect when all of its steps are done. */
 async function runSteps(
   call: Call,
@@ -94,7 +99,11 @@ async function runSteps(
   now: number,
 ): Promise<ItemStepResult[]> {
   call.sent = false;
-  const slices = new Slices(call);
+  const searches = steps.flatMap((step) => {
+    if (step.kind === "count") return [step.count];
+    return step.kind === "search" || step.kind === "nearest" ? [step.listing] : [];
+  });
+  const slices = slicesFor(call, searches);
   const undo: (() => void)[] = [];
   try {
     const results: ItemStepResult[] = [];

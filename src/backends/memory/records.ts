@@ -41,9 +41,10 @@ export async function* exportRecords(
   const { tenant, now } = enter(store, call);
   const isWanted = (kind: RecordKind): boolean => kinds === undefined || kinds.includes(kind);
   const chosen = chooseRecords(tenant, { sessionId, threadId }, now);
-  const slices = new Slices(call);
+  // A record is made in up to ten milliseconds, a longer one in steps.
+  const slices = new Slices(call, EACH_STEP);
   for (const record of recordsOf(tenant, chosen, { isWanted, after }, now)) {
-    if (record !== null) yield isLongRecord(record) ? await new Slices(call, EACH_STEP).run(record) : record;
+    if (record !== null) yield isLongRecord(record) ? await slices.run(record) : record;
     if (slices.over()) await slices.next();
   }
 }

@@ -132,9 +132,21 @@ export function* allWithParts(
   parts: CheckpointParts,
 ): Generator<void, StoredCheckpoint[], void> {
   const checkpoints: StoredCheckpoint[] = [];
-  for (const row of rows) checkpoints.push(yield* withParts(db, thread, row, parts));
+  let read = 0;
+  for (const row of rows) {
+    if (read >= TOGETHER) {
+      read = 0;
+      yield;
+    }
+    const checkpoint = yield* withParts(db, thread, row, parts);
+    checkpoints.push(checkpoint);
+    read += checkpoint.data?.length ?? 0;
+  }
   return checkpoints;
 }
+
+/** Characters of states that are read in one step, where one alone does not take more of them. */
+const TOGETHER = 512 * 1024;
 
 /** Bytes of a state up to which it is read in one step. */
 const READ_AT_ONCE = 2 * 1024 * 1024;

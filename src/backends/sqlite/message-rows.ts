@@ -14,21 +14,39 @@ export interface MessageRow extends StoredMessage, TextOfRow {
   readonly content: string;
 }
 
-const COLUMNS = "seq, message_id AS messageId, role, timestamp, checksum, metadata, content, long";
+/** A message of a window: one that is not short is read by itself. */
+interface WindowRow extends Omit<MessageRow, "content"> {
+  readonly content: string | null;
+}
+
+const BESIDE_CONTENT = "seq, message_id AS messageId, role, timestamp, checksum, metadata, long";
+
+const COLUMNS = `${BESIDE_CONTENT}, content`;
+
+/** Most bytes of a content that is read beside others. */
+const SHORT_CONTENT_BYTES = 16 * 1024;
+
+/** Characters of longer ones that are read in one step. */
+const READ_AT_ONCE = 1024 * 1024;
+
+const WITH_SHORT_CONTENT = `${BESIDE_CONTENT},
+  CASE WHEN octet_length(content) <= ${SHORT_CONTENT_BYTES} THEN content END AS content`;
 
 const INSERT = `INSERT INTO messages (session, seq, message_id, id_indexed, role, timestamp, checksum, metadata, content, long)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-const NEWEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
+const NEWEST = `SELECT ${WITH_SHORT_CONTENT} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
 
-const OLDEST = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq
+const OLDEST = `SELECT ${WITH_SHORT_CONTENT} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`;
 
 /** Messages counted in one step. */
 const COUNTED_AT_ONCE = 5_000;
 
 const BY_SEQ = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq = ?`;
+
+const SHORT_BY_SEQ = `SELECT ${WITH_SHORT_CONTENT} FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq = ?`;
 
 const BY_ID = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_message_id
   WHERE session = ? AND message_id = ? AND id_indexed = 1`;
@@ -100,20 +118,25 @@ export function messageRow(db: Connection, session: number, seq: number): Messag
   return db.get<MessageRow>(BY_SEQ, session, seq);
 }
 
-/** Messages of a window that is not filtered by role, ascending; `limit` at most. @throws CorruptionError */
+/**
+ * Messages of a window that is not filtered by role, ascending; `limit` at most.
+ * @param enough characters of long messages after which the first ones of the window do
+ * @throws CorruptionError
+ */
 export function* selectWindow(
   db: Connection,
   session: MessageOwner,
   window: Omit<HistoryWindow, "roles">,
+  enough: number = Number.POSITIVE_INFINITY,
 ): Generator<void, StoredMessage[], void> {
   const newestFirst = window.after === null;
   const parts = partsInSight(session, window);
-  const rows: MessageRow[] = [];
+  const rows: WindowRow[] = [];
   for (const { after, before } of newestFirst ? parts.reverse() : parts) {
     const limit = window.limit - rows.length;
-    if (limit > 0) rows.push(...db.all<MessageRow>(newestFirst ? NEWEST : OLDEST, session.id, after, before, limit));
+    if (limit > 0) rows.push(...db.all<WindowRow>(newestFirst ? NEWEST : OLDEST, session.id, after, before, limit));
   }
-  const messages = yield* allWhole(db, session.id, rows);
+  const messages = yield* allWhole(db, session.id, rows, enough);
   return newestFirst ? messages.reverse() : messages;
 }
 
@@ -123,7 +146,7 @@ export function* selectBySeqs(
   session: number,
   seqs: readonly number[],
 ): Generator<void, StoredMessage[], void> {
-  const rows = seqs.flatMap((seq) => db.get<MessageRow>(BY_SEQ, session, seq) ?? []);
+  const rows = seqs.flatMap((seq) => db.get<WindowRow>(SHORT_BY_SEQ, session, seq) ?? []);
   return yield* allWhole(db, session, rows);
 }
 
@@ -157,19 +180,42 @@ export function deleteRange(tx: Connection, session: number, from: number, to: n
   return tx.run("DELETE FROM messages WHERE session = ? AND seq > ? AND seq < ?", session, from, to);
 }
 
-/** Without those that are deleted while others are read in pieces. */
+/** Without those that are deleted while others are read by themselves. */
 function* allWhole(
   db: Connection,
   session: number,
-  rows: readonly MessageRow[],
+  rows: readonly WindowRow[],
+  enough: number = Number.POSITIVE_INFINITY,
 ): Generator<void, StoredMessage[], void> {
-  if (!rows.some((row) => isInPieces(row, row.content))) return rows.map(intact);
+  if (rows.every(isShort)) return rows.map(intact);
   const messages: StoredMessage[] = [];
+  let [read, all] = [0, 0];
   for (const row of rows) {
-    const message = yield* whole(db, session, row);
-    if (message !== undefined) messages.push(message);
+    if (read >= READ_AT_ONCE) {
+      all += read;
+      if (all >= enough) break;
+      read = 0;
+      yield;
+    }
+    const message = isShort(row) ? intact(row) : yield* wholeOf(db, session, row);
+    if (message === undefined) continue;
+    messages.push(message);
+    read += message.content.length;
   }
   return messages;
+}
+
+function isShort(row: WindowRow): row is MessageRow {
+  return row.content !== null && !isInPieces(row, row.content);
+}
+
+function* wholeOf(
+  db: Connection,
+  session: number,
+  { seq }: WindowRow,
+): Generator<void, StoredMessage | undefined, void> {
+  const row = messageRow(db, session, seq);
+  return row && (yield* whole(db, session, row));
 }
 
 /** `undefined` when it is deleted meanwhile. */

@@ -39,6 +39,9 @@ import { isThreadGone, liveThread, type ThreadRow, threadsById, threadsOfSession
 const PAGE_ROWS = 100;
 const LARGE_ROWS = 4;
 
+/** Characters of messages after which a page takes no more of them. */
+const PAGE_CHARACTERS = 4 * 1024 * 1024;
+
 /** What is read of a checkpoint. */
 const STATE = { data: true, writes: false } as const;
 
@@ -50,7 +53,8 @@ export function exportRecords(
   const now = file.now();
   const isWanted = (...some: RecordKind[]): boolean => kinds === undefined || some.some((kind) => kinds.includes(kind));
   return file.stream(call, async function* (read, tenant) {
-    const source: Source = { read, call, seesOneMoment: file.journal === "wal", tenant, now, isWanted, after };
+    const slices = new Slices(call, EACH_STEP);
+    const source: Source = { read, call, slices, seesOneMoment: file.journal === "wal", tenant, now, isWanted, after };
     if (threadId !== undefined) {
       const thread = await read((db) => liveThread(db, tenant, threadId, now));
       if (thread !== undefined) yield* recordsOfThread(source, thread);
@@ -67,6 +71,7 @@ export function exportRecords(
 interface Source {
   readonly read: ReadStep;
   readonly call: Call;
+  readonly slices: Slices;
   readonly seesOneMoment: boolean;
   readonly tenant: number;
   readonly now: number;
@@ -138,7 +143,7 @@ async function* recordsAroundSession(source: Source, session: SessionRow): Async
 }
 
 async function* recordsOfSession(
-  { read, call, isWanted, after: first }: Source,
+  { read, slices, isWanted, after: first }: Source,
   session: SessionRow,
 ): AsyncGenerator<StorageRecord> {
   if (isWanted("session")) {
@@ -150,19 +155,20 @@ async function* recordsOfSession(
     read,
     first,
     // Without one moment for all pages: what came since the session's record would be beyond its last_seq.
-    (db, after: number) => selectWindow(db, session, { after, before: session.lastSeq + 1, limit: PAGE_ROWS }),
+    (db, after: number) =>
+      selectWindow(db, session, { after, before: session.lastSeq + 1, limit: PAGE_ROWS }, PAGE_CHARACTERS),
     (row) => row.seq,
   );
   for await (const message of messages) {
     yield readIn(
-      call,
+      slices,
       recordOf(message.content, (content) => messageRecord(session.sessionId, message, content)),
     );
   }
 }
 
 async function* recordsOfContext(
-  { read, call }: Source,
+  { read, slices }: Source,
   context: number,
   contextId: string,
 ): AsyncGenerator<StorageRecord> {
@@ -172,14 +178,14 @@ async function* recordsOfContext(
   };
   for await (const version of pages(read, 0, next, (row) => row.version)) {
     yield readIn(
-      call,
+      slices,
       recordOf(contextText(version), (context) => taskContextRecord(contextId, version, context)),
     );
   }
 }
 
 async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
-  const { read, call, seesOneMoment, isWanted, after: first } = source;
+  const { read, call, slices, seesOneMoment, isWanted, after: first } = source;
   const { id, threadId } = thread;
   if (isWanted("thread")) yield threadRecord(thread);
   if (isWanted("checkpoint")) {
@@ -190,6 +196,7 @@ async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerat
         const found: { readonly seq: number; readonly whole: StoredCheckpoint | null }[] = [];
         for (const row of oldestCheckpoints(db, id, after, LARGE_ROWS)) {
           if (row.seq > thread.lastSeq) break;
+          if (found.length > 0) yield;
           found.push({ seq: row.seq, whole: isLarge(row, STATE) ? null : yield* withParts(db, id, row, STATE) });
         }
         return found;
@@ -205,7 +212,7 @@ async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerat
         }));
       if (checkpoint === undefined) continue;
       yield readIn(
-        call,
+        slices,
         recordOf(stateText(checkpoint), (data) => checkpointRecord(threadId, checkpoint, data)),
       );
     }
@@ -224,7 +231,7 @@ async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerat
   for await (const write of writes) {
     const { namespace, checkpointId } = write;
     yield readIn(
-      call,
+      slices,
       recordOf(write.value, (value) => writeRecord(threadId, namespace, checkpointId, write, value)),
     );
   }
@@ -245,7 +252,7 @@ async function* laterWrites({ read, after: first }: Source, thread: ThreadRow): 
   for await (const checkpoint of checkpoints) yield* writeRecords(threadId, checkpoint);
 }
 
-async function* recordsOfItems({ read, call, tenant, now }: Source): AsyncGenerator<StorageRecord> {
+async function* recordsOfItems({ read, slices, tenant, now }: Source): AsyncGenerator<StorageRecord> {
   const start = { namespace: namespaceBytes([]), key: "" };
   const end = bytesBeyond([]);
   const places = pages(
@@ -260,13 +267,14 @@ async function* recordsOfItems({ read, call, tenant, now }: Source): AsyncGenera
       const item = yield* wholeItemAt(db, place.id);
       return item && recordOfItem(item, (item.vectors !== null && findVectors(db, item.vectors)) || null);
     });
-    if (record !== undefined) yield readIn(call, record);
+    if (record !== undefined) yield readIn(slices, record);
   }
 }
 
-/** A record whose value is long is read in slices. */
-function readIn(call: Call, record: StorageRecord | LongRecord): StorageRecord | Promise<StorageRecord> {
-  return isLongRecord(record) ? new Slices(call, EACH_STEP).run(record) : record;
+/** A record whose value is long is read in slices; of others a slice has several. */
+function readIn(slices: Slices, record: StorageRecord | LongRecord): StorageRecord | Promise<StorageRecord> {
+  if (isLongRecord(record)) return slices.run(record);
+  return slices.over() ? slices.next().then(() => record) : record;
 }
 
 /** Rows of all pages, each page beginning after the last row of the one before. */

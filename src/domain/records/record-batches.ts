@@ -34,13 +34,13 @@ export async function* recordBatches(
   let batch = new OpenBatch();
   let number = 0;
   // A source that has its records at hand, and a store that takes them at once, would never let others have their turn.
-  const slices = new Slices(null);
-  const large = new Slices(null, EACH_STEP);
+  // A record is parsed in up to ten milliseconds, a larger one in steps.
+  const slices = new Slices(null, EACH_STEP);
   for await (const record of records) {
     number += 1;
     if (slices.over()) await slices.pause();
     const encoding = encodedPart(record, number);
-    const parsed = parseRecord(record, number, encoding === undefined ? undefined : await large.finish(encoding));
+    const parsed = parseRecord(record, number, encoding === undefined ? undefined : await slices.finish(encoding));
     if (batch.rows > 0 && (batch.rows >= MAX_BATCH_ROWS || batch.bytes + parsed.sizeBytes > MAX_BATCH_BYTES)) {
       yield batch.groups;
       batch = new OpenBatch();
