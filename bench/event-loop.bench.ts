@@ -386,17 +386,17 @@ const FIXTURES: readonly Fixture[] = [
     fill: nothing,
     calls: [
       {
-        name: "putWrites of 5,000 writes",
+        name: "putWrites of 10,000 writes",
         call: (storage) =>
           storage.putWrites(
             "t",
             "c",
             `task-${Math.random()}`,
-            range(0, many(5_000), (i) => ["c", i] as const),
+            range(0, many(10_000), (i) => ["c", i] as const),
             patient,
           ),
       },
-      { name: "getWrites of 15,000 writes", call: (storage) => storage.getWrites("t", "c", patient) },
+      { name: "getWrites of 30,000 writes", call: (storage) => storage.getWrites("t", "c", patient) },
     ],
   },
   ...LARGE_VALUES.map(([name, given, mb]) => ({

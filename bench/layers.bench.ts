@@ -105,7 +105,7 @@ async function appendCost(length: number): Promise<number> {
   const pair = failover({ fallback: memoryStorage(), mode: "sync-both", journal: ":memory:" });
   const storage = withLayers(await prepared(memoryStorage()), [pair]);
   const earlier = Array.from({ length }, (_, i) => ({ role: "user", content: `message ${i}, of about forty bytes.` }));
-  await storage.addConversationMessages("s", earlier);
+  for (let at = 0; at < length; at += 1_000) await storage.addConversationMessages("s", earlier.slice(at, at + 1_000));
   const costs: number[] = [];
   for (let n = -WARM_UP; n < rounds; n++) {
     const begun = performance.now();
