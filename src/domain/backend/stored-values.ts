@@ -2,8 +2,10 @@
 import type { CallOptions } from "../../contract/call.js";
 import type { StoredReplacement, StoredValues } from "../../contract/stored-replacement.js";
 import { knownOptions } from "../arguments.js";
+import type { ReplacementRow } from "../driver/replacements.js";
 import type { StorageDriver } from "../driver/storage-driver.js";
-import { parseReplacements } from "../replacements.js";
+import { takeReplacements } from "../replacements.js";
+import { EACH_STEP, Slices } from "../slices.js";
 import type { RunCall } from "./run-call.js";
 
 export function storedValueVerbs(run: RunCall, driver: StorageDriver): Partial<StoredValues> {
@@ -12,8 +14,16 @@ export function storedValueVerbs(run: RunCall, driver: StorageDriver): Partial<S
   return {
     replaceStored: async (replacements: readonly StoredReplacement[], options?: CallOptions) => {
       const known = knownOptions(options, []);
-      const rows = parseReplacements(replacements);
-      return run("replaceStored", known, async (call) => (rows.length === 0 ? [] : replace(call, rows)));
+      const taken = takeReplacements(replacements);
+      return run("replaceStored", known, async (call) => {
+        const slices = new Slices(call, EACH_STEP);
+        const rows: ReplacementRow[] = [];
+        for (const each of taken) {
+          rows.push(await slices.run(each()));
+          if (slices.over()) await slices.next();
+        }
+        return rows.length === 0 ? [] : replace(call, rows);
+      });
     },
   };
 }

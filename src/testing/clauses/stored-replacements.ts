@@ -1,7 +1,7 @@
 /** Putting values in the place of stored ones (P2). */
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { type StoredReplacement, type StoredValues, storedValues } from "../../contract/stored-replacement.js";
-import { equal, ok, present, recordsOf, refused, times } from "../assertions.js";
+import { equal, label, ok, present, recordsOf, refused, times } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 
 const NEEDS = { needs: ["replacements"] } as const;
@@ -14,6 +14,44 @@ const N = ["n"];
 const MANY = 130;
 
 export const storedReplacementClauses: ClauseGroup = clauseGroup("replacing stored values", (clause) => {
+  clause(
+    "P2 values that are large together are replaced, and more than one call takes is refused",
+    { ...NEEDS, timeoutMs: 60_000 },
+    async ({ storage }) => {
+      const content = (of: string, i: number) => [
+        { type: "data", at: new Date(i), text: `${of} ${i} é `.repeat(4_000) },
+      ];
+      await storage.createSession("s", "u");
+      await storage.addConversationMessages(
+        "s",
+        times(MANY, (i) => ({ role: "user", content: content("before", i) })),
+      );
+      const all = times(
+        MANY,
+        (i): StoredReplacement => ({
+          kind: "message",
+          sessionId: "s",
+          seq: i + 1,
+          from: { content: content("before", i), metadata: {} },
+          to: { content: content("after", i), metadata: { i } },
+        }),
+      );
+      equal(
+        await port(storage).replaceStored(all),
+        all.map(() => true),
+      );
+      const history = await storage.getConversationHistory("s", { limit: MANY });
+      equal(
+        history.map(({ content: found, metadata }, i) => [label(found) === label(content("after", i)), metadata]),
+        times(MANY, (i) => [true, { i }]),
+      );
+      const text = "x".repeat(12 * 1_048_576);
+      const put = { namespace: N, key: "k" };
+      const items = times(6, () => ({ kind: "item" as const, ...put, from: { value: {} }, to: { value: { text } } }));
+      await refused(port(storage).replaceStored(items));
+    },
+  );
+
   clause("P2 each kind of value is replaced where it is still what was read", NEEDS, async ({ storage }) => {
     await fill(storage);
     const before = await recordsOf(storage);

@@ -162,6 +162,19 @@ describe("a rotation", () => {
     expect(await keysInUse(storage)).toEqual({ k2: 300 });
   });
 
+  it("replaces in several calls what is more than one takes", async () => {
+    const { storage, through } = storeWith({ metadata: true });
+    await storage.createSession("s", "u");
+    const metadata = { text: "x".repeat(700_000) };
+    for (let i = 0; i < 6; i++) await storage.addConversationMessage("s", "user", `m${i}`, { metadata });
+    const report = await rotateKeys(through({ keys: ring("k2", "k1") })).finished;
+    expect(report).toMatchObject({ phase: "done", replaced: 6, unreadableCount: 0 });
+    const history = await through({ keys: ring("k2") }).getConversationHistory("s");
+    expect(history.map(({ content, metadata: { text } }) => [content, text === metadata.text])).toEqual(
+      Array.from({ length: 6 }, (_, i) => [`m${i}`, true]),
+    );
+  });
+
   it("leaves what does not open, says so, and rotates the rest", async () => {
     const { raw, storage, through } = storeWith();
     await storage.createSession("s", "u");

@@ -2,7 +2,13 @@
 import { performance } from "node:perf_hooks";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Page } from "../../../contract/call.js";
-import { CorruptionError, InvalidArgumentError, isStorageError, UnsupportedError } from "../../../contract/errors.js";
+import {
+  CorruptionError,
+  InvalidArgumentError,
+  isStorageError,
+  SerializationError,
+  UnsupportedError,
+} from "../../../contract/errors.js";
 import type { Item } from "../../../contract/item-storage.js";
 import type { StorageBackend } from "../../../contract/storage-backend.js";
 import { type StoredReplacement, type StoredValues, storedValues } from "../../../contract/stored-replacement.js";
@@ -316,13 +322,26 @@ class Rotation {
         if (replacement !== undefined) replacements.push(replacement);
       }
       if (replacements.length === 0 || port === undefined) continue;
-      const results = await this.#steady(() => port.replaceStored(replacements));
+      const results = await this.#swap(port, replacements);
       const done = results.filter((result) => result).length;
       this.#replaced += done;
       missed += results.length - done;
       if (this.#options.pauseMs > 0) await wait(this.#options.pauseMs);
     }
     return missed;
+  }
+
+  /** Together, or in halves where that is more than one call takes: it was refused before anything was done. */
+  async #swap(port: StoredValues, replacements: readonly StoredReplacement[]): Promise<boolean[]> {
+    try {
+      return await this.#steady(() => port.replaceStored(replacements));
+    } catch (error) {
+      const isRefused = error instanceof InvalidArgumentError || error instanceof SerializationError;
+      if (!isRefused || replacements.length === 1) throw error;
+    }
+    const half = Math.ceil(replacements.length / 2);
+    const first = await this.#swap(port, replacements.slice(0, half));
+    return [...first, ...(await this.#swap(port, replacements.slice(half)))];
   }
 
   /** What does not open stays as it is. @throws any other error */
