@@ -58,6 +58,7 @@ const PURE_BUILTINS = new Set(
     "crypto",
     "os",
     "perf_hooks",
+    "string_decoder",
     "timers",
     "timers/promises",
     "util",

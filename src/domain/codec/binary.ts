@@ -4,6 +4,7 @@ import { endianness } from "node:os";
 import { isDeepStrictEqual, types } from "node:util";
 import { runAtOnce } from "../slices.js";
 import { hasProperties, type Json, type LeafKind, type LeafWriter, malformed } from "./format.js";
+import { type StoredText, TextWindow } from "./long-text.js";
 
 interface TypedArrayConstructor {
   readonly name: string;
@@ -111,21 +112,23 @@ function ownMemory(buffer: ArrayBufferLike, writer: LeafWriter): ArrayBuffer {
 
 /** The bytes, in memory of their own: a Buffer from the pool of Node.js would show its neighbours. */
 function fromBase64(payload: Json): Uint8Array<ArrayBuffer> {
+  if (typeof payload !== "string") throw malformed("bytes that are no text");
   return runAtOnce(fromBase64InSteps(payload));
 }
 
 /** Characters of base64 that are read in one step: four for each three bytes. */
 const READ_AT_ONCE = 128 * 1024;
 
-function* fromBase64InSteps(payload: Json): Generator<void, Uint8Array<ArrayBuffer>, void> {
-  if (typeof payload !== "string") throw malformed("bytes that are no text");
-  const padding = payload.endsWith("==") ? 2 : payload.endsWith("=") ? 1 : 0;
+function* fromBase64InSteps(payload: StoredText): Generator<void, Uint8Array<ArrayBuffer>, void> {
+  const texts = new TextWindow(payload);
+  const last = texts.slice(payload.length - 2, payload.length);
+  const padding = last === "==" ? 2 : last.endsWith("=") ? 1 : 0;
   const bytes = new Uint8Array(Math.max(0, Math.floor(payload.length / 4) * 3 - padding));
   const buffer = Buffer.from(bytes.buffer);
   let end = 0;
   for (let at = 0; at < payload.length; at += READ_AT_ONCE) {
     if (at > 0) yield;
-    const text = payload.length <= READ_AT_ONCE ? payload : payload.slice(at, at + READ_AT_ONCE);
+    const text = texts.slice(at, at + READ_AT_ONCE);
     const start = end;
     end += buffer.write(text, start, "base64");
     // Node.js skips what is not base64: only text that comes out again is whole.

@@ -17,15 +17,17 @@ import {
 } from "./format.js";
 import { checkOriginals } from "./late-checks.js";
 import { levelsOf } from "./levels.js";
-import { type StoredText, storedText } from "./long-text.js";
+import { type StoredText, storedText, TextWindow } from "./long-text.js";
 import { parseInSteps } from "./parse-in-steps.js";
 import { isPlainJson, WORK_AT_ONCE, wasTooMuchWork, workLeftOver } from "./plain.js";
+import { isPlainJsonInSteps } from "./plain-in-steps.js";
 import { PreparedValue, stringifyAround, type TextAround } from "./prepared-value.js";
 import { contentOf, fromDocument, isDeeper } from "./read.js";
 import { reviveInSteps } from "./read-in-steps.js";
 import type { Tape } from "./tape.js";
 import { textOfTape } from "./tape-text.js";
 import { writeTape } from "./tape-writer.js";
+import { textInSteps } from "./text-in-steps.js";
 import { NOTHING_AROUND, type Surroundings } from "./text-sink.js";
 import { toStorable, toStorableIfSmall } from "./write.js";
 
@@ -252,7 +254,8 @@ export function isLongText(text: StoredText): boolean {
 
 /** As `decodeValue`, in steps of so many characters. @throws CorruptionError */
 export function* decodeInSteps(text: StoredText, step?: number): Generator<void, unknown, void> {
-  const parsed = yield* parseInSteps(text, step);
+  const looksLikeDocument = new TextWindow(text).slice(0, DOCUMENT_START.length) === DOCUMENT_START;
+  const parsed = yield* parseInSteps(text, step, looksLikeDocument);
   if (parsed === null) return decodeValue(String(text));
   const { root, levels, heavy } = parsed;
   if (isDocument(root)) return yield* decodeDocumentInSteps(root, heavy);
@@ -296,23 +299,18 @@ export function isLargePortable(json: unknown): boolean {
   return !isPlainJson(json, MAX_DEPTH + 1, WORK_AT_ONCE);
 }
 
-/** As `fromPortable`, in steps; the text and what it says. @throws CorruptionError, SerializationError */
+/**
+ * As `fromPortable`, in steps, for a value that nobody changes meanwhile; the text and what it says. The limits on how many arrays and objects there are are
+ * not asked: values that hold prepared ones may have more.
+ * @throws CorruptionError, SerializationError
+ */
 export function* fromPortableInSteps(json: unknown): Generator<void, { text: StoredText; value: unknown }, void> {
-  const tape = writeTape(json, { maxDepth: MAX_DEPTH + 1, maxBytes: DEFAULT_MAX_BYTES, isPortable: true });
-  if (tape?.isPlain !== true) {
+  if (!(yield* isPlainJsonInSteps(json, MAX_DEPTH + 1))) {
     const text = fromPortable(json);
     return { text, value: decodeValue(text) };
   }
-  yield;
-  yield* checkOriginals(tape);
-  const text = yield* textOfTape(tape, NOTHING_AROUND);
-  const given = storedText(measured(text, DEFAULT_MAX_BYTES));
-  const value = yield* decodeInSteps(given);
-  // The text of what is no document is the one that is stored.
-  if (!tape.inDocument) return { text: given, value };
-  const taken = takeText(value);
-  yield;
-  return { text: storedText(taken instanceof ValueSnapshot ? yield* taken.encode() : taken), value };
+  const text = storedText(measured(yield* textInSteps(json as Json), DEFAULT_MAX_BYTES));
+  return { text, value: yield* decodeInSteps(text) };
 }
 
 const LIMITS = { maxDepth: MAX_DEPTH, maxBytes: DEFAULT_MAX_BYTES };

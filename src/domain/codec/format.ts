@@ -5,7 +5,9 @@
  * `{"$waystone":1,"value":…}` whose `value` is JSON with tagged nodes: `{"$":"Date","value":"2026-01-31T…Z"}`. Inside a
  * document an object with a key `$` is always a tagged node; a user's object that has one is wrapped as `object`.
  */
+
 import { CorruptionError } from "../../contract/errors.js";
+import type { StoredText } from "./long-text.js";
 
 /** Key that makes an object at the root a document; its value is the version of the format. */
 export const DOCUMENT_KEY = "$waystone";
@@ -76,7 +78,7 @@ export interface LeafKind {
   /** @throws CorruptionError, or what the constructor throws, for a payload that `write` cannot have made */
   read(payload: Json): object;
   /** As `read`, in steps: for kinds whose payload may be long. */
-  readInSteps?(payload: Json): Generator<void, object, void>;
+  readInSteps?(payload: StoredText): Generator<void, object, void>;
 }
 
 /** The errors that are kept, by the name of their class: each a function that makes one. Nothing stored can add to this list. */

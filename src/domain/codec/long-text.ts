@@ -29,6 +29,11 @@ export class LongText {
   toString(): string {
     return this.pieces.join("");
   }
+
+  /** The text, for a caller: JavaScript puts it together for whoever looks at its characters first. */
+  asString(): string {
+    return this.pieces.reduce((text, piece) => text + piece, "");
+  }
 }
 
 /** A text as it is kept: a long one in pieces, where it came so. */

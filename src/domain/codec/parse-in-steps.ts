@@ -3,10 +3,13 @@
  * the encoder writes, without spaces between the tokens; any other text is left to `JSON.parse` whole, and so is what is no JSON.
  */
 import { type Json, MAX_DEPTH, setOwn } from "./format.js";
-import { type StoredText, TextWindow } from "./long-text.js";
+import { LongText, type StoredText, TextWindow } from "./long-text.js";
 
 /** About how many characters one step reads. */
 const STEP = 64 * 1024;
+
+/** Characters from which on a string may be left in pieces. */
+const KEPT = 64 * 1024;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -26,9 +29,16 @@ export interface ParsedText {
   readonly heavy: ReadonlySet<object>;
 }
 
-/** What `JSON.parse(text)` gives; `null` for a text that it must read itself. */
-export function* parseInSteps(text: StoredText, step: number = STEP): Generator<void, ParsedText | null, void> {
-  const scanner = new Scanner(text, step);
+/**
+ * What `JSON.parse(text)` gives; `null` for a text that it must read itself.
+ * @param keepsLong leaves long strings in pieces, as `LongText`
+ */
+export function* parseInSteps(
+  text: StoredText,
+  step: number = STEP,
+  keepsLong = false,
+): Generator<void, ParsedText | null, void> {
+  const scanner = new Scanner(text, step, keepsLong);
   try {
     const root = yield* scanner.read(0, 0);
     if (scanner.end !== text.length) return null;
@@ -45,12 +55,14 @@ const UNKNOWN: unique symbol = Symbol("unknown text");
 class Scanner {
   readonly #text: TextWindow;
   readonly #step: number;
+  readonly #keepsLong: boolean;
   readonly heavy: Set<object> = new Set();
   levels = 0;
   /** Where what was read last ends. */
   end = 0;
 
-  constructor(text: StoredText, step: number) {
+  constructor(text: StoredText, step: number, keepsLong: boolean) {
+    this.#keepsLong = keepsLong;
     this.#text = new TextWindow(text);
     this.#step = step;
   }
@@ -135,21 +147,21 @@ class Scanner {
   }
 
   /**
-   * A long string, read in parts that do not end inside an escape. It is not put together: JavaScript does that for whoever looks at its
-   * characters first.
+   * A long string, read in parts that do not end inside an escape.
    */
-  *#readString(start: number): Generator<void, string, void> {
+  *#readString(start: number): Generator<void, Json, void> {
     const text = this.#text;
-    let string = "";
+    const pieces: string[] = [];
     for (let at = start + 1; at < text.length; ) {
       const part = text.slice(at, this.#endOfPart(at));
       const quote = firstQuote(part);
       const own = quote === undefined ? part : part.slice(0, quote);
-      string += JSON.parse(`"${own}"`);
+      pieces.push(JSON.parse(`"${own}"`));
       at += own.length;
       if (quote !== undefined) {
         this.end = at + 1;
-        return string;
+        const string = new LongText(pieces);
+        return this.#keepsLong && string.length > KEPT ? (string as unknown as Json) : string.asString();
       }
       yield;
     }

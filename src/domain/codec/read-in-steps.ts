@@ -1,5 +1,6 @@
 /** Reads large tagged JSON back into values, in steps. What is not large in it is read as any other. */
 import { type Json, MAX_DEPTH, malformed, malformedKind, TAG_KEY } from "./format.js";
+import { LongText, type StoredText } from "./long-text.js";
 import {
   arrayIn,
   errorIn,
@@ -22,6 +23,7 @@ export function* reviveInSteps(
   depth: number,
   heavy: ReadonlySet<object>,
 ): Generator<void, unknown, void> {
+  if (node instanceof LongText) return node.asString();
   if (typeof node !== "object" || node === null || !heavy.has(node)) return revive(node, depth);
   const own = depth + 1;
   if (own > MAX_DEPTH) throw malformed(`nested more than ${MAX_DEPTH} levels deep`);
@@ -70,6 +72,7 @@ function* tagged(node: Node, depth: number, heavy: ReadonlySet<object>): Generat
     case "undefined":
     case "number":
     case "bigint":
+      if ((payload as unknown) instanceof LongText) node.value = withoutLong(payload);
       return revive(node, depth - 1);
     default:
       return yield* leaf(kind, payload);
@@ -100,10 +103,21 @@ function* setIn(payload: Json, depth: number, heavy: ReadonlySet<object>): Gener
   return set;
 }
 
+function isText(payload: unknown): payload is StoredText {
+  return typeof payload === "string" || payload instanceof LongText;
+}
+
+/** A payload without texts in pieces; it may be a list that has some. */
+function withoutLong(payload: Json): Json {
+  if ((payload as unknown) instanceof LongText) return (payload as unknown as LongText).asString();
+  return Array.isArray(payload) ? payload.map(withoutLong) : payload;
+}
+
 function* leaf(kind: string, payload: Json): Generator<void, object, void> {
   const { read, readInSteps } = leafIn(kind);
   try {
-    return readInSteps === undefined ? read(payload) : yield* readInSteps(payload);
+    if (readInSteps !== undefined && isText(payload)) return yield* readInSteps(payload);
+    return read(withoutLong(payload));
   } catch (error) {
     throw leafError(kind, error);
   }

@@ -40,11 +40,6 @@ export interface TapeLimits {
   readonly maxDepth: number;
   /** Most characters of strings and keys. */
   readonly maxBytes: number;
-  /**
-   * It is the portable form of a value, and may have twice as many arrays and objects, elements and properties, with keys of any kind: nodes
-   * count for more in a value than they are in its form. Default false.
-   */
-  readonly isPortable?: boolean;
   /** What is written of other values of the call: the limits hold for all of them together. It is counted on. */
   readonly written?: Written | undefined;
 }
@@ -74,7 +69,6 @@ class TapeWriter {
   /** What the limits leave for this value, before it is written. */
   readonly #room: Readonly<Written>;
   readonly #written: Written;
-  readonly #ownKeys: typeof OWN_KEYS;
   /** Plain JSON alone: `undefined` is absent where it stands in an object, and refused elsewhere as all that JSON has no text for. */
   readonly #isPlainOnly: boolean;
   #containersLeft: number;
@@ -87,10 +81,7 @@ class TapeWriter {
   readonly #steps: PathStep[] = [];
   readonly #ancestors: object[] = [];
 
-  constructor(
-    { maxDepth, maxBytes, isPortable = false, written = nothingWritten() }: TapeLimits,
-    isPlainOnly: boolean,
-  ) {
+  constructor({ maxDepth, maxBytes, written = nothingWritten() }: TapeLimits, isPlainOnly: boolean) {
     // Of plain JSON each tape has shapes of its own, of which the keys are checked.
     this.#tape = new Tape(isPlainOnly ? undefined : written.shapes);
     this.#words = this.#tape.words;
@@ -103,11 +94,10 @@ class TapeWriter {
     this.#isPlainOnly = isPlainOnly;
     this.#written = written;
     this.#room = {
-      containers: (isPortable ? 2 * MAX_CONTAINERS : MAX_CONTAINERS) - written.containers,
-      members: (isPortable ? 2 * MAX_MEMBERS : MAX_MEMBERS) - written.members,
+      containers: MAX_CONTAINERS - written.containers,
+      members: MAX_MEMBERS - written.members,
       characters: Math.min(maxBytes, DEFAULT_MAX_BYTES - written.characters),
     };
-    this.#ownKeys = isPortable ? { each: 1, many: 0, further: 1 } : OWN_KEYS;
     this.#containersLeft = this.#room.containers;
     this.#membersLeft = this.#room.members;
     this.#charactersLeft = this.#room.characters;
@@ -349,7 +339,7 @@ class TapeWriter {
   /** The first key that the shape has not. */
   #firstOwnKey(key: string, keys: number): void {
     this.#containersLeft -= CONTAINERS.ownKeys - 1;
-    this.#membersLeft -= (this.#ownKeys.each - 1) * (keys - 1);
+    this.#membersLeft -= (OWN_KEYS.each - 1) * (keys - 1);
     this.#ownKey(key, keys);
   }
 
@@ -357,7 +347,7 @@ class TapeWriter {
   #ownKey(key: string, keys: number): void {
     this.#references.add(key);
     this.#charactersLeft -= key.length;
-    this.#membersLeft -= keys > this.#ownKeys.many ? this.#ownKeys.further : this.#ownKeys.each;
+    this.#membersLeft -= keys > OWN_KEYS.many ? OWN_KEYS.further : OWN_KEYS.each;
     if (this.#membersLeft < 0) this.#refuseTooMuch();
   }
 

@@ -380,16 +380,16 @@ export function memberStep(index: number): PathStep {
 }
 
 /** What is refused for how much there is of it. */
+export const tooMany: { readonly containers: string; readonly members: string } = {
+  containers: `a value of more than ${MAX_CONTAINERS} arrays and objects`,
+  members: `a value of more than ${MAX_MEMBERS} elements and properties`,
+};
+
 /** The same of all values of a call together. */
 export const tooManyInCall: { readonly containers: string; readonly members: string; readonly bytes: string } = {
   containers: `values of more than ${MAX_CONTAINERS} arrays and objects in one call rather than several`,
   members: `values of more than ${MAX_MEMBERS} elements and properties in one call rather than several`,
   bytes: `values of more than ${DEFAULT_MAX_BYTES} bytes in one call rather than several`,
-};
-
-export const tooMany: { readonly containers: string; readonly members: string } = {
-  containers: `a value of more than ${MAX_CONTAINERS} arrays and objects`,
-  members: `a value of more than ${MAX_MEMBERS} elements and properties`,
 };
 
 function isEnumerable(object: object, key: string): boolean {

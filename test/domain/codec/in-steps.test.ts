@@ -18,6 +18,7 @@ import { LongText, TextWindow } from "../../../src/domain/codec/long-text.js";
 import { parseInSteps } from "../../../src/domain/codec/parse-in-steps.js";
 import { type TapeLimits, writeTape } from "../../../src/domain/codec/tape-writer.js";
 import { runAtOnce } from "../../../src/domain/slices.js";
+import { endOfPiece } from "../../../src/domain/text-pieces.js";
 import { anyString, kept } from "./arbitraries.js";
 import { fingerprint } from "./fingerprint.js";
 import { nested, thrownBy } from "./probes.js";
@@ -109,8 +110,9 @@ describe("V1: a value in steps is the value in one piece", () => {
         const text = encodeValue(value);
         const pieces: string[] = [];
         for (let at = 0, i = 0; at < text.length; i++) {
-          pieces.push(text.slice(at, at + (lengths[i % lengths.length] as number)));
-          at += (pieces.at(-1) as string).length;
+          const end = endOfPiece(text, at + (lengths[i % lengths.length] as number));
+          pieces.push(text.slice(at, end));
+          at = end;
         }
         const long = new LongText(pieces);
         expect([String(long), long.length, long.bytes]).toEqual([text, text.length, Buffer.byteLength(text)]);
@@ -118,6 +120,31 @@ describe("V1: a value in steps is the value in one piece", () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it("long strings in every place of a document", () => {
+    const long = (name: string): string => `${name} é\n`.repeat(20_000);
+    const error = Object.assign(new RangeError(long("message"), { cause: long("cause") }), { code: long("code") });
+    const value = {
+      string: long("property"),
+      list: [long("element"), [long("nested")]],
+      map: new Map([[long("key"), long("value")]]),
+      set: new Set([long("item")]),
+      bare: bare({ inside: long("bare") }),
+      wrapped: { $: long("tag key") },
+      pattern: new RegExp("a".repeat(100_000)),
+      bigint: 16n ** 100_000n,
+      url: new URL(`https://a.example/${"b".repeat(100_000)}`),
+      bytes: new Uint8Array(100_001).fill(5),
+      buffer: Buffer.alloc(90_000, "x"),
+      [long("a key")]: undefined,
+    };
+    expectSame(value, 64 * 1024);
+    expectSame([value, error], 64 * 1024);
+    for (const step of [1_000, 30_000, 64 * 1024]) {
+      const decoded = runAtOnce(decodeInSteps(new LongText([encodeValue(value)]), step));
+      expect(fingerprint(decoded)).toBe(fingerprint(value));
+    }
   });
 
   it("a window on a text in pieces is the text, onward and back", () => {
