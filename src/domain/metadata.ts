@@ -76,8 +76,19 @@ export function takeObject(
   } finally {
     intake.spend(WORK_OF_WEIGHT * reader.weight);
   }
+  return takeLargeObject(value, root, maxBytes, intake);
+}
+
+/** As `takeObject`, for what is known to be large. */
+export function takeLargeObject(
+  value: unknown,
+  root: string,
+  maxBytes: number,
+  { written }: Intake = new Intake(),
+): string | MetadataSnapshot {
+  assertEncodable(value, root);
   try {
-    const tape = writePlainTape(value, { maxDepth: MAX_METADATA_DEPTH, maxBytes, written: intake.written });
+    const tape = writePlainTape(value, { maxDepth: MAX_METADATA_DEPTH, maxBytes, written });
     return tape === null ? encodeObject(value, root, maxBytes) : new MetadataSnapshot(tape, root, maxBytes);
   } catch (error) {
     throw inPlainJson(error, root);
@@ -222,6 +233,9 @@ function metadataIn(value: unknown): Metadata {
 /** Up to so many keys an object is copied as one of its shape. */
 const FEW_KEYS = 64;
 
+/** An object of more keys is large, however short they are. */
+const MANY_KEYS = 10_000;
+
 /** Copies plain JSON, reading each property once. */
 class MetadataReader {
   readonly #root: string;
@@ -261,9 +275,11 @@ class MetadataReader {
   object(object: object, depth: number): Record<string, JsonValue> {
     const prototype: object | null = Object.getPrototypeOf(object);
     if (prototype !== Object.prototype && prototype !== null) this.#refuse("an instance of a class");
+    const keys = Object.keys(object);
+    // To look for symbols and to copy takes several times as long as this, and all of it would be done again.
+    if (keys.length > MANY_KEYS && this.#mostAtOnce < Number.POSITIVE_INFINITY) throw LARGE;
     if (Object.getOwnPropertySymbols(object).length !== 0) this.#refuse("a symbol key");
     this.#enter(object, depth);
-    const keys = Object.keys(object);
     this.#addMembers(keys.length);
     // An object without prototype is kept as a table from the start: quicker for many keys, and much slower for few.
     const copy: Record<string, JsonValue> = keys.length > FEW_KEYS ? Object.create(null) : {};

@@ -213,6 +213,19 @@ describe("V2: a large value in steps is the value in one piece", () => {
     deepStrictEqual(runAtOnce(decodeMetadataInSteps(text)), decodeMetadata(text));
   });
 
+  it("each property of an object of very many keys is read once: what is known to be large is not begun twice", () => {
+    const keys = Object.fromEntries(many.map(({ text }, i) => [text, i]));
+    let reads = 0;
+    const value = new Proxy(keys, {
+      get(target, key) {
+        reads += 1;
+        return target[key as string];
+      },
+    });
+    expect(inSteps(value)).toBe(JSON.stringify(keys));
+    expect(reads).toBe(many.length);
+  });
+
   it("is the value at the moment of the call", () => {
     const value = { many: structuredClone(many), text: "a" };
     const text = encodeObject(value, "value", MAX_BYTES);

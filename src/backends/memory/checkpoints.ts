@@ -19,7 +19,7 @@ import { insertThread, keepSplitCheckpoint, keepWrite, setThread, writesOf } fro
 
 /** Bytes of a state up to which it is stored in one step, most of which goes into compressing it, and read in one. */
 const SPLIT_AT_ONCE = 256 * 1024;
-export const READ_AT_ONCE: number = 2 * 1024 * 1024;
+const READ_AT_ONCE = 1024 * 1024;
 
 type CheckpointVerbs = Pick<
   CheckpointDriver,

@@ -23,7 +23,7 @@ import {
 import { joinInSteps } from "../../domain/segments/restore.js";
 import { EACH_STEP, Slices } from "../../domain/slices.js";
 import { takenBy } from "./alone.js";
-import { orderedWrites, READ_AT_ONCE, withParts } from "./checkpoints.js";
+import { orderedWrites, withParts } from "./checkpoints.js";
 import type { KeptItem } from "./kept-items.js";
 import type { SeqList } from "./seq-list.js";
 import type { ContextEntry, KeptCheckpoint, MemoryStore, SessionEntry, Tenant, ThreadEntry } from "./state.js";
@@ -31,6 +31,9 @@ import { enter, liveContext, liveSession, liveThread } from "./state.js";
 
 /** Rows of a long list that are looked up at once. */
 const PAGE_LENGTH = 256;
+
+/** Bytes of a state up to which its record is made in one step. */
+const STATE_AT_ONCE = 512 * 1024;
 
 export async function* exportRecords(
   store: MemoryStore,
@@ -141,7 +144,7 @@ function* recordsOfThread(
       const checkpoint = checkpoints.get(seq);
       yield checkpoint === undefined
         ? null
-        : checkpoint.sizeBytes > READ_AT_ONCE
+        : checkpoint.sizeBytes > STATE_AT_ONCE
           ? longCheckpoint(thread, checkpoint)
           : checkpointRecord(threadId, withParts(thread, checkpoint, { data: true, writes: false }));
     }

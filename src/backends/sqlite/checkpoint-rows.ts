@@ -149,7 +149,7 @@ export function* allWithParts(
 const TOGETHER = 512 * 1024;
 
 /** Bytes of a state up to which it is read in one step. */
-const READ_AT_ONCE = 2 * 1024 * 1024;
+const READ_AT_ONCE = 1024 * 1024;
 
 /** Whether the checkpoint's state takes so long to read that it is done in steps. */
 export function isLarge(row: CheckpointRow, parts: CheckpointParts): boolean {

@@ -10,9 +10,10 @@ import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import { encodeItemValue, MAX_ITEM_BYTES } from "../items.js";
 import { parseContent } from "../message-content.js";
-import { encodeMetadata, takeObject } from "../metadata.js";
+import { encodeMetadata, takeLargeObject } from "../metadata.js";
 import { parseNamespace } from "../namespaces.js";
 import { SESSION_STATUSES } from "../session-arguments.js";
+import { spendTurn } from "../slices.js";
 import { parseInstant } from "./instants.js";
 import { parseVectorTexts } from "./vector-texts.js";
 
@@ -81,9 +82,12 @@ function* encoding(
   value: unknown,
   number: number,
 ): Generator<void, EncodedPart | undefined, void> {
+  // To see that it is large has taken its time; to take it does too.
+  spendTurn();
+  yield;
   try {
     if (kind !== "item") return yield* fromPortableInSteps(value);
-    const taken = takeObject(value, field, MAX_ITEM_BYTES);
+    const taken = takeLargeObject(value, field, MAX_ITEM_BYTES);
     const text = String(typeof taken === "string" ? taken : yield* taken.encode());
     return { text, value: undefined };
   } catch (error) {

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ContentPart } from "../../contract/conversation-storage.js";
 import type { SerializationError } from "../../contract/errors.js";
+import type { StorageRecord } from "../../contract/records.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { equal, ok, present, rejects, times, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
@@ -111,6 +112,14 @@ function nestedLarge(levels: number): unknown {
   return levels === 0 ? [] : { text: hardText(200_000), inside: [levels, nestedLarge(levels - 1)], behind: undefined };
 }
 
+/** Values with as many parts as one may have, whose portable form has more of them. */
+const MOST_PARTS: readonly (readonly [name: string, make: () => unknown])[] = [
+  ["`undefined`", () => new Array(149_990).fill(undefined)],
+  ["bigints", () => times(74_990, (i) => BigInt(i))],
+  ["entries of a Map", () => new Map(times(74_990, (i) => [i, -i || null]))],
+  ["objects with a key like our tags", () => times(74_990, (i) => ({ $: i }))],
+];
+
 export const largeValueClauses: ClauseGroup = clauseGroup("large values", (clause) => {
   for (const surface of SURFACES) {
     clause(
@@ -183,6 +192,18 @@ export const largeValueClauses: ClauseGroup = clauseGroup("large values", (claus
         const { path } = error as SerializationError;
         ok(path.includes(refused), `the path in ${surface.name} is ${path}`);
       }
+    });
+  }
+
+  for (const [name, make] of MOST_PARTS) {
+    clause(`P1 as many ${name} as a value may have are exported and imported as they were`, async ({ storage }) => {
+      const value = make();
+      await storage.storeCheckpoint("t", "c", value);
+      const records: StorageRecord[] = [];
+      for await (const record of storage.exportRecords()) records.push(record);
+      await storage.deleteThread("t");
+      await storage.importRecords(records);
+      same(present(await storage.getCheckpoint("t"), "the checkpoint").data, value, "what was imported");
     });
   }
 
