@@ -16,6 +16,7 @@ import type {
 import { knownFields } from "../../domain/arguments.js";
 import { decodeValue, encodeValue } from "../../domain/codec/codec.js";
 import { identifier } from "../../domain/identifiers.js";
+import { Intake } from "../../domain/intake.js";
 import { listOf, MAX_MESSAGES } from "../../domain/lists.js";
 import { parseContent } from "../../domain/message-content.js";
 import { Slices } from "../../domain/slices.js";
@@ -92,19 +93,19 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
     };
   };
 
-  const encoded = (message: NewMessage, name: string): EncodedMessage => {
+  const encoded = (message: NewMessage, name: string, intake?: Intake): EncodedMessage => {
     const known = knownFields(message, name, ["role", "content", "metadata", "messageId", "timestamp"]);
     // The content is bound to the id: one that the caller does not give is given here.
     const messageId = known.messageId === undefined ? randomUUID() : identifier(known.messageId, `${name}.messageId`);
     return {
       fields: {
-        ...seals.plainCopy(known),
+        ...seals.plainCopy(known, `${name}.metadata`, intake),
         role: identifier(known.role, `${name}.role`),
         messageId,
         timestamp: types.isDate(known.timestamp) ? new Date(known.timestamp) : known.timestamp,
       },
       content: encodeValue(parseContent(known.content, `${name}.content`)),
-      metadata: seals.metadataText(known.metadata),
+      metadata: seals.metadataText(known.metadata, `${name}.metadata`, intake),
     };
   };
 
@@ -133,8 +134,9 @@ export function conversationVerbs(inner: ConversationStorage, seals: TenantSeals
       options?: AddMessagesOptions,
     ) => {
       const id = identifier(sessionId, "sessionId");
+      const intake = new Intake();
       const all = listOf(messages, "messages", MAX_MESSAGES).map((each, i) =>
-        encoded(each as NewMessage, `messages[${i}]`),
+        encoded(each as NewMessage, `messages[${i}]`, intake),
       );
       const wait = seals.ready();
       if (wait !== undefined) await wait;

@@ -6,7 +6,8 @@ import { toPortable } from "../../domain/codec/codec.js";
 import { EncodedText } from "../../domain/codec/encoded-text.js";
 import type { ImportRow } from "../../domain/driver/imports.js";
 import { decodeMetadata } from "../../domain/metadata.js";
-import { parseRecord } from "../../domain/records/parse-record.js";
+import { encodedPart, parseRecord } from "../../domain/records/parse-record.js";
+import { EACH_STEP, Slices } from "../../domain/slices.js";
 import { CallTime } from "./call-time.js";
 import {
   checkpointMetadataPlace,
@@ -123,9 +124,12 @@ async function* imported(
   records: AsyncIterable<StorageRecord> | Iterable<StorageRecord>,
 ): AsyncGenerator<StorageRecord> {
   let number = 0;
+  const slices = new Slices(null, EACH_STEP);
   for await (const record of records) {
     number += 1;
-    const { row } = parseRecord(record, number);
+    if (slices.over()) await slices.pause();
+    const encoding = encodedPart(record, number);
+    const { row } = parseRecord(record, number, encoding === undefined ? undefined : await slices.finish(encoding));
     await seals.ready();
     if (row.kind === "session" && row.contextId !== null) {
       const label = contextLabel(row.contextId);

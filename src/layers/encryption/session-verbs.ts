@@ -14,6 +14,7 @@ import type {
   UpdateSessionOptions,
 } from "../../contract/session-storage.js";
 import { identifier } from "../../domain/identifiers.js";
+import { Intake } from "../../domain/intake.js";
 import { listOf, MAX_SESSIONS } from "../../domain/lists.js";
 import { parseMetadataFilter } from "../../domain/metadata-filter.js";
 import { sessionMetadataPlace } from "./places.js";
@@ -29,8 +30,10 @@ export function sessionVerbs(inner: SessionStorage, seals: TenantSeals): Session
     sessionId: unknown,
     name: string,
     fields: T,
+    metadataName?: string,
+    intake?: Intake,
   ): T | Promise<T> => {
-    const text = seals.metadataText(fields?.metadata);
+    const text = seals.metadataText(fields?.metadata, metadataName, intake);
     if (text === undefined) return fields;
     const place = sessionMetadataPlace(identifier(sessionId, name));
     const rest = { ...fields };
@@ -70,11 +73,12 @@ export function sessionVerbs(inner: SessionStorage, seals: TenantSeals): Session
 
     batchCreateSessions: async (sessions: readonly NewSession[], options?: CallOptions) => {
       const isSealed = seals.rules.metadata && Array.isArray(sessions);
+      const intake = new Intake();
       const given = !isSealed
         ? sessions
         : Promise.all(
             Array.from(listOf(sessions, "sessions", MAX_SESSIONS) as readonly NewSession[], (each, i) =>
-              sealed<NewSession>(each?.sessionId, `sessions[${i}].sessionId`, each),
+              sealed<NewSession>(each?.sessionId, `sessions[${i}].sessionId`, each, `sessions[${i}].metadata`, intake),
             ),
           );
       const created = await after(given, (all) => inner.batchCreateSessions(all, options));

@@ -4,6 +4,7 @@ import { hash } from "node:crypto";
 import type { CallOptions } from "../../contract/call.js";
 import { CorruptionError } from "../../contract/errors.js";
 import type { JsonValue, Metadata, MetadataInput } from "../../contract/json.js";
+import type { Intake } from "../../domain/intake.js";
 import { decodeMetadata, encodeMetadata } from "../../domain/metadata.js";
 import type { CallTime } from "./call-time.js";
 import { METADATA_MUST_SHRINK, type Packing, packOneOfMany, packWhole, unpackText } from "./compression.js";
@@ -62,14 +63,18 @@ export class TenantSeals {
   }
 
   /** The text of metadata that is to be sealed; `undefined` where it is not given, or stays plain. @throws InvalidArgumentError */
-  metadataText(metadata: unknown): string | undefined {
-    return metadata === undefined || !this.rules.metadata ? undefined : encodeMetadata(metadata);
+  metadataText(metadata: unknown, name?: string, intake?: Intake): string | undefined {
+    return metadata === undefined || !this.rules.metadata ? undefined : encodeMetadata(metadata, name, intake);
   }
 
   /** Metadata that stays plain, as it is now: for a call that has to wait before it hands it on. @throws InvalidArgumentError */
-  plainCopy<Options extends { readonly metadata?: MetadataInput | undefined }>(options: Options): Options {
-    if (options?.metadata === undefined) return options;
-    return { ...options, metadata: decodeMetadata(encodeMetadata(options.metadata)) };
+  plainCopy<Options extends { readonly metadata?: MetadataInput | undefined }>(
+    options: Options,
+    name?: string,
+    intake?: Intake,
+  ): Options {
+    if (options?.metadata === undefined || this.rules.metadata) return options;
+    return { ...options, metadata: decodeMetadata(encodeMetadata(options.metadata, name, intake)) };
   }
 
   /** A sealed text of an encoded value. */
