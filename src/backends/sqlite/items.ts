@@ -9,16 +9,16 @@ import { isDeletable, isItemExpired, putStored, refreshStored } from "../../doma
 import { isLongMetadata } from "../../domain/metadata.js";
 import type { Connection } from "./connection/connection.js";
 import { inSteps } from "./connection/snapshots.js";
-import { deleteItem, deleteSome, findItem, putExpiry, putItem, sweepExpiredItems, wholeItem } from "./item-rows.js";
+import { deleteItem, findItem, putExpiry, putItem, sweepExpiredItems, wholeItem } from "./item-rows.js";
 import { itemCount, itemSearch, namespaceSearch, type Search, STEP_MS } from "./item-search.js";
-import { assertDimensionsFit, forgetDimensions } from "./item-vectors.js";
+import { assertDimensionsFit } from "./item-vectors.js";
 import { type CutText, longTexts } from "./long-text.js";
 import { storeIfLong, storeTexts, type TextInPieces } from "./long-text-rows.js";
 import { hasFewItems, nearestSearch } from "./nearest-search.js";
 import type { OpenFile } from "./store.js";
 import type { VectorView } from "./vector-cache.js";
 
-/** Steps carried out, or items deleted, between two looks at the time. */
+/** Steps carried out between two looks at the time. */
 const STEPS_AT_ONCE = 20;
 
 export function itemVerbs(file: () => OpenFile): ItemDriver {
@@ -71,19 +71,7 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
       readSearch(file(), call, (tenant) => namespaceSearch(tenant, listing, file().now())),
 
     async deleteItems(call, prefix) {
-      const count = await file().writeInSlices(call, function* (tx, tenant) {
-        const now = file().now();
-        let live = 0;
-        for (;;) {
-          const deleted = deleteSome(tx, tenant, prefix, STEPS_AT_ONCE);
-          live += deleted.filter((expiresAt) => !isItemExpired({ expiresAt }, now)).length;
-          if (deleted.length < STEPS_AT_ONCE) break;
-          yield;
-        }
-        const [root] = prefix;
-        if (root !== undefined && prefix.length === 1) forgetDimensions(tx, tenant, root);
-        return live;
-      });
+      const count = await file().writeLong(call, "deleteItems", { prefix, now: file().now() });
       if (count > 0) file().maintenance.wake();
       return count;
     },

@@ -1,6 +1,5 @@
 /** An open file: a connection that writes, one that reads, and what looks after them. The verbs are built on this. */
 import { statSync } from "node:fs";
-import { UnsupportedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
 import { untilFree } from "./connection/back-off.js";
@@ -8,18 +7,21 @@ import { CommitLog } from "./connection/commit-log.js";
 import { Connection } from "./connection/connection.js";
 import type { Journal } from "./connection/journal.js";
 import { hasWalResetBug, setDurability, setJournal } from "./connection/journal.js";
+import { mayWriteWith } from "./connection/may-write.js";
 import { prepareFile } from "./connection/prepare-file.js";
 import { Reader } from "./connection/reader.js";
 import type { ReadStep } from "./connection/snapshots.js";
 import { inSteps, Snapshots } from "./connection/snapshots.js";
 import { Turns } from "./connection/turns.js";
 import { WriteAheadLog } from "./connection/write-ahead-log.js";
+import { MAY_WRITE_ELSEWHERE, WriteElsewhere } from "./long-writes/elsewhere.js";
+import { LONG_WRITE_MS, LONG_WRITES, type LongWriteName, type LongWrites } from "./long-writes/works.js";
 import { Maintenance, needsMaintenance } from "./maintenance.js";
 import type { ResolvedOptions } from "./options.js";
 import { migrate, schemaVersion } from "./schema/migrate.js";
 import { Tenants } from "./tenants.js";
 import { VectorCache } from "./vector-cache.js";
-import { Writer } from "./writer.js";
+import { TOO_LONG, Writer } from "./writer.js";
 
 /** Encoded characters from which on a write is done in a transaction of its own, which syncs without holding the event loop. */
 const LARGE_WRITE = 512 * 1024;
@@ -95,9 +97,9 @@ export class OpenFile {
         connection.control("COMMIT");
         return undefined;
       },
-      afterCommit: () => {
+      afterCommit: (elsewhere) => {
         this.#tenants.commit();
-        return log?.afterCommit();
+        return log?.afterCommit(elsewhere);
       },
     });
     this.#reader = new Reader(new Connection(options.path), turns);
@@ -149,11 +151,40 @@ export class OpenFile {
   }
 
   /** Runs a piece of work that lets go of the event loop where it yields, in a transaction of its own. */
-  writeInSlices<T>(call: Call, work: (tx: Connection, tenant: number) => Generator<void, T, void>): Promise<T> {
+  writeInSlices<T>(
+    call: Call,
+    work: (tx: Connection, tenant: number) => Generator<void, T, void>,
+    mostMs: number = Number.POSITIVE_INFINITY,
+  ): Promise<T> {
     const tenants = this.#tenants;
-    return this.#writer.writeInSlices(call, function* (tx) {
-      return yield* work(tx, tenants.findOrAdd(tx, call.tenant));
-    });
+    return this.#writer.writeInSlices(
+      call,
+      function* (tx) {
+        return yield* work(tx, tenants.findOrAdd(tx, call.tenant));
+      },
+      mostMs,
+    );
+  }
+
+  /** As `writeInSlices`, for work of any length: in another thread, if it takes long and there may be one. */
+  async writeLong<Name extends LongWriteName>(
+    call: Call,
+    name: Name,
+    told: LongWrites[Name]["told"],
+  ): Promise<LongWrites[Name]["gives"]> {
+    const here = (mostMs?: number): Promise<LongWrites[Name]["gives"]> =>
+      this.writeInSlices(call, (tx, tenant) => LONG_WRITES[name](tx, tenant, told), mostMs);
+    if (!MAY_WRITE_ELSEWHERE) return here();
+    try {
+      return await here(LONG_WRITE_MS);
+    } catch (error) {
+      if (error !== TOO_LONG) throw error;
+    }
+    const { journal } = this;
+    const { path, durability } = this.options;
+    const write = { path, journal, durability, tenant: call.tenant, name, told };
+    const done = await this.#writer.writeElsewhere(call, () => WriteElsewhere.start(write));
+    return done === undefined ? here() : done.value;
   }
 
   /** As `write` when it is about few rows and little text, else as `writeInSlices`. `awaitsOthers` as the writer has it. */
@@ -218,15 +249,4 @@ export class OpenFile {
 async function untilFreeMigrated(connection: Connection, path: string, call: Call): Promise<void> {
   await untilFree(call, () => schemaVersion(connection, path));
   await migrate(connection, path, call);
-}
-
-/** A build with the WAL-reset bug looks before each transaction whether another process has turned the log on. */
-function mayWriteWith(connection: Connection, journal: Journal): (tx: Connection) => void {
-  if (journal === "wal" || !hasWalResetBug(connection.version)) return () => undefined;
-  return (tx) => {
-    if (tx.pragma("journal_mode") !== "wal") return;
-    throw new UnsupportedError(
-      `another process has turned the write-ahead log on, which SQLite ${tx.version} must not share: use a newer Node.js`,
-    );
-  };
 }

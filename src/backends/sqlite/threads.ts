@@ -3,17 +3,14 @@
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredThread } from "../../domain/driver/stored.js";
-import { copyBlocks } from "./checkpoint-blocks.js";
 import { deleteCheckpoints } from "./checkpoint-deletion.js";
-import { insertCheckpoint, oldestCheckpoints } from "./checkpoint-rows.js";
-import { copyState, outlineKey } from "./checkpoint-states.js";
-import { copyWrites } from "./checkpoint-writes.js";
+import { outlineKey } from "./checkpoint-states.js";
 import type { Connection } from "./connection/connection.js";
 import { deleteLease, discardThread, newBatch, sweepStep } from "./garbage.js";
 import { pruneCheckpoints } from "./pruning.js";
 import { liveHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
-import { findThread, insertThread, isThreadGone, liveThread, SELECT_THREADS, type ThreadRow } from "./thread-rows.js";
+import { findThread, isThreadGone, SELECT_THREADS, type ThreadRow } from "./thread-rows.js";
 
 type ThreadVerbs = Pick<
   CheckpointDriver,
@@ -23,30 +20,11 @@ type ThreadVerbs = Pick<
 /** Rows looked at in one step. */
 const SLICE_ROWS = 200;
 
-/** Encoded bytes of the states that are copied between two looks at the time. */
-const COPIED_AT_ONCE = 256 * 1024;
-
-/** Checkpoints that are read at once to be copied. */
-const COPIED_ROWS = 50;
-
 export function threadVerbs(file: () => OpenFile): ThreadVerbs {
   return {
     listThreads: (call, listing) => listThreads(file(), call, listing),
 
-    copyThread: (call, fromThreadId, toThreadId) =>
-      file().writeInSlices(call, function* (tx, tenant) {
-        const now = file().now();
-        const source = liveThread(tx, tenant, fromThreadId, now);
-        if (source === undefined) return "absent";
-        const target = findThread(tx, tenant, toThreadId);
-        if (target !== undefined && !isThreadGone(target, now)) return "exists";
-        if (target !== undefined) discardThread(tx, newBatch(tx), { ...target, tenant });
-        const copy = insertThread(tx, tenant, { ...source, threadId: toThreadId, session: null });
-        yield* copyBlocks(tx, source.id, copy);
-        yield* copyCheckpoints(tx, source.id, copy);
-        yield* copyWrites(tx, source.id, copy);
-        return "copied";
-      }),
+    copyThread: (call, from, to) => file().writeLong(call, "copyThread", { from, to, now: file().now() }),
 
     deleteThread: (call, threadId) => deleteThread(file(), call, threadId),
 
@@ -73,25 +51,6 @@ async function deleteThread(file: OpenFile, call: Call, threadId: string): Promi
   if (batch !== null) await file.maintenance.sweep(call, batch);
   if (wasThere) await file.maintenance.reclaim(call);
   return wasThere;
-}
-
-function* copyCheckpoints(tx: Connection, from: number, to: number): Generator<void, void, void> {
-  let after = 0;
-  let copied = 0;
-  for (;;) {
-    const rows = oldestCheckpoints(tx, from, after, COPIED_ROWS);
-    for (const row of rows) {
-      const id = insertCheckpoint(tx, to, { ...row, needsParent: row.needsParent !== 0 });
-      copyState(tx, row, { id });
-      copied += row.sizeBytes;
-      after = row.seq;
-      if (copied < COPIED_AT_ONCE) continue;
-      copied = 0;
-      yield;
-    }
-    if (rows.length === 0) return;
-    yield;
-  }
 }
 
 /** Before and beyond every time that a `Date` can hold. */

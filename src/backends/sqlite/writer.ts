@@ -27,6 +27,23 @@ export type WriteSlices<T> = (tx: Connection) => Generator<void, T, void>;
  */
 export type TransactionKind = "short" | "large" | "lazy";
 
+/** Thrown where a write takes longer than it may: it has been undone, and may be begun elsewhere. */
+export const TOO_LONG: unique symbol = Symbol("too long");
+
+/** How often a write of another thread is told that nobody wants it any more, in milliseconds. */
+const LOOK_MS = 25;
+
+/** A write of another thread. */
+export interface WriteOfThread<T> {
+  /** Resolves when all is written but COMMIT; a write that failed, or was given up, rejects and has no effect. */
+  written(): Promise<T>;
+  /** May be called again where others were in the way. */
+  commit(): Promise<void>;
+  giveUp(): void;
+  /** What is not committed has no effect. */
+  end(): Promise<void>;
+}
+
 /** How long the steps of one transaction may take together, in milliseconds. */
 const GROUP_MS = 5;
 
@@ -43,8 +60,11 @@ export interface WriterOptions {
   readonly prepare: (kind: TransactionKind) => void;
   /** Runs COMMIT; what it returns is waited for before a transaction that wrote is acknowledged. */
   readonly commit: (hasWritten: boolean) => Promise<void> | undefined;
-  /** Called after each transaction that wrote, outside of it; the next one waits for what it returns. It must not fail. */
-  readonly afterCommit: () => Promise<void> | undefined;
+  /**
+   * Called after each transaction that wrote, outside of it; the next one waits for what it returns. It must not fail.
+   * `elsewhere`: on another connection.
+   */
+  readonly afterCommit: (elsewhere?: boolean) => Promise<void> | undefined;
 }
 
 export class Writer {
@@ -80,10 +100,26 @@ export class Writer {
     );
   }
 
-  /** Runs a long piece of work in a transaction of its own; other writers wait, readers and the event loop do not. */
-  writeInSlices<T>(call: WritingCall, slices: WriteSlices<T>): Promise<T> {
+  /**
+   * Runs a long piece of work in a transaction of its own; other writers wait, readers and the event loop do not.
+   * @param mostMs how long its pieces may take together; else it is undone, and rejects with `TOO_LONG`
+   */
+  writeInSlices<T>(call: WritingCall, slices: WriteSlices<T>, mostMs: number = Number.POSITIVE_INFINITY): Promise<T> {
     return this.#enqueue<T>(
-      (resolve, reject) => new Job(call, { slices }, resolve as (value: unknown) => void, reject),
+      (resolve, reject) => new Job(call, { slices, mostMs }, resolve as (value: unknown) => void, reject),
+    );
+  }
+
+  /**
+   * Has a write done by another thread; other writers wait.
+   * @param start gives none where no thread can be started: resolves to `undefined` then
+   */
+  writeElsewhere<T>(
+    call: WritingCall,
+    start: () => WriteOfThread<T> | undefined,
+  ): Promise<{ readonly value: T } | undefined> {
+    return this.#enqueue<{ readonly value: T } | undefined>(
+      (resolve, reject) => new Job(call, { start }, resolve as (value: unknown) => void, reject),
     );
   }
 
@@ -115,7 +151,10 @@ export class Writer {
       this.#turn();
     } else if ("slices" in first.work) {
       this.#queue.shift();
-      void this.#runSlices(first, first.work.slices).then(() => this.#turn());
+      void this.#runSlices(first, first.work).then(() => this.#turn());
+    } else if ("start" in first.work) {
+      this.#queue.shift();
+      void this.#runElsewhere(first, first.work.start).then(() => this.#turn());
     } else {
       this.#runGroup(first.work.kind);
     }
@@ -179,7 +218,7 @@ export class Writer {
     const group: Job[] = [];
     const end = performance.now() + GROUP_MS;
     for (const job of this.#queue) {
-      if ("slices" in job.work || job.work.kind !== kind || (job.alone && group.length > 0)) break;
+      if (!("step" in job.work) || job.work.kind !== kind || (job.alone && group.length > 0)) break;
       if (!this.#runStep(job, job.work.step)) {
         // With nobody to spoil it for, the error is the job's own.
         if (group.length === 0) this.#settle([job]);
@@ -286,12 +325,12 @@ export class Writer {
     this.#nextTurn();
   }
 
-  async #runSlices(job: Job, slices: WriteSlices<unknown>): Promise<void> {
+  async #runSlices(job: Job, { slices, mostMs }: SlicedWork): Promise<void> {
     const { call } = job;
     try {
       assertWanted(call);
       await untilFree(call, () => this.#begin("large"));
-      job.outcome = { value: await this.#runPieces(call, slices) };
+      job.outcome = { value: await this.#runPieces(call, slices, mostMs) };
     } catch (error) {
       this.#undo();
       job.outcome = { error };
@@ -311,27 +350,75 @@ export class Writer {
       await synced.done;
     } catch (error) {
       this.#undo();
-      // Only SQLite's other errors, and giving up the wait, say that nothing was committed.
-      const isUnknown = isInputOutputError(error) || (sqliteCode(error) === undefined && !isStorageError(error));
-      if (isUnknown) this.#breakDown(error);
-      else call.sent = false;
-      job.outcome = { error: isUnknown ? unknownOutcome(error, this.#options.path) : error };
+      this.#uncommitted(job, error);
     }
     job.settle();
     await this.#options.afterCommit();
   }
 
-  async #runPieces(call: WritingCall, slices: WriteSlices<unknown>): Promise<unknown> {
+  /** A COMMIT that has failed, or was not waited for. */
+  #uncommitted(job: Job, error: unknown): void {
+    // Only SQLite's other errors, and giving up the wait, say that nothing was committed.
+    const isUnknown = isInputOutputError(error) || (sqliteCode(error) === undefined && !isStorageError(error));
+    if (isUnknown) this.#breakDown(error);
+    else job.call.sent = false;
+    job.outcome = { error: isUnknown ? unknownOutcome(error, this.#options.path) : error };
+  }
+
+  async #runPieces(call: WritingCall, slices: WriteSlices<unknown>, mostMs: number): Promise<unknown> {
     const pieces = slices(this.#db);
-    for (let end = performance.now() + GROUP_MS; ; ) {
+    let tookMs = 0;
+    for (let start = performance.now(); ; ) {
       const piece = pieces.next();
+      const sliceMs = performance.now() - start;
+      if (tookMs + sliceMs > mostMs) throw TOO_LONG;
       // Also after the last piece: the commit of what took long takes long itself.
-      if (performance.now() >= end) {
+      if (sliceMs >= GROUP_MS) {
+        tookMs += sliceMs;
         await nextTurn();
-        end = performance.now() + GROUP_MS;
+        start = performance.now();
       }
       if (call.cancelled) throw call.cancellation();
       if (piece.done) return piece.value;
+    }
+  }
+
+  async #runElsewhere(job: Job, start: () => WriteOfThread<unknown> | undefined): Promise<void> {
+    const { call } = job;
+    let write: WriteOfThread<unknown> | undefined;
+    try {
+      assertWanted(call);
+      write = start();
+      job.outcome = { value: write && { value: await wantedStill(call, write) } };
+    } catch (error) {
+      // Of one that ended because nobody wants it any more, the call knows why.
+      job.outcome = { error: call.cancelled ? call.cancellation() : error };
+      await write?.end();
+      job.settle();
+      return;
+    }
+    try {
+      if (write !== undefined) await this.#commitElsewhere(call, write);
+    } catch (error) {
+      this.#uncommitted(job, error);
+    }
+    await write?.end();
+    job.settle();
+    await this.#options.afterCommit(true);
+  }
+
+  async #commitElsewhere(call: WritingCall, write: WriteOfThread<unknown>): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      assertWanted(call);
+      call.sent = true;
+      try {
+        return await write.commit();
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        // Not yet: what waits for readers has had no effect.
+        call.sent = false;
+      }
+      await sleep(backOffMs(attempt));
     }
   }
 
@@ -352,6 +439,18 @@ export class Writer {
   }
 }
 
+/** What a write of another thread gives, as long as somebody wants it. */
+async function wantedStill<T>(call: WritingCall, write: WriteOfThread<T>): Promise<T> {
+  const look = setInterval(() => {
+    if (call.cancelled) write.giveUp();
+  }, LOOK_MS);
+  try {
+    return await write.written();
+  } finally {
+    clearInterval(look);
+  }
+}
+
 /** An error of SQLite, or of the sync of the log. */
 function unknownOutcome(error: unknown, path: string): unknown {
   const mapped = mapSqliteError(error, path, "unknown");
@@ -365,12 +464,18 @@ function unknownOutcome(error: unknown, path: string): unknown {
 
 type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
+interface SlicedWork {
+  readonly slices: WriteSlices<unknown>;
+  readonly mostMs: number;
+}
+
 /** One write on its way. */
 class Job {
   readonly call: WritingCall;
   readonly work:
     | { readonly step: WriteStep<unknown>; readonly kind: "short" | "lazy" }
-    | { readonly slices: WriteSlices<unknown> };
+    | SlicedWork
+    | { readonly start: () => WriteOfThread<unknown> | undefined };
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
   /** It spoiled a shared transaction. */

@@ -51,9 +51,12 @@ export class WriteAheadLog {
     return this.#problem;
   }
 
-  /** Called after a commit; the writer waits for what it returns, which never rejects. */
-  afterCommit(): Promise<void> | undefined {
-    if (this.#connection.writes < this.#lookAt) return undefined;
+  /**
+   * Called after a commit; the writer waits for what it returns, which never rejects.
+   * @param elsewhere another connection has written much
+   */
+  afterCommit(elsewhere = false): Promise<void> | undefined {
+    if (this.#connection.writes < this.#lookAt && !elsewhere) return undefined;
     this.#lookAt = this.#connection.writes + STATEMENTS_PER_LOOK;
     const { log, checkpointed } = this.#length();
     if (log < this.#stuckAt) this.#stuckAt = 0;
