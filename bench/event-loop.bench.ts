@@ -399,6 +399,23 @@ const FIXTURES: readonly Fixture[] = [
       { name: "getWrites of 30,000 writes", call: (storage) => storage.getWrites("t", "c", patient) },
     ],
   },
+  {
+    fill: (storage) => storage.createSession("s", "u"),
+    calls: [
+      {
+        name: "addConversationMessages of 90 messages of 700 KB",
+        given: () => range(0, many(90), (i) => ({ role: "user", content: unlike(i, 700_000) })),
+        call: (storage, given) => storage.addConversationMessages("s", given as NewMessage[], patient),
+      },
+      {
+        name: "putWrites of 90 writes of 700 KB",
+        given: () => range(0, many(90), (i) => ["c", unlike(i, 700_000)]),
+        call: (storage, given) =>
+          storage.putWrites("t", "c", "task", given as [string, string][], { overwrite: true, ...patient }),
+      },
+      { name: "getWrites of 90 writes of 700 KB", call: (storage) => storage.getWrites("t", "c", patient) },
+    ],
+  },
   ...LARGE_VALUES.map(([name, given, mb]) => ({
     fill: (storage: StorageBackend) => storage.createSession("s", "u"),
     calls: [

@@ -16,6 +16,7 @@ import {
   type TextOfRow,
   untilWhole,
 } from "./long-text-rows.js";
+import { Portion, SHORT_TEXT } from "./portion.js";
 
 const INSERT = `INSERT INTO checkpoint_writes
   (thread, namespace, checkpoint_id, task_id, idx, task_path, channel, checksum, value, long)
@@ -26,10 +27,9 @@ const KEEP_FIRST = `${INSERT} DO NOTHING`;
 const OVERWRITE = `${INSERT} DO UPDATE SET task_path = excluded.task_path, channel = excluded.channel,
   checksum = excluded.checksum, value = excluded.value, long = excluded.long`;
 
-const COLUMNS = 'task_id AS taskId, task_path AS taskPath, idx AS "index", channel, checksum, value, long';
+const BESIDE_VALUE = 'task_id AS taskId, task_path AS taskPath, idx AS "index", channel, checksum, long';
 
-const BY_CHECKPOINT = `SELECT ${COLUMNS} FROM checkpoint_writes INDEXED BY checkpoint_writes_by_task
-  WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`;
+const COLUMNS = `${BESIDE_VALUE}, value`;
 
 /** A write with the checkpoint that it is for. */
 export interface NamedWrite extends StoredWrite {
@@ -80,26 +80,65 @@ export function putWrite(
   if (changed === 0 && write.long !== null) dropText(tx, write.long);
 }
 
+/** The places of a checkpoint's writes, of one page; a value that is not short is read by itself. */
+const SHORT_AFTER = `SELECT ${BESIDE_VALUE}, CASE WHEN octet_length(value) <= ${SHORT_TEXT} THEN value END AS value
+  FROM checkpoint_writes INDEXED BY checkpoint_writes_by_task
+  WHERE thread = ? AND namespace = ? AND checkpoint_id = ? AND (task_id, idx) > (?, ?) ORDER BY task_id, idx LIMIT ?`;
+
+/** Writes read in one step, where they are short. */
+const READ_AT_ONCE = 200;
+
 /** In the order of K3. @throws CorruptionError */
-export function* selectWrites(
+export function selectWrites(
   db: Connection,
   thread: number,
   namespace: string,
   checkpointId: string,
 ): Generator<void, StoredWrite[], void> {
-  const rows = yield* selectCompact(db, thread, namespace, checkpointId);
-  return rows.map((row) => intact(row, checkpointId));
+  return readWrites(db, thread, { namespace, checkpointId }, (row) => intact(row, checkpointId));
 }
 
 /** In the order of K3, and as they are stored but for those in pieces: `intact` makes texts of the others, which takes its time. */
-export function* selectCompact(
+export function selectCompact(
   db: Connection,
   thread: number,
   namespace: string,
   checkpointId: string,
 ): Generator<void, ReadWrite[], void> {
-  const rows = db.all<CompactWrite>(BY_CHECKPOINT, thread, namespace, checkpointId).sort(compareWrites);
-  return yield* withoutPieces(db, thread, { namespace, checkpointId }, rows);
+  return readWrites(db, thread, { namespace, checkpointId }, (row) => row);
+}
+
+/** What `read` makes of all writes of a checkpoint, without those that are deleted while others are read. */
+function* readWrites<Read extends Pick<ReadWrite, "taskPath" | "taskId" | "index" | "value">>(
+  db: Connection,
+  thread: number,
+  target: Pick<NamedWrite, "namespace" | "checkpointId">,
+  read: (row: ReadWrite) => Read,
+): Generator<void, Read[], void> {
+  const { namespace, checkpointId } = target;
+  const found: Read[] = [];
+  const portion = new Portion(READ_AT_ONCE);
+  for (let { taskId, index } = FIRST_PLACE; ; ) {
+    const rows = db.all<WriteInPage>(SHORT_AFTER, thread, namespace, checkpointId, taskId, index, READ_AT_ONCE);
+    for (const row of rows) {
+      ({ taskId, index } = row);
+      const inRow = isShort(row) ? row : findWrite(db, thread, { ...target, taskId, index });
+      if (inRow === undefined) continue;
+      for (const whole of yield* withoutPieces(db, thread, target, [inRow])) {
+        const write = read(whole);
+        found.push(write);
+        if (portion.isFull(write.value.length)) yield;
+      }
+    }
+    if (rows.length < READ_AT_ONCE) return found.sort(compareWrites);
+  }
+}
+
+/** A write of a page, whose value is `null` where it is not short. */
+type WriteInPage = Omit<CompactWrite, "value"> & { readonly value: CompactWrite["value"] | null };
+
+function isShort(row: WriteInPage): row is CompactWrite {
+  return row.value !== null;
 }
 
 /** One write as its row holds it. */
@@ -108,31 +147,8 @@ export function findWrite(db: Connection, thread: number, place: WritePlace): Co
   return db.get<CompactWrite>(ONE, thread, namespace, checkpointId, taskId, index);
 }
 
-const ONE = `${BY_CHECKPOINT} AND task_id = ? AND idx = ?`;
-
-/** Where a write stands among those of its checkpoint. */
-export type TaskPlace = Pick<StoredWrite, "taskId" | "index">;
-
-/** Some writes of a checkpoint after a place, place by place. @throws CorruptionError */
-export function* selectSomeWrites(
-  db: Connection,
-  thread: number,
-  { namespace, checkpointId }: Pick<NamedWrite, "namespace" | "checkpointId">,
-  after: TaskPlace,
-  limit: number,
-): Generator<void, StoredWrite[], void> {
-  const rows = db.all<CompactWrite>(
-    `${BY_CHECKPOINT} AND (task_id, idx) > (?, ?) ORDER BY task_id, idx LIMIT ?`,
-    thread,
-    namespace,
-    checkpointId,
-    after.taskId,
-    after.index,
-    limit,
-  );
-  const found = yield* withoutPieces(db, thread, { namespace, checkpointId }, rows);
-  return found.map((row) => intact(row, checkpointId));
-}
+const ONE = `SELECT ${COLUMNS} FROM checkpoint_writes INDEXED BY checkpoint_writes_by_task
+  WHERE thread = ? AND namespace = ? AND checkpoint_id = ? AND task_id = ? AND idx = ?`;
 
 /** Where a write stands among those of its thread. */
 export type WritePlace = Pick<NamedWrite, "namespace" | "checkpointId" | "taskId" | "index">;

@@ -1,6 +1,6 @@
 /** Checkpoints and writes of the SQLite backend (K1-K3, K5, K8). */
 
-import { assertExpectedHead, compareWrites } from "../../domain/checkpoints.js";
+import { assertExpectedHead } from "../../domain/checkpoints.js";
 import { isLong } from "../../domain/codec/long-text.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type {
@@ -9,7 +9,7 @@ import type {
   NewStoredCheckpoint,
   WantedCheckpoint,
 } from "../../domain/driver/storage-driver.js";
-import type { StoredCheckpoint, StoredWrite } from "../../domain/driver/stored.js";
+import type { StoredCheckpoint } from "../../domain/driver/stored.js";
 import { matchesMetadata } from "../../domain/metadata-filter.js";
 import { type SplitState, splitInSteps } from "../../domain/segments/split.js";
 import { EACH_STEP, mapInSlices, runAtOnce, Slices } from "../../domain/slices.js";
@@ -30,13 +30,11 @@ import {
 import { outlineKey, putState } from "./checkpoint-states.js";
 import {
   compactWrite,
-  FIRST_PLACE,
   intact,
   putWrite,
   type ReadWrite,
   selectCompact,
-  selectSomeWrites,
-  type TaskPlace,
+  selectWrites,
   writeInPieces,
 } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
@@ -44,6 +42,7 @@ import { inSteps } from "./connection/snapshots.js";
 import { assertFence } from "./leases.js";
 import { longTexts } from "./long-text.js";
 import { storeTexts } from "./long-text-rows.js";
+import { Portion } from "./portion.js";
 import { existingHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 import { findThread, isThreadGone, liveThread, type ThreadRow, threadToWrite, touchThread } from "./thread-rows.js";
@@ -59,10 +58,7 @@ const READ_AT_ONCE = { withData: 4, withoutData: 100 };
 /** Bytes of a state up to which it is split in one step. */
 const SPLIT_AT_ONCE = 1024 * 1024;
 
-/** Writes read in one step. */
-const WRITES_AT_ONCE = 200;
-
-/** Writes stored between two looks at the time. */
+/** Short writes stored between two looks at the time. */
 const WRITTEN_AT_ONCE = 50;
 
 export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
@@ -122,18 +118,23 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
         assertFence(tx, tenant, fence, now);
         const texts = yield* storeTexts(tx, long);
         const thread = threadToWrite(tx, tenant, threadId, findThread(tx, tenant, threadId), now);
+        const portion = new Portion(WRITTEN_AT_ONCE);
         for (const [i, write] of writes.entries()) {
           const text = texts.get(write);
           const row = text === undefined ? (compact[i] ?? compactWrite(write)) : writeInPieces(write, text);
           putWrite(tx, thread.id, target, row);
-          if (i % WRITTEN_AT_ONCE === WRITTEN_AT_ONCE - 1) yield;
+          if (portion.isFull(write.value.length)) yield;
         }
         touchThread(tx, thread, { ...thread, link: null }, now);
         yield;
       });
     },
 
-    getWrites: (call, threadId, target) => getWrites(file(), call, threadId, target),
+    getWrites: (call, threadId, { namespace, checkpointId }) =>
+      file().readInSteps(call, function* (db, tenant) {
+        const thread = liveThread(db, tenant, threadId, file().now());
+        return thread === undefined ? [] : yield* selectWrites(db, thread.id, namespace, checkpointId);
+      }),
   };
 }
 
@@ -215,30 +216,6 @@ function readLargeWanted(
     if (at === undefined || checkpoint === undefined) return undefined;
     const writes = await inSteps(read, (db) => writesOf(db, at.thread, at.row, wanted));
     return { checkpoint, writes };
-  });
-}
-
-/** A few hundred writes a step; most checkpoints have fewer. */
-async function getWrites(
-  file: OpenFile,
-  call: Call,
-  threadId: string,
-  target: Parameters<CheckpointDriver["getWrites"]>[2],
-): Promise<StoredWrite[]> {
-  const some = function* (db: Connection, tenant: number, after: TaskPlace): Generator<void, StoredWrite[], void> {
-    const thread = liveThread(db, tenant, threadId, file.now());
-    return thread === undefined ? [] : yield* selectSomeWrites(db, thread.id, target, after, WRITES_AT_ONCE);
-  };
-  const few = await file.readInSteps(call, (db, tenant) => some(db, tenant, FIRST_PLACE));
-  if (few.length < WRITES_AT_ONCE) return few.sort(compareWrites);
-  return file.scan(call, async (read, tenant) => {
-    const all: StoredWrite[] = [];
-    for (let more = true; more; ) {
-      const rows = await inSteps(read, (db) => some(db, tenant, all.at(-1) ?? FIRST_PLACE));
-      all.push(...rows);
-      more = rows.length === WRITES_AT_ONCE;
-    }
-    return all.sort(compareWrites);
   });
 }
 

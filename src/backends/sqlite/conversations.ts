@@ -23,13 +23,14 @@ import {
   selectBySeqs,
   selectWindow,
 } from "./message-rows.js";
+import { Portion } from "./portion.js";
 import { existingHead, liveHead, type SessionHead, setCounts } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 
 /** Messages read in one step; longer histories are read in several. */
 const READ_AT_ONCE = 200;
 
-/** Messages added between two looks at the time. */
+/** Short messages added between two looks at the time. */
 const WRITTEN_AT_ONCE = 50;
 
 /** Characters up to which a single message goes the short way. */
@@ -58,9 +59,10 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
           const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
           const texts = yield* storeTexts(tx, long);
           const stored: StoredMessage[] = [];
+          const portion = new Portion(WRITTEN_AT_ONCE);
           for (const message of messages) {
             stored.push(yield* addMessage(tx, appending, message, texts.get(message)));
-            if (stored.length % WRITTEN_AT_ONCE === 0) yield;
+            if (portion.isFull(message.content.length + message.metadata.length)) yield;
           }
           endAppending(tx, appending);
           yield;

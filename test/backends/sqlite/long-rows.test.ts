@@ -67,3 +67,25 @@ it("messages of a page, of some roles and of an export, and states of a listing 
   expect(counts.listing).toBeGreaterThan(4);
   expect(counts.states).toBeGreaterThan(30);
 });
+
+it("messages and writes of one call, and writes that are read together", { timeout: 60_000 }, async () => {
+  await using storage = sqliteStorage({ path: newPath(), durability: "process" });
+  await storage.createSession("s", "u", patient);
+  const texts = Array.from({ length: COUNT }, (_, i) => `${i} `.repeat(150_000));
+  const messages = texts.map((content) => ({ role: "user", content }));
+  const writes = texts.map((text) => ["c", text] as const);
+  await storage.storeCheckpoint("t", "c", 1, patient);
+  const counts = {
+    added: await turnsDuring(() => storage.addConversationMessages("s", messages, patient)),
+    put: await turnsDuring(() => storage.putWrites("t", "c", "task", writes, patient)),
+    read: await turnsDuring(() => storage.getWrites("t", "c", patient)),
+    beside: await turnsDuring(() => storage.getCheckpoint("t", { writes: true, ...patient })),
+    listed: await turnsDuring(() => storage.listCheckpoints("t", { writes: true, limit: 1, ...patient })),
+  };
+  // At once, they were 118, 118, 7, 7 and 1; the first two encode what they are given in steps anyway.
+  expect(counts.added).toBeGreaterThan(130);
+  expect(counts.put).toBeGreaterThan(130);
+  expect(counts.read).toBeGreaterThan(COUNT);
+  expect(counts.beside).toBeGreaterThan(COUNT);
+  expect(counts.listed).toBeGreaterThan(COUNT);
+});
