@@ -16,9 +16,9 @@ import { findMessage, keepMessage } from "./conversations.js";
 import {
   insertSession,
   joinContext,
-  removeExpiredSession,
   removeExpiredThread,
-  removeSession,
+  removingExpiredSession,
+  removingSession,
   setSession,
 } from "./session-entries.js";
 import type { ContextEntry, MemoryStore, Tenant, ThreadEntry } from "./state.js";
@@ -96,11 +96,11 @@ function* importGroup(
   verdict: GroupVerdict,
   now: number,
 ): Generator<void, void, void> {
-  if (continued === null && verdict !== "extended") clearPlace(tenant, subject, now);
+  if (continued === null && verdict !== "extended") yield* clearPlace(tenant, subject, now);
   for (const row of rows) {
     const thread = subject.kind === "thread" ? tenant.threads.get(subject.id) : undefined;
     if (row.kind === "checkpoint" && thread !== undefined) yield* storeCheckpoint(thread, row);
-    else storeRow(tenant, subject, row, verdict, now);
+    else yield* storeRow(tenant, subject, row, verdict, now);
     yield;
   }
   countRows(tenant, subject);
@@ -134,11 +134,11 @@ function isStored(tenant: Tenant, subject: ImportSubject, now: number): boolean 
 }
 
 /** Removes the stored subject whole, or what is left of an expired one. */
-function clearPlace(tenant: Tenant, subject: ImportSubject, now: number): void {
+function* clearPlace(tenant: Tenant, subject: ImportSubject, now: number): Generator<void, void, void> {
   switch (subject.kind) {
     case "session": {
       const session = tenant.sessions.get(subject.id);
-      if (session !== undefined) removeSession(tenant, session);
+      if (session !== undefined) yield* removingSession(tenant, session);
       return;
     }
     case "task_context": {
@@ -170,9 +170,15 @@ function countRows(tenant: Tenant, subject: ImportSubject): void {
 }
 
 /** A row whose subject was deleted between two batches goes with it. */
-function storeRow(tenant: Tenant, subject: ImportSubject, row: ImportRow, verdict: GroupVerdict, now: number): void {
+function* storeRow(
+  tenant: Tenant,
+  subject: ImportSubject,
+  row: ImportRow,
+  verdict: GroupVerdict,
+  now: number,
+): Generator<void, void, void> {
   if (row.kind === "item") storeItem(tenant, row);
-  if (subject.kind === "session") storeSessionRow(tenant, subject.id, row, now);
+  if (subject.kind === "session") yield* storeSessionRow(tenant, subject.id, row, now);
   if (subject.kind === "thread") storeThreadRow(tenant, subject.id, row, verdict);
   const context = subject.kind === "task_context" ? tenant.contexts.get({ contextId: subject.id }) : undefined;
   if (context !== undefined && row.kind === "task_context") {
@@ -186,22 +192,22 @@ function storeItem(tenant: Tenant, { item, vectors }: Extract<ImportRow, { reado
   tenant.items.put({ ...item, vectors: vectors === null ? null : comparableVectors(vectors) });
 }
 
-function storeSessionRow(tenant: Tenant, sessionId: string, row: ImportRow, now: number): void {
+function* storeSessionRow(tenant: Tenant, sessionId: string, row: ImportRow, now: number): Generator<void, void, void> {
   const stored = tenant.sessions.get(sessionId);
   if (row.kind === "session" && stored !== undefined) {
     setSession(tenant, stored, { ...row.session, messageCount: stored.row.messageCount });
   } else if (row.kind === "session") {
     const session = insertSession(tenant, { ...row.session, messageCount: 0 });
-    if (row.contextId !== null) joinContext(tenant, session, contextNamed(tenant, row.contextId, now));
+    if (row.contextId !== null) joinContext(tenant, session, yield* contextNamed(tenant, row.contextId, now));
   }
   const session = tenant.sessions.get(sessionId);
   if (row.kind === "message" && session !== undefined) keepMessage(session, row.message);
 }
 
 /** The context of an id, which may begin here; one that only expired sessions have is gone with them. */
-function contextNamed(tenant: Tenant, contextId: string, now: number): ContextEntry {
+function* contextNamed(tenant: Tenant, contextId: string, now: number): Generator<void, ContextEntry, void> {
   for (const sessionId of [...(tenant.contexts.get({ contextId })?.sessions ?? [])]) {
-    removeExpiredSession(tenant, sessionId, now);
+    yield* removingExpiredSession(tenant, sessionId, now);
   }
   const stored = tenant.contexts.get({ contextId });
   if (stored !== undefined) return stored;

@@ -3,7 +3,9 @@ import type { FencingToken } from "../../domain/driver/call.js";
 import type { LeaseDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredLease } from "../../domain/driver/stored.js";
 import { assertCurrentLease, type FencedSubject, mayAcquire } from "../../domain/leases.js";
-import { removeExpiredSession, removeExpiredThread } from "./session-entries.js";
+import { runAtOnce, Slices } from "../../domain/slices.js";
+import { alone } from "./alone.js";
+import { hasManyThreads, removeExpiredThread, removingExpiredSession } from "./session-entries.js";
 import type { MemoryStore, Tenant } from "./state.js";
 import { enter, liveSession, liveThread } from "./state.js";
 
@@ -12,14 +14,9 @@ export function leaseVerbs(store: MemoryStore): LeaseDriver {
     async acquireLease(call, subject, { owner, ttlMs }) {
       const { tenant, now } = enter(store, call);
       const { kind, id } = subject;
-      if (kind === "session") removeExpiredSession(tenant, id, now);
-      else removeExpiredThread(tenant, id, now);
-      const stored = tenant.leases[kind].get(id);
-      if (stored !== undefined && !mayAcquire(stored, owner, now)) return { held: stored };
-      tenant.lastToken += 1;
-      const acquired = { token: tenant.lastToken, owner, ttlMs, acquiredAt: now, expiresAt: now + ttlMs };
-      tenant.leases[kind].set(id, acquired);
-      return { acquired };
+      const session = kind === "session" ? tenant.sessions.get(id) : undefined;
+      const acquiring = acquire(tenant, subject, owner, ttlMs, now);
+      return hasManyThreads(session) ? alone(tenant, () => new Slices(call).finish(acquiring)) : runAtOnce(acquiring);
     },
 
     async renewLease(call, fence, ttlMs) {
@@ -38,6 +35,23 @@ export function leaseVerbs(store: MemoryStore): LeaseDriver {
       return isCurrent;
     },
   };
+}
+
+function* acquire(
+  tenant: Tenant,
+  { kind, id }: FencedSubject,
+  owner: string,
+  ttlMs: number,
+  now: number,
+): Generator<void, { readonly acquired: StoredLease } | { readonly held: StoredLease }, void> {
+  if (kind === "session") yield* removingExpiredSession(tenant, id, now);
+  else removeExpiredThread(tenant, id, now);
+  const stored = tenant.leases[kind].get(id);
+  if (stored !== undefined && !mayAcquire(stored, owner, now)) return { held: stored };
+  tenant.lastToken += 1;
+  const acquired = { token: tenant.lastToken, owner, ttlMs, acquiredAt: now, expiresAt: now + ttlMs };
+  tenant.leases[kind].set(id, acquired);
+  return { acquired };
 }
 
 /** Refuses a write under a lease that is not the current one. @throws FencedError */

@@ -5,6 +5,9 @@ import type { ContextEntry, SessionEntry, Tenant } from "./state.js";
 import { liveSession, liveThread } from "./state.js";
 import { removeThread } from "./thread-entries.js";
 
+/** Threads from which on removing their session may pause. */
+const MANY_THREADS = 100;
+
 export function insertSession(tenant: Tenant, row: StoredSession): SessionEntry {
   const { sessionId, userId, createdAt } = row;
   const parts = { conversation: null, context: null, threads: null, idempotency: null };
@@ -28,12 +31,10 @@ export function touchSession(tenant: Tenant, session: SessionEntry, now: number)
   setSession(tenant, session, { ...session.row, updatedAt: touchedAt(session.row.updatedAt, now) });
 }
 
-/** Removes the session with its conversation, context, linked threads, leases and idempotency keys. */
-export function removeSession(tenant: Tenant, session: SessionEntry): void {
-  for (const _step of removingSession(tenant, session));
-}
-
-/** As `removeSession`, in steps. For readers all of it is gone with the first one. */
+/**
+ * Removes the session with its conversation, context, linked threads, leases and idempotency keys, in steps. For readers all of it
+ * is gone with the first one.
+ */
 export function* removingSession(tenant: Tenant, session: SessionEntry): Generator<void, void, void> {
   const { sessionId, row } = session;
   leaveContext(tenant, session);
@@ -51,18 +52,23 @@ export function* removingSession(tenant: Tenant, session: SessionEntry): Generat
   }
 }
 
-/** Clears the place of a session that has expired: what comes under its id is new. */
-export function removeExpiredSession(tenant: Tenant, sessionId: string, now: number): void {
+/** Clears the place of a session that has expired, in steps: what comes under its id is new. */
+export function* removingExpiredSession(tenant: Tenant, sessionId: string, now: number): Generator<void, void, void> {
   const session = tenant.sessions.get(sessionId);
-  if (session !== undefined && liveSession(tenant, sessionId, now) === undefined) removeSession(tenant, session);
+  if (session !== undefined && liveSession(tenant, sessionId, now) === undefined) {
+    yield* removingSession(tenant, session);
+  }
 }
 
 /** Clears the place of a thread that is gone with its session. */
 export function removeExpiredThread(tenant: Tenant, threadId: string, now: number): void {
-  const sessionId = tenant.threads.get(threadId)?.row.sessionId ?? null;
-  if (sessionId !== null && liveThread(tenant, threadId, now) === undefined) {
-    removeExpiredSession(tenant, sessionId, now);
-  }
+  const thread = tenant.threads.get(threadId);
+  if (thread !== undefined && liveThread(tenant, threadId, now) === undefined) removeThread(tenant, thread);
+}
+
+/** Whether to remove the session may take long. */
+export function hasManyThreads(session: SessionEntry | undefined): boolean {
+  return (session?.threads?.size ?? 0) >= MANY_THREADS;
 }
 
 /** The session reads and writes this context from now on, and no longer the one that it had. */

@@ -15,15 +15,18 @@ import { inSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import { alone } from "./alone.js";
 import { checkFence } from "./leases.js";
 import { FirstRows } from "./pages.js";
-import { insertSession, removeExpiredSession, removeSession, removingSession, setSession } from "./session-entries.js";
+import {
+  hasManyThreads,
+  insertSession,
+  removingExpiredSession,
+  removingSession,
+  setSession,
+} from "./session-entries.js";
 import type { MemoryStore, RememberedUpdate, SessionEntry, Tenant } from "./state.js";
 import { enter, existingSession, liveSession } from "./state.js";
 
 /** Sessions from which on creating them may pause. */
 const MANY_SESSIONS = 200;
-
-/** Threads from which on removing their session may pause. */
-const MANY_THREADS = 100;
 
 export function sessionVerbs(store: MemoryStore): SessionDriver {
   return {
@@ -31,7 +34,7 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
       const { tenant, now } = enter(store, call);
       const existing = liveSession(tenant, session.sessionId, now);
       if (existing !== undefined) return { created: false, session: existing.row };
-      return { created: true, session: create(tenant, session, now) };
+      return { created: true, session: await create(call, tenant, session, now) };
     },
 
     async createSessions(call, sessions) {
@@ -39,11 +42,12 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
       const existing = sessions.find(({ sessionId }) => liveSession(tenant, sessionId, now) !== undefined);
       if (existing !== undefined) return { exists: existing.sessionId };
       const creating = createAll(tenant, sessions, now);
-      const created =
-        sessions.length > MANY_SESSIONS
-          ? await alone(tenant, () => new Slices(call).finish(creating))
-          : runAtOnce(creating);
-      return { sessions: created };
+      const takesLong =
+        sessions.length > MANY_SESSIONS ||
+        sessions.some(({ sessionId }) => hasManyThreads(tenant.sessions.get(sessionId)));
+      return {
+        sessions: takesLong ? await alone(tenant, () => new Slices(call).finish(creating)) : runAtOnce(creating),
+      };
     },
 
     async getSessions(call, sessionIds) {
@@ -129,14 +133,27 @@ function* createAll(
 ): Generator<void, StoredSession[], void> {
   const created: StoredSession[] = [];
   for (const session of sessions) {
-    created.push(create(tenant, session, now));
+    created.push(yield* creating(tenant, session, now));
     yield;
   }
   return created;
 }
 
-function create(tenant: Tenant, session: NewStoredSession, now: number): StoredSession {
-  removeExpiredSession(tenant, session.sessionId, now);
+/** At once, unless what has expired under the id takes long to remove. */
+function create(
+  call: Call,
+  tenant: Tenant,
+  session: NewStoredSession,
+  now: number,
+): StoredSession | Promise<StoredSession> {
+  const work = creating(tenant, session, now);
+  return hasManyThreads(tenant.sessions.get(session.sessionId))
+    ? alone(tenant, () => new Slices(call).finish(work))
+    : runAtOnce(work);
+}
+
+function* creating(tenant: Tenant, session: NewStoredSession, now: number): Generator<void, StoredSession, void> {
+  yield* removingExpiredSession(tenant, session.sessionId, now);
   return insertSession(tenant, newSession(session, now)).row;
 }
 
@@ -212,6 +229,7 @@ async function removeDue(
 
 /** Removes a session; one with many threads has its tenant for itself meanwhile. */
 async function remove(tenant: Tenant, session: SessionEntry, slices: Slices): Promise<void> {
-  if ((session.threads?.size ?? 0) < MANY_THREADS) removeSession(tenant, session);
-  else await alone(tenant, () => slices.finish(removingSession(tenant, session)));
+  const removing = removingSession(tenant, session);
+  if (hasManyThreads(session)) await alone(tenant, () => slices.finish(removing));
+  else runAtOnce(removing);
 }

@@ -5,6 +5,7 @@ import { checkpointVerbs } from "../../../src/backends/memory/checkpoints.js";
 import { conversationVerbs } from "../../../src/backends/memory/conversations.js";
 import { memoryDriver } from "../../../src/backends/memory/index.js";
 import { itemVerbs } from "../../../src/backends/memory/items.js";
+import { leaseVerbs } from "../../../src/backends/memory/leases.js";
 import { collectMetrics } from "../../../src/backends/memory/metrics.js";
 import { sessionVerbs } from "../../../src/backends/memory/sessions.js";
 import type { MemoryStore } from "../../../src/backends/memory/state.js";
@@ -272,6 +273,30 @@ describe("long work lets others run", () => {
     expect((await begun).rows.length).toBeLessThan(200);
     expect(turns).toBeGreaterThan(20);
   });
+
+  it.each(["a session", "several sessions", "a lease"])(
+    "in making %s in the place of an expired session with many threads (S8)",
+    async (made) => {
+      const store = await storeOf(0);
+      const [sessions, checkpoints, threads] = [sessionVerbs(store), checkpointVerbs(store), threadVerbs(store)];
+      const session = { sessionId: "s", userId: "u", metadata: "{}", ttlMs: null };
+      await sessions.createSession(call, { ...session, ttlMs: 10 });
+      for (let i = 0; i < 200; i++) {
+        await checkpoints.storeCheckpoint(call, `t${i}`, { ...checkpoint(i), sessionId: "s" }, null);
+      }
+      store.clock.advance(1_000);
+      const turns = await turnsDuring(async () => {
+        if (made === "a session") await sessions.createSession(call, session);
+        else if (made === "several sessions") await sessions.createSessions(call, [session]);
+        else await leaseVerbs(store).acquireLease(call, { kind: "session", id: "s" }, { owner: "o", ttlMs: 1 });
+      });
+      expect(turns).toBeGreaterThan(20);
+      await sessions.createSession(call, session);
+      const listing = { sessionId: null, orderBy: "createdAt", direction: "asc", limit: 500, after: null } as const;
+      expect(await threads.listThreads(call, listing)).toEqual({ rows: [], more: false });
+      expect(store.tenants.get("default")?.threads.size).toBe(0);
+    },
+  );
 
   it("in an export, and in an import of records that are at hand (P1)", async () => {
     const driver = memoryDriver();

@@ -91,6 +91,9 @@ describe("nothing stays", () => {
     await sessionVerbs(store).createSession(call, { ...session, sessionId: "a" });
     await checkpointVerbs(store).putWrites(call, "b-thread", target, [], null);
     await leaseVerbs(store).acquireLease(call, { kind: "thread", id: "c-thread" }, { owner: "p", ttlMs: 1 });
+    expect(sizesOf(store)).toMatchObject({ threads: 1, threadLeases: 1 });
+    // The sessions of the threads wait for a cleanup, as other expired ones do.
+    await sessionVerbs(store).cleanupSessions(call, { idleBefore: 0, batchSize: 10, dryRun: false });
     expect(sizesOf(store)).toMatchObject({ sessions: 1, threads: 1, contexts: 0, sessionLeases: 0, threadLeases: 1 });
   });
 
