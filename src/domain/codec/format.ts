@@ -38,6 +38,9 @@ export const CONTAINERS: {
   readonly [kind in "map" | "entry" | "withoutPrototype" | "ownKeys" | "wrapped" | "bigint" | "error"]: number;
 } = { map: 4, entry: 2, withoutPrototype: 4, ownKeys: 5, wrapped: 2, bigint: 2, error: 200 };
 
+/** For how many members one of a Set counts, by the time that it takes. */
+export const SET_MEMBER = 2;
+
 /**
  * For how many members keys count that an object shares with no other one: V8 keeps such an object as a hash table, or with a shape of its own, which
  * takes longer with each key.

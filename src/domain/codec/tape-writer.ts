@@ -14,6 +14,7 @@ import {
   MAX_CONTAINERS,
   MAX_MEMBERS,
   OWN_KEYS,
+  SET_MEMBER,
   TAG_KEY,
 } from "./format.js";
 import { leafByPrototype } from "./leaves.js";
@@ -379,9 +380,9 @@ class TapeWriter {
 
   #set(set: Set<unknown>, depth: number): void {
     if (hasProperties(set)) refuse("a Set with further properties");
+    this.#membersLeft -= SET_MEMBER * set.size;
     this.#enter(depth + 1, CONTAINERS.map);
     this.#tagged = true;
-    this.#membersLeft -= set.size;
     const items: unknown[] = [...Set.prototype.values.call(set)];
     this.#words.add(wordOf(WORD.set, items.length));
     this.#elements(items, items.length, depth + 1, set, memberStep);

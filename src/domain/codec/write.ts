@@ -14,6 +14,7 @@ import {
   type LeafWriter,
   MAX_CONTAINERS,
   MAX_MEMBERS,
+  SET_MEMBER,
   TAG_KEY,
 } from "./format.js";
 import { hasFurtherProperties } from "./further-properties.js";
@@ -334,7 +335,7 @@ export class TreeWriter implements LeafWriter {
   #set(set: Set<unknown>, depth: number): Json {
     if (hasProperties(set)) this.refuse("a Set with further properties");
     this.#enter(depth + 1);
-    this.#count(CONTAINERS.map, set.size);
+    this.#count(CONTAINERS.map, SET_MEMBER * set.size);
     const items: Json[] = [];
     Set.prototype.forEach.call(set, (value) => {
       this.reserve(1);

@@ -174,6 +174,15 @@ describe("V1: limits", () => {
     }
   });
 
+  it("elements of a Set count as two", () => {
+    const most = new Set(Array.from({ length: 750_000 }, (_, i) => i));
+    expect(takeText(most)).toBeInstanceOf(ValueSnapshot);
+    most.add("one more");
+    for (const encode of [encodeValue, takeText]) {
+      expect(() => encode(most)).toThrow(/: a value of more than 1500000 elements and properties cannot be stored$/);
+    }
+  });
+
   it("of keys that objects do not share each counts as three, and as twenty beyond 10,000 of one object", () => {
     const ownKeys = (object: number, keys: number) =>
       Object.fromEntries(Array.from({ length: keys }, (_, i) => [`${object} ${i}`, i]));
