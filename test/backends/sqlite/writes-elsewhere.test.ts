@@ -1,4 +1,6 @@
 // Copies of threads and deletions of items in another thread, which begins with a file of the package: what was built is tested here.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -148,6 +150,34 @@ it("a process that may start no threads does it in its own", async () => {
   await assertCopied(storage, "copy");
   expect(await storage.deleteItems(["n", "1"])).toBe(167);
   expect(threads.started).toBe(0);
+});
+
+it("a copy that a kill -9 interrupts is whole or not there, and whole where it was acknowledged", {
+  timeout: 120_000,
+}, async () => {
+  const path = newPath();
+  await (await filled(path)).close();
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 8; round++) {
+    const args = [join(import.meta.dirname, "copying-process.ts"), path, `${round}`];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const closed = once(child, "close");
+    let output = "";
+    for await (const chunk of child.stdout) {
+      output += chunk;
+      // At once, and at some moment of the next copy.
+      if (output.split("\n").length > 2) setTimeout(() => child.kill("SIGKILL"), Math.random() * 60);
+    }
+    await closed;
+    acknowledged.push(...output.split("\n").filter(Boolean));
+  }
+  await using storage = sqliteStorage({ path });
+  const found = (await storage.listThreads({ limit: 1_000 })).items.map(({ threadId }) => threadId);
+  expect(acknowledged.length).toBeGreaterThan(15);
+  expect(found).toEqual(expect.arrayContaining(acknowledged));
+  // Of each round one more may have been committed than was told.
+  expect(found.length).toBeLessThanOrEqual(1 + acknowledged.length + 8);
+  for (const threadId of found) await assertCopied(storage, threadId);
 });
 
 it("SQLite's errors come from the other thread with their codes", async () => {

@@ -175,7 +175,7 @@ describe("V1: limits", () => {
   });
 
   it("elements of a Set count as two", () => {
-    const most = new Set(Array.from({ length: 750_000 }, (_, i) => i));
+    const most = new Set<unknown>(Array.from({ length: 750_000 }, (_, i) => i));
     expect(takeText(most)).toBeInstanceOf(ValueSnapshot);
     most.add("one more");
     for (const encode of [encodeValue, takeText]) {
