@@ -1,14 +1,21 @@
 /** A long write in a thread of its own: the event loop waits for none of it. */
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Answer, LongWrite, Request, ThreadData } from "./messages.js";
 import type { LongWriteName, LongWrites } from "./works.js";
 
-const THREAD: URL = new URL("./thread.js", import.meta.url);
+/** The file that the thread begins with, by a name that no other program has; `undefined` where a bundler has left it out, or does not say where it would be. */
+const THREAD: URL | undefined = fileBeside("./waystone-sqlite-write.js");
 
-/** Whether there is a file that a thread can begin with: a bundler may have left it out. */
-export const MAY_WRITE_ELSEWHERE: boolean = existsSync(fileURLToPath(THREAD));
+function fileBeside(name: string): URL | undefined {
+  const { url } = import.meta as { readonly url?: string };
+  if (url === undefined || !url.startsWith("file:")) return undefined;
+  const file = new URL(name, url);
+  return existsSync(file) ? file : undefined;
+}
+
+/** Whether another thread can be tried. */
+export const MAY_WRITE_ELSEWHERE: boolean = THREAD !== undefined;
 
 export class WriteElsewhere<Name extends LongWriteName> {
   readonly #worker: Worker;
@@ -24,12 +31,14 @@ export class WriteElsewhere<Name extends LongWriteName> {
     this.#worker.on("exit", () => this.#waiting?.reject(new Error("the thread of a long write has ended")));
   }
 
-  /** `undefined` where the process may start no threads. */
+  /** `undefined` where there can be no thread. */
   static start<Name extends LongWriteName>(write: LongWrite<Name>): WriteElsewhere<Name> | undefined {
+    const file = THREAD;
+    if (file === undefined) return undefined;
     try {
       return new WriteElsewhere<Name>((unwanted) => {
         const workerData: ThreadData = { write, unwanted };
-        return new Worker(THREAD, { execArgv: [], name: "waystone sqlite write", workerData });
+        return new Worker(file, { execArgv: [], name: "waystone sqlite write", workerData });
       });
     } catch {
       // A process may be forbidden to start threads; it writes in this one.
