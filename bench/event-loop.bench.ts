@@ -416,6 +416,51 @@ const FIXTURES: readonly Fixture[] = [
       { name: "getWrites of 90 writes of 700 KB", call: (storage) => storage.getWrites("t", "c", patient) },
     ],
   },
+  {
+    fill: (storage) =>
+      inBatches(many(100), 4, (from, to) =>
+        storage.batchCreateSessions(
+          range(from, to, (i) => ({ sessionId: `s${i}`, userId: "u", metadata: { text: unlike(i, MB) } })),
+        ),
+      ),
+    calls: [
+      {
+        name: "listSessions of 100 sessions with 1 MB of metadata",
+        call: (storage) => storage.listSessions({ limit: 100, ...patient }),
+      },
+      {
+        name: "listSessions of 100 sessions with 1 MB of metadata, by a filter",
+        call: (storage) => storage.listSessions({ metadata: { i: -1 }, ...patient }),
+      },
+    ],
+  },
+  {
+    fill: (storage) =>
+      inBatches(many(150), 20, (from, to) =>
+        storage.batchItems(
+          range(from, to, (i) => ({ put: { namespace: ["d"], key: `${i}`, value: { text: unlike(i, 500_000) } } })),
+          patient,
+        ),
+      ),
+    calls: [
+      {
+        name: "batchItems of 150 updates of values of 500 KB",
+        call: (storage) =>
+          storage.batchItems(
+            range(0, many(150), (i) => ({ update: { namespace: ["d"], key: `${i}`, merge: { i } } })),
+            patient,
+          ),
+      },
+      {
+        name: "batchItems of a put and of 150 gets of 500 KB",
+        call: (storage) =>
+          storage.batchItems(
+            [put(1), ...range(0, many(150), (i) => ({ get: { namespace: ["d"], key: `${i}` } }))],
+            patient,
+          ),
+      },
+    ],
+  },
   ...LARGE_VALUES.map(([name, given, mb]) => ({
     fill: (storage: StorageBackend) => storage.createSession("s", "u"),
     calls: [

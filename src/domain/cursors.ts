@@ -9,7 +9,7 @@ import { integer, string } from "./arguments.js";
 import type { Call } from "./driver/call.js";
 import type { TimePosition } from "./driver/storage-driver.js";
 import type { Rows } from "./driver/stored.js";
-import { Slices } from "./slices.js";
+import { EACH_STEP, Slices } from "./slices.js";
 
 const FORMAT = 1;
 
@@ -64,7 +64,7 @@ export async function pageOf<Row, T>(
   position: (row: Row) => unknown,
 ): Promise<Page<T>> {
   const last = rows.at(-1);
-  const slices = new Slices(call);
+  const slices = new Slices(call, EACH_STEP);
   const items: T[] = [];
   for (const row of rows) {
     const item = present(row);

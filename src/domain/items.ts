@@ -27,7 +27,7 @@ export function isItemExpired(item: { readonly expiresAt: number | null }, now: 
  * The item after a put. An expired one counts as absent: the item begins anew at version 1.
  * @throws ConflictError when `expectedVersion` is not the stored one
  */
-export function putStored(existing: StoredItem | undefined, step: PutStep, now: number): StoredItem {
+export function putStored(existing: Omit<StoredItem, "value"> | undefined, step: PutStep, now: number): StoredItem {
   const before = existing !== undefined && !isItemExpired(existing, now) ? existing : undefined;
   assertItemVersion(before, step.expectedVersion);
   return {
@@ -46,7 +46,11 @@ export function putStored(existing: StoredItem | undefined, step: PutStep, now: 
  * Whether a delete has something to delete; an expired item counts as absent.
  * @throws ConflictError when `expectedVersion` is not the stored one; 0 expects that nothing is there
  */
-export function isDeletable(existing: StoredItem | undefined, expectedVersion: number | null, now: number): boolean {
+export function isDeletable(
+  existing: Omit<StoredItem, "value"> | undefined,
+  expectedVersion: number | null,
+  now: number,
+): boolean {
   const before = existing !== undefined && !isItemExpired(existing, now) ? existing : undefined;
   assertItemVersion(before, expectedVersion);
   return before !== undefined;

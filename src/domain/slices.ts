@@ -88,10 +88,10 @@ export async function inSlices<Row>(
   }
 }
 
-/** What becomes of each row, in the order of the rows. */
+/** What becomes of each row, in the order of the rows. One may take long by itself. */
 export async function mapInSlices<Row, T>(call: Call, rows: readonly Row[], map: (row: Row) => T): Promise<T[]> {
   const results: T[] = [];
-  await inSlices(call, rows, (row) => results.push(map(row)) > 0);
+  await inSlices(call, rows, (row) => results.push(map(row)) > 0, new Slices(call, EACH_STEP));
   return results;
 }
 

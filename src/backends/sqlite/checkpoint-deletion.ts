@@ -5,7 +5,7 @@ import { type NeededParent, neededOfNamed } from "../../domain/pruning.js";
 import { sweepLoose } from "./checkpoint-blocks.js";
 import { findCheckpoint } from "./checkpoint-rows.js";
 import { deleteState } from "./checkpoint-states.js";
-import { deleteWrites, sizeOfWrites } from "./checkpoint-writes.js";
+import { removeWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { assertFence } from "./leases.js";
 import type { OpenFile } from "./store.js";
@@ -56,8 +56,7 @@ function* removeNamed(
       if (row !== undefined) kept.push(checkpointId);
       continue;
     }
-    const { count, bytes } = sizeOfWrites(tx, thread, namespace, checkpointId);
-    if (count > 0) deleteWrites(tx, thread, namespace, checkpointId);
+    const { count, bytes } = yield* removeWrites(tx, thread, { namespace, checkpointId });
     if (row !== undefined) {
       deleteState(tx, thread, row);
       tx.run("DELETE FROM checkpoints WHERE id = ?", row.id);

@@ -3,12 +3,14 @@ import { quoteIdentifier } from "../../contract/errors.js";
 import { type CheckpointParts, isNotModified } from "../../domain/checkpoints.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { StoredCheckpoint } from "../../domain/driver/stored.js";
+import { type MetadataCondition, matchesMetadata } from "../../domain/metadata-filter.js";
 import { type CollectedState, joinInSteps } from "../../domain/segments/restore.js";
 import { EACH_STEP, runAtOnce, Slices } from "../../domain/slices.js";
 import { collectState, readState } from "./checkpoint-states.js";
 import { selectWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import type { ReadStep } from "./connection/snapshots.js";
+import { Portion, SHORT_TEXT } from "./portion.js";
 
 /** A checkpoint without its parts, with its number. */
 export interface CheckpointRow extends Omit<StoredCheckpoint, "needsParent" | "data" | "writes"> {
@@ -17,12 +19,21 @@ export interface CheckpointRow extends Omit<StoredCheckpoint, "needsParent" | "d
   readonly needsParent: number;
 }
 
+/** A checkpoint of a page: metadata that is not short is read by itself. */
+export type CheckpointInPage = Omit<CheckpointRow, "metadata"> & { readonly metadata: string | null };
+
 /** The name of the state's root, which ends a manifest that begins with `@` (64). A damaged one matches nothing that a caller has. */
 const ETAG = `(SELECT CASE unicode(data) WHEN 64 THEN substr(data, -32) END FROM checkpoint_states
   WHERE checkpoint = checkpoints.id) AS etag`;
 
-const COLUMNS = `id, namespace, checkpoint_id AS checkpointId, parent_id AS parentId, session_id AS sessionId, metadata, seq,
+const BESIDE_METADATA = `id, namespace, checkpoint_id AS checkpointId, parent_id AS parentId, session_id AS sessionId, seq,
   created_at AS createdAt, needs_parent AS needsParent, size_bytes AS sizeBytes, ${ETAG}`;
+
+const COLUMNS = `${BESIDE_METADATA}, metadata`;
+
+const IN_PAGE = `${BESIDE_METADATA}, CASE WHEN octet_length(metadata) <= ${SHORT_TEXT} THEN metadata END AS metadata`;
+
+const METADATA = "SELECT metadata FROM checkpoints WHERE id = ?";
 
 const BY_ID = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_id
   WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`;
@@ -30,13 +41,13 @@ const BY_ID = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_id
 const LATEST = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
   WHERE thread = ? AND namespace = ? ORDER BY seq DESC LIMIT 1`;
 
-const NEWEST = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
+const NEWEST = `SELECT ${IN_PAGE} FROM checkpoints INDEXED BY checkpoints_by_seq
   WHERE thread = ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
 
-const NEWEST_OF_NAMESPACE = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_namespace
+const NEWEST_OF_NAMESPACE = `SELECT ${IN_PAGE} FROM checkpoints INDEXED BY checkpoints_by_namespace
   WHERE thread = ? AND namespace = ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
 
-const OLDEST = `SELECT ${COLUMNS} FROM checkpoints INDEXED BY checkpoints_by_seq
+const OLDEST = `SELECT ${IN_PAGE} FROM checkpoints INDEXED BY checkpoints_by_seq
   WHERE thread = ? AND seq > ? ORDER BY seq LIMIT ?`;
 
 /** Above every `seq`. */
@@ -63,15 +74,39 @@ export function newestCheckpoints(
   namespace: string | null,
   before: number,
   limit: number,
-): CheckpointRow[] {
+): CheckpointInPage[] {
   return namespace === null
-    ? db.all<CheckpointRow>(NEWEST, thread, before, limit)
-    : db.all<CheckpointRow>(NEWEST_OF_NAMESPACE, thread, namespace, before, limit);
+    ? db.all<CheckpointInPage>(NEWEST, thread, before, limit)
+    : db.all<CheckpointInPage>(NEWEST_OF_NAMESPACE, thread, namespace, before, limit);
 }
 
 /** Oldest first, of all namespaces. */
-export function oldestCheckpoints(db: Connection, thread: number, after: number, limit: number): CheckpointRow[] {
-  return db.all<CheckpointRow>(OLDEST, thread, after, limit);
+export function oldestCheckpoints(db: Connection, thread: number, after: number, limit: number): CheckpointInPage[] {
+  return db.all<CheckpointInPage>(OLDEST, thread, after, limit);
+}
+
+/** The metadata of a checkpoint; `undefined` when it is deleted meanwhile. */
+export function metadataOf(db: Connection, row: CheckpointInPage): string | undefined {
+  return row.metadata ?? db.get<{ metadata: string }>(METADATA, row.id)?.metadata;
+}
+
+/** Those whose metadata matches, with it; `most` at most, and those that are not there any more. */
+export function* matchingRows(
+  db: Connection,
+  rows: readonly CheckpointInPage[],
+  filter: readonly MetadataCondition[],
+  most: number,
+): Generator<void, CheckpointInPage[], void> {
+  if (filter.length === 0) return rows.slice(0, most);
+  const found: CheckpointInPage[] = [];
+  const portion = new Portion(rows.length + 1);
+  for (const row of rows) {
+    const metadata = metadataOf(db, row);
+    if (metadata !== undefined && matchesMetadata(metadata, filter)) found.push(row);
+    if (found.length === most) break;
+    if (portion.isFull(metadata?.length ?? 0)) yield;
+  }
+  return found;
 }
 
 /** Without parts; `needsParent` as a boolean. */
@@ -107,16 +142,22 @@ export function replaceCheckpoint(tx: Connection, id: number, checkpoint: Checkp
   );
 }
 
-/** The checkpoint with the parts that are asked for. @throws CorruptionError if its state is damaged (K5) */
+/**
+ * The checkpoint with the parts that are asked for; `undefined` when it is deleted meanwhile.
+ * @throws CorruptionError if its state is damaged (K5)
+ */
 export function* withParts(
   db: Connection,
   thread: number,
-  row: CheckpointRow,
+  row: CheckpointInPage,
   parts: CheckpointParts,
-): Generator<void, StoredCheckpoint, void> {
+): Generator<void, StoredCheckpoint | undefined, void> {
   const { id: _id, needsParent, ...fields } = row;
+  const metadata = metadataOf(db, row);
+  if (metadata === undefined) return undefined;
   return {
     ...fields,
+    metadata,
     needsParent: needsParent !== 0,
     data:
       parts.data && !isNotModified(row.etag, parts.ifNoneMatch) ? readState(db, thread, row, () => nameOf(row)) : null,
@@ -128,7 +169,7 @@ export function* withParts(
 export function* allWithParts(
   db: Connection,
   thread: number,
-  rows: readonly CheckpointRow[],
+  rows: readonly CheckpointInPage[],
   parts: CheckpointParts,
 ): Generator<void, StoredCheckpoint[], void> {
   const checkpoints: StoredCheckpoint[] = [];
@@ -139,27 +180,33 @@ export function* allWithParts(
       yield;
     }
     const checkpoint = yield* withParts(db, thread, row, parts);
+    if (checkpoint === undefined) continue;
     checkpoints.push(checkpoint);
-    read += checkpoint.data?.length ?? 0;
+    read += checkpoint.metadata.length + (checkpoint.data?.length ?? 0);
+    // Writes have pauses of their own, and none after the last of them.
+    if ((checkpoint.writes?.length ?? 0) > 0) read += WITH_WRITES;
   }
   return checkpoints;
 }
 
-/** Characters of states that are read in one step, where one alone does not take more of them. */
+/** Characters of states and of metadata that are read in one step, where one alone does not take more of them. */
 const TOGETHER = 512 * 1024;
+
+/** Checkpoints with writes count for so much more. */
+const WITH_WRITES = TOGETHER / 4;
 
 /** Bytes of a state up to which it is read in one step. */
 const READ_AT_ONCE = 1024 * 1024;
 
 /** Whether the checkpoint's state takes so long to read that it is done in steps. */
-export function isLarge(row: CheckpointRow, parts: CheckpointParts): boolean {
+export function isLarge(row: Pick<CheckpointRow, "sizeBytes" | "etag">, parts: CheckpointParts): boolean {
   return parts.data && row.sizeBytes > READ_AT_ONCE && !isNotModified(row.etag, parts.ifNoneMatch);
 }
 
 /** A checkpoint as it is found in the store. */
 export interface FoundCheckpoint {
   readonly thread: number;
-  readonly row: CheckpointRow;
+  readonly row: CheckpointInPage;
 }
 
 /**
@@ -188,12 +235,14 @@ export async function readLarge(
   while (result?.done === false) result = await read(step);
   if (result?.done !== true) return undefined;
   const { checkpoint, collected } = result.value;
+  if (checkpoint === undefined) return undefined;
   const data = !collected ? null : await new Slices(call, EACH_STEP).run(joinInSteps(collected));
   return { ...checkpoint, data };
 }
 
 interface PartsRead {
-  readonly checkpoint: StoredCheckpoint;
+  /** `undefined` when it is deleted meanwhile. */
+  readonly checkpoint: StoredCheckpoint | undefined;
   readonly collected: CollectedState | null;
 }
 
@@ -203,9 +252,10 @@ function* readParts(
   parts: CheckpointParts,
 ): Generator<void, PartsRead, void> {
   const checkpoint = yield* withParts(db(), thread, row, { ...parts, data: false });
+  if (checkpoint === undefined) return { checkpoint, collected: null };
   return { checkpoint, collected: yield* collectState(db, thread, row, () => nameOf(row)) };
 }
 
-function nameOf({ checkpointId }: CheckpointRow): string {
+function nameOf({ checkpointId }: Pick<CheckpointRow, "checkpointId">): string {
   return `checkpoint ${quoteIdentifier(checkpointId)}`;
 }

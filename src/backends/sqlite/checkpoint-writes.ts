@@ -233,14 +233,29 @@ export function hasWrites(db: Connection, thread: number, namespace: string, che
   );
 }
 
-export function deleteWrites(tx: Connection, thread: number, namespace: string, checkpointId: string): number {
-  return tx.run(
-    "DELETE FROM checkpoint_writes WHERE thread = ? AND namespace = ? AND checkpoint_id = ?",
-    thread,
-    namespace,
-    checkpointId,
-  );
+/** Deletes the writes of a checkpoint; returns what they were. */
+export function* removeWrites(
+  tx: Connection,
+  thread: number,
+  { namespace, checkpointId }: Pick<NamedWrite, "namespace" | "checkpointId">,
+): Generator<void, SizeOfWrites, void> {
+  let removed = NO_WRITES;
+  for (;;) {
+    const { last, ...size } = sizeOfSome(tx, thread, { namespace, checkpointId, ...FIRST_TASK });
+    if (last === undefined) return removed;
+    removed = { count: removed.count + size.count, bytes: removed.bytes + size.bytes };
+    const { taskId, index } = last;
+    tx.run(DELETE_UP_TO, thread, namespace, checkpointId, taskId, index);
+    if (size.count < REMOVED_AT_ONCE) return removed;
+    yield;
+  }
 }
+
+/** Writes removed or counted between two looks at the time. */
+const REMOVED_AT_ONCE = 200;
+
+const DELETE_UP_TO = `DELETE FROM checkpoint_writes
+  WHERE thread = ? AND namespace = ? AND checkpoint_id = ? AND (task_id, idx) <= (?, ?)`;
 
 /** With its text, which is not kept in pieces any more. @throws CorruptionError */
 export function intact<Row extends ReadWrite>(
@@ -278,23 +293,57 @@ export function* copyWrites(tx: Connection, from: number, to: number): Generator
   }
 }
 
-/** How many writes a checkpoint has, and the bytes of their encoded values. */
-export function sizeOfWrites(
+/** How many writes there are, and the bytes of their encoded values. */
+export interface SizeOfWrites {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+const NO_WRITES: SizeOfWrites = { count: 0, bytes: 0 };
+
+/** What the writes of a checkpoint are. */
+export function* sizeOfWrites(
   db: Connection,
   thread: number,
-  namespace: string,
-  checkpointId: string,
-): { count: number; bytes: number } {
-  // Of a compacted value its header alone says the bytes; a damaged one can be removed too.
-  const rows = db.all<{ bytes: number; start: string | Uint8Array }>(
-    `SELECT CASE WHEN long IS NULL OR octet_length(value) > 0 THEN octet_length(value)
-       ELSE coalesce((SELECT bytes FROM long_texts WHERE long_texts.id = long), 0) END AS bytes,
-       substr(value, 1, ${HEADER_BYTES}) AS start FROM checkpoint_writes
-     WHERE thread = ? AND namespace = ? AND checkpoint_id = ?`,
+  target: Pick<NamedWrite, "namespace" | "checkpointId">,
+): Generator<void, SizeOfWrites, void> {
+  let all = NO_WRITES;
+  for (let after = FIRST_TASK; ; ) {
+    const { count, bytes, last } = sizeOfSome(db, thread, { ...target, ...after });
+    all = { count: all.count + count, bytes: all.bytes + bytes };
+    if (last === undefined || count < REMOVED_AT_ONCE) return all;
+    after = last;
+    yield;
+  }
+}
+
+type TaskPlace = Pick<WritePlace, "taskId" | "index">;
+
+const FIRST_TASK: TaskPlace = { taskId: FIRST_PLACE.taskId, index: FIRST_PLACE.index };
+
+/** Of a compacted value its header alone says the bytes; a damaged one can be removed too. The text of another one is not read. */
+const SIZES = `SELECT task_id AS taskId, idx AS "index",
+    CASE WHEN long IS NULL OR octet_length(value) > 0 THEN octet_length(value)
+      ELSE coalesce((SELECT bytes FROM long_texts WHERE long_texts.id = long), 0) END AS bytes,
+    CASE typeof(value) WHEN ? THEN substr(value, 1, ${HEADER_BYTES}) END AS header
+  FROM checkpoint_writes INDEXED BY checkpoint_writes_by_task
+  WHERE thread = ? AND namespace = ? AND checkpoint_id = ? AND (task_id, idx) > (?, ?) ORDER BY task_id, idx LIMIT ?`;
+
+function sizeOfSome(
+  db: Connection,
+  thread: number,
+  { namespace, checkpointId, taskId, index }: WritePlace,
+): SizeOfWrites & { readonly last: TaskPlace | undefined } {
+  const rows = db.all<TaskPlace & { readonly bytes: number; readonly header: Uint8Array | null }>(
+    SIZES,
+    "blob",
     thread,
     namespace,
     checkpointId,
+    taskId,
+    index,
+    REMOVED_AT_ONCE,
   );
-  const bytes = rows.reduce((sum, row) => sum + (typeof row.start === "string" ? row.bytes : textBytes(row.start)), 0);
-  return { count: rows.length, bytes };
+  const bytes = rows.reduce((sum, row) => sum + (row.header === null ? row.bytes : textBytes(row.header)), 0);
+  return { count: rows.length, bytes, last: rows.at(-1) };
 }

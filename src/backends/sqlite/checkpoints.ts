@@ -10,17 +10,17 @@ import type {
   WantedCheckpoint,
 } from "../../domain/driver/storage-driver.js";
 import type { StoredCheckpoint } from "../../domain/driver/stored.js";
-import { matchesMetadata } from "../../domain/metadata-filter.js";
 import { type SplitState, splitInSteps } from "../../domain/segments/split.js";
 import { EACH_STEP, mapInSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import {
   allWithParts,
-  type CheckpointRow,
+  type CheckpointInPage,
   type FoundCheckpoint,
   findCheckpoint,
   insertCheckpoint,
   isLarge,
   latestCheckpoint,
+  matchingRows,
   NO_BOUND,
   newestCheckpoints,
   readLarge,
@@ -84,6 +84,7 @@ export function checkpointVerbs(file: () => OpenFile): CheckpointVerbs {
         if (at === undefined || isLarge(at.row, parts)) return at;
         const { thread, row } = at;
         const checkpoint = yield* withParts(db, thread, row, parts);
+        if (checkpoint === undefined) return undefined;
         return { checkpoint, writes: yield* writesOf(db, thread, row, wanted) };
       });
       if (found === undefined) return undefined;
@@ -196,7 +197,7 @@ function findWanted(
 function* writesOf(
   db: Connection,
   thread: number,
-  { namespace, checkpointId }: CheckpointRow,
+  { namespace, checkpointId }: CheckpointInPage,
   { writes }: WantedCheckpoint,
 ): Generator<void, ReadWrite[] | null, void> {
   return writes ? yield* selectCompact(db, thread, namespace, checkpointId) : null;
@@ -233,12 +234,11 @@ function listLong(
     const found: StoredCheckpoint[] = [];
     let before = listing.before ?? NO_BOUND;
     while (found.length < listing.limit) {
-      const rows: CheckpointRow[] = await read((db) =>
+      const rows: CheckpointInPage[] = await read((db) =>
         newestCheckpoints(db, thread.id, listing.namespace, before, READ_AT_ONCE.withoutData),
       );
-      const chosen = rows
-        .filter((row) => matchesMetadata(row.metadata, listing.metadata))
-        .slice(0, listing.limit - found.length);
+      const left = listing.limit - found.length;
+      const chosen = await inSteps(read, (db) => matchingRows(db, rows, listing.metadata, left));
       for (let i = 0; i < chosen.length; ) {
         const some = manyOrOne(chosen.slice(i, i + atOnce), listing);
         i += some.length;
@@ -259,7 +259,7 @@ function listLong(
 }
 
 /** Rows that are read in one step: those before a large one, or that one. */
-function manyOrOne(rows: readonly CheckpointRow[], listing: CheckpointListing): readonly CheckpointRow[] {
+function manyOrOne(rows: readonly CheckpointInPage[], listing: CheckpointListing): readonly CheckpointInPage[] {
   const large = rows.findIndex((row) => isLarge(row, listing));
   return large === -1 ? rows : rows.slice(0, Math.max(1, large));
 }

@@ -4,6 +4,7 @@ import type { StoredContext } from "../../domain/driver/stored.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
 import { isInPieces, readText, type TextInPieces, type TextOfRow, untilWhole } from "./long-text-rows.js";
+import { Portion, SHORT_TEXT } from "./portion.js";
 
 export type VersionRow = StoredContext & TextOfRow & { readonly context: string };
 
@@ -90,15 +91,40 @@ export function selectVersionAfter(
 }
 
 /** Newest first, without contents. */
-export function selectVersions(db: Connection, context: number, before: number | null, limit: number): StoredContext[] {
-  const rows = db.all<Omit<StoredContext, "context">>(
-    `SELECT ${INFO} FROM context_versions WHERE context = ? AND version < ? ORDER BY version DESC LIMIT ?`,
-    context,
-    before ?? Number.MAX_SAFE_INTEGER,
-    limit,
-  );
-  return rows.map((row) => ({ ...row, context: null }));
+export function* selectVersions(
+  db: Connection,
+  context: number,
+  before: number | null,
+  limit: number,
+): Generator<void, StoredContext[], void> {
+  const versions: StoredContext[] = [];
+  const portion = new Portion(VERSIONS_AT_ONCE);
+  for (let last = before ?? Number.MAX_SAFE_INTEGER; versions.length < limit; ) {
+    const most = Math.min(VERSIONS_AT_ONCE, limit - versions.length);
+    const rows = db.all<VersionInPage>(IN_PAGE, context, last, most);
+    for (const row of rows) {
+      last = row.version;
+      const metadata = row.metadata ?? db.get<{ metadata: string }>(METADATA, context, row.version)?.metadata;
+      if (metadata === undefined) continue;
+      versions.push({ ...row, metadata, context: null });
+      if (portion.isFull(metadata.length)) yield;
+    }
+    if (rows.length < most) break;
+  }
+  return versions;
 }
+
+/** A version of a page: metadata that is not short is read by itself. */
+type VersionInPage = Omit<StoredContext, "context" | "metadata"> & { readonly metadata: string | null };
+
+/** Versions listed in one step, where their metadata is short. */
+const VERSIONS_AT_ONCE = 200;
+
+const IN_PAGE = `SELECT version, size_bytes AS sizeBytes, created_at AS createdAt,
+    CASE WHEN octet_length(metadata) <= ${SHORT_TEXT} THEN metadata END AS metadata
+  FROM context_versions WHERE context = ? AND version < ? ORDER BY version DESC LIMIT ?`;
+
+const METADATA = "SELECT metadata FROM context_versions WHERE context = ? AND version = ?";
 
 type Which = "version = ?" | "version > ? ORDER BY version LIMIT 1" | "version <= ? ORDER BY version DESC LIMIT 1";
 

@@ -3,7 +3,6 @@ import { isLong } from "../../domain/codec/long-text.js";
 import type { Call, FencingToken } from "../../domain/driver/call.js";
 import type { ConversationDriver, HistoryWindow, NewStoredMessage } from "../../domain/driver/storage-driver.js";
 import type { StoredMessage } from "../../domain/driver/stored.js";
-import { runAtOnce } from "../../domain/slices.js";
 import type { Connection } from "./connection/connection.js";
 import { inSteps } from "./connection/snapshots.js";
 import { batchOfGap, discardMessages, newBatch } from "./garbage.js";
@@ -33,7 +32,7 @@ const READ_AT_ONCE = 200;
 /** Short messages added between two looks at the time. */
 const WRITTEN_AT_ONCE = 50;
 
-/** Characters up to which a single message goes the short way. */
+/** Characters up to which a single message without an id of the caller's goes the short way. */
 const ALONE_CHARACTERS = 64 * 1024;
 
 /** Most messages that are deleted in one short step. */
@@ -43,13 +42,12 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
   return {
     addMessages(call, sessionId, messages, fence) {
       const characters = messages.reduce((sum, { content, metadata }) => sum + content.length + metadata.length, 0);
-      if (messages.length === 1 && characters <= ALONE_CHARACTERS) {
+      const [first] = messages;
+      if (messages.length === 1 && first?.keyed === false && characters <= ALONE_CHARACTERS) {
         // The commonest write has the shortest way.
         return file().write(call, (tx, tenant) => {
           const appending = beginAppending(tx, tenant, sessionId, fence, file().now());
-          const stored = messages.map((message) =>
-            message.keyed ? runAtOnce(addMessage(tx, appending, message)) : appendMessage(tx, appending, message),
-          );
+          const stored = [appendMessage(tx, appending, first)];
           endAppending(tx, appending);
           return stored;
         });
@@ -61,8 +59,10 @@ export function conversationVerbs(file: () => OpenFile): ConversationDriver {
           const stored: StoredMessage[] = [];
           const portion = new Portion(WRITTEN_AT_ONCE);
           for (const message of messages) {
-            stored.push(yield* addMessage(tx, appending, message, texts.get(message)));
-            if (portion.isFull(message.content.length + message.metadata.length)) yield;
+            const added = yield* addMessage(tx, appending, message, texts.get(message));
+            stored.push(added);
+            // One that was there already is as long as it was.
+            if (portion.isFull(added.content.length + added.metadata.length)) yield;
           }
           endAppending(tx, appending);
           yield;

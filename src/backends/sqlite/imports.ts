@@ -15,7 +15,7 @@ import type { Connection } from "./connection/connection.js";
 import { contextName, findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
 import { isDuplicate } from "./errors.js";
 import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
-import { deleteItem, findItem, putItem } from "./item-rows.js";
+import { deleteItem, findItemHead, putItem } from "./item-rows.js";
 import { assertDimensionsFit } from "./item-vectors.js";
 import { storeIfLong } from "./long-text-rows.js";
 import { isLocated } from "./message-ids.js";
@@ -123,7 +123,7 @@ function isStored({ tx, tenant, now }: Import, subject: ImportSubject): boolean 
     case "thread":
       return liveThread(tx, tenant, subject.id, now) !== undefined;
     case "item": {
-      const item = findItem(tx, tenant, subject.namespace, subject.key);
+      const item = findItemHead(tx, tenant, subject.namespace, subject.key);
       return item !== undefined && !isItemExpired(item, now);
     }
   }

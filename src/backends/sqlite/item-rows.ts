@@ -18,8 +18,13 @@ interface ItemRow extends Omit<ItemInRow, "namespace"> {
   readonly namespace: Uint8Array;
 }
 
-const COLUMNS = `id, namespace, key, version, created_at AS createdAt, updated_at AS updatedAt, ttl_ms AS ttlMs,
-  expires_at AS expiresAt, vectors, checksum, value, long`;
+/** An item without its value, which a put or a delete has no need to read. */
+export type ItemHead = Omit<ItemInRow, "value" | "checksum">;
+
+const HEAD = `id, namespace, key, version, created_at AS createdAt, updated_at AS updatedAt, ttl_ms AS ttlMs,
+  expires_at AS expiresAt, vectors, long`;
+
+const COLUMNS = `${HEAD}, checksum, value`;
 
 /** Each label as UTF-8, ended by a zero byte, which no label holds. */
 export function namespaceBytes(labels: readonly string[]): Uint8Array {
@@ -54,6 +59,22 @@ export function findItem(
   return row && toItem(row);
 }
 
+/** As `findItem`, without the value. */
+export function findItemHead(
+  db: Connection,
+  tenant: number,
+  namespace: readonly string[],
+  key: string,
+): ItemHead | undefined {
+  const row = db.get<Omit<ItemRow, "value" | "checksum">>(
+    `SELECT ${HEAD} FROM items WHERE tenant = ? AND namespace = ? AND key = ?`,
+    tenant,
+    namespaceBytes(namespace),
+    key,
+  );
+  return row && { ...row, namespace: namespaceLabels(row.namespace) };
+}
+
 /**
  * Stores an item in the place of the one that is there.
  * @param vectors take the place of its vectors; `null` for none, `keep` for those that it has
@@ -62,7 +83,7 @@ export function findItem(
 export function putItem(
   tx: Connection,
   tenant: number,
-  existing: ItemInRow | undefined,
+  existing: ItemHead | undefined,
   item: StoredItem,
   vectors: StoredVectors | null | "keep",
   long?: TextInPieces | undefined,

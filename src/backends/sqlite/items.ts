@@ -9,12 +9,13 @@ import { isDeletable, isItemExpired, putStored, refreshStored } from "../../doma
 import { isLongMetadata } from "../../domain/metadata.js";
 import type { Connection } from "./connection/connection.js";
 import { inSteps } from "./connection/snapshots.js";
-import { deleteItem, findItem, putExpiry, putItem, sweepExpiredItems, wholeItem } from "./item-rows.js";
+import { deleteItem, findItem, findItemHead, putExpiry, putItem, sweepExpiredItems, wholeItem } from "./item-rows.js";
 import { itemCount, itemSearch, namespaceSearch, type Search, STEP_MS } from "./item-search.js";
 import { assertDimensionsFit } from "./item-vectors.js";
 import { type CutText, longTexts } from "./long-text.js";
 import { storeIfLong, storeTexts, type TextInPieces } from "./long-text-rows.js";
 import { hasFewItems, nearestSearch } from "./nearest-search.js";
+import { Portion } from "./portion.js";
 import type { OpenFile } from "./store.js";
 import type { VectorView } from "./vector-cache.js";
 
@@ -44,9 +45,11 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
           const now = file().now();
           const texts = yield* storeTexts(tx, long);
           const results: ItemStepResult[] = [];
+          const portion = new Portion(STEPS_AT_ONCE);
           for (const step of steps) {
-            results.push(yield* runStep(tx, tenant, step, now, view, pauses, texts.get(step as PutStep)));
-            if (results.length % STEPS_AT_ONCE === 0) yield;
+            const result = yield* runStep(tx, tenant, step, now, view, pauses, texts.get(step as PutStep));
+            results.push(result);
+            if (portion.isFull(charactersOf(result))) yield;
           }
           return results;
         };
@@ -100,6 +103,20 @@ function withoutRefresh(step: ItemStep): ItemStep {
   return step.kind === "get" ? { ...step, refreshTtl: false } : step;
 }
 
+/** Characters of the values that a step reads and writes. */
+function charactersOf(result: ItemStepResult): number {
+  switch (result.kind) {
+    case "put":
+    case "get":
+      return result.item?.value.length ?? 0;
+    case "update":
+      // It is read, changed and written.
+      return 2 * result.item.value.length;
+    default:
+      return 0;
+  }
+}
+
 function hasTtl(result: ItemStepResult): boolean {
   return result.kind === "get" && result.item !== undefined && result.item.ttlMs !== null;
 }
@@ -116,7 +133,7 @@ function* runStep(
   switch (step.kind) {
     case "put": {
       if (step.vectors !== null) assertDimensionsFit(tx, tenant, step, step.vectors.dimensions);
-      const stored = findItem(tx, tenant, step.namespace, step.key);
+      const stored = findItemHead(tx, tenant, step.namespace, step.key);
       const item = putStored(stored, step, now);
       putItem(tx, tenant, stored, item, step.vectors, text);
       // Each item that will expire takes two that have expired with it: they never become many.
@@ -149,7 +166,7 @@ function* runStep(
       return { kind: "get", item };
     }
     case "delete": {
-      const deleted = isDeletable(findItem(tx, tenant, step.namespace, step.key), step.expectedVersion, now);
+      const deleted = isDeletable(findItemHead(tx, tenant, step.namespace, step.key), step.expectedVersion, now);
       if (deleted) deleteItem(tx, tenant, step.namespace, step.key);
       return { kind: "delete", deleted };
     }

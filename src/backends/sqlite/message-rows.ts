@@ -7,6 +7,7 @@ import { isInPieces, readText, type TextInPieces, type TextOfRow, untilWhole } f
 import { isInGap, partsInSight, type SeqRange } from "./message-gap.js";
 import { locatedSeq } from "./message-ids.js";
 import { forgetRoles } from "./message-roles.js";
+import { SHORT_TEXT } from "./portion.js";
 import type { SessionHead } from "./session-rows.js";
 
 /** A message whose content may be kept in pieces. */
@@ -15,30 +16,29 @@ export interface MessageRow extends StoredMessage, TextOfRow {
 }
 
 /** A message of a window: one that is not short is read by itself. */
-interface WindowRow extends Omit<MessageRow, "content"> {
+interface WindowRow extends Omit<MessageRow, "content" | "metadata"> {
   readonly content: string | null;
+  readonly metadata: string | null;
 }
 
-const BESIDE_CONTENT = "seq, message_id AS messageId, role, timestamp, checksum, metadata, long";
+const BESIDE_TEXTS = "seq, message_id AS messageId, role, timestamp, checksum, long";
 
-const COLUMNS = `${BESIDE_CONTENT}, content`;
+const COLUMNS = `${BESIDE_TEXTS}, metadata, content`;
 
-/** Most bytes of a content that is read beside others. */
-const SHORT_CONTENT_BYTES = 16 * 1024;
-
-/** Characters of longer ones that are read in one step. */
+/** Characters that are read in one step. */
 const READ_AT_ONCE = 1024 * 1024;
 
-const WITH_SHORT_CONTENT = `${BESIDE_CONTENT},
-  CASE WHEN octet_length(content) <= ${SHORT_CONTENT_BYTES} THEN content END AS content`;
+const IF_SHORT = `CASE WHEN octet_length(metadata) + octet_length(content) <= ${SHORT_TEXT} THEN`;
+
+const WITH_SHORT_TEXTS = `${BESIDE_TEXTS}, ${IF_SHORT} metadata END AS metadata, ${IF_SHORT} content END AS content`;
 
 const INSERT = `INSERT INTO messages (session, seq, message_id, id_indexed, role, timestamp, checksum, metadata, content, long)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-const NEWEST = `SELECT ${WITH_SHORT_CONTENT} FROM messages INDEXED BY messages_by_seq
+const NEWEST = `SELECT ${WITH_SHORT_TEXTS} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`;
 
-const OLDEST = `SELECT ${WITH_SHORT_CONTENT} FROM messages INDEXED BY messages_by_seq
+const OLDEST = `SELECT ${WITH_SHORT_TEXTS} FROM messages INDEXED BY messages_by_seq
   WHERE session = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`;
 
 /** Messages counted in one step. */
@@ -46,7 +46,7 @@ const COUNTED_AT_ONCE = 5_000;
 
 const BY_SEQ = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq = ?`;
 
-const SHORT_BY_SEQ = `SELECT ${WITH_SHORT_CONTENT} FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq = ?`;
+const SHORT_BY_SEQ = `SELECT ${WITH_SHORT_TEXTS} FROM messages INDEXED BY messages_by_seq WHERE session = ? AND seq = ?`;
 
 const BY_ID = `SELECT ${COLUMNS} FROM messages INDEXED BY messages_by_message_id
   WHERE session = ? AND message_id = ? AND id_indexed = 1`;
@@ -200,13 +200,13 @@ function* allWhole(
     const message = isShort(row) ? intact(row) : yield* wholeOf(db, session, row);
     if (message === undefined) continue;
     messages.push(message);
-    read += message.content.length;
+    read += message.content.length + message.metadata.length;
   }
   return messages;
 }
 
 function isShort(row: WindowRow): row is MessageRow {
-  return row.content !== null && !isInPieces(row, row.content);
+  return row.content !== null && row.metadata !== null && !isInPieces(row, row.content);
 }
 
 function* wholeOf(

@@ -10,8 +10,9 @@ import {
 } from "../../domain/pruning.js";
 import { sweepLoose } from "./checkpoint-blocks.js";
 import { deleteState } from "./checkpoint-states.js";
-import { deleteWrites, hasWrites, sizeOfWrites } from "./checkpoint-writes.js";
+import { hasWrites, removeWrites, type SizeOfWrites, sizeOfWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
+import { inSteps } from "./connection/snapshots.js";
 import type { OpenFile } from "./store.js";
 import { findThread, isThreadGone, type ThreadRow, threadsById } from "./thread-rows.js";
 
@@ -95,7 +96,9 @@ function planThread(file: OpenFile, call: Call, thread: ThreadRow, rule: Prune, 
     const removed = step.value;
     let counts = countsOf(candidates.length, removed);
     for (const each of removed) {
-      if (each.hasWrites) counts = sumOfPruneCounts(counts, await read((db) => countsOfWrites(db, thread.id, each)));
+      if (!each.hasWrites) continue;
+      const size = await inSteps(read, (db) => sizeOfWrites(db, thread.id, each));
+      counts = sumOfPruneCounts(counts, countsOfWrites(size));
     }
     return counts;
   });
@@ -127,8 +130,9 @@ function* removeSome(tx: Connection, thread: number, rule: Prune, now: number): 
   const more = removed.length < planned.length;
   let counts = countsOf(candidates.length, removed);
   for (const each of removed) {
-    counts = sumOfPruneCounts(counts, countsOfWrites(tx, thread, each));
-    deleteWrites(tx, thread, each.namespace, each.checkpointId);
+    if (each.hasWrites) {
+      counts = sumOfPruneCounts(counts, countsOfWrites(yield* removeWrites(tx, thread, each)));
+    }
     deleteState(tx, thread, each);
     tx.run("DELETE FROM checkpoints WHERE id = ?", each.id);
     yield;
@@ -168,12 +172,6 @@ function countsOf(all: number, removed: readonly Candidate[]): PruneCounts {
   };
 }
 
-function countsOfWrites(
-  db: Connection,
-  thread: number,
-  { hasWrites: some, namespace, checkpointId }: Candidate,
-): PruneCounts {
-  if (!some) return NO_PRUNE_COUNTS;
-  const { count, bytes } = sizeOfWrites(db, thread, namespace, checkpointId);
+function countsOfWrites({ count, bytes }: SizeOfWrites): PruneCounts {
   return { ...NO_PRUNE_COUNTS, removedWrites: count, removedBytes: bytes };
 }

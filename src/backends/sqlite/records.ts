@@ -31,7 +31,14 @@ import { contextName, contextsById, selectVersionAfter } from "./context-rows.js
 import { bytesBeyond, namespaceBytes, placesAfter, wholeItemAt } from "./item-rows.js";
 import { findVectors } from "./item-vectors.js";
 import { selectWindow } from "./message-rows.js";
-import { liveSession, type SessionRow, sessionsById, sessionsOfContext } from "./session-rows.js";
+import {
+  isWholeSession,
+  liveSession,
+  type SessionRow,
+  sessionsById,
+  sessionsOfContext,
+  wholeSession,
+} from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 import { isThreadGone, liveThread, type ThreadRow, threadsById, threadsOfSession } from "./thread-rows.js";
 
@@ -89,7 +96,11 @@ async function* recordsOfTenant(source: Source): AsyncGenerator<StorageRecord> {
       (db, after: string) => sessionsById(db, tenant, after, PAGE_ROWS),
       (row) => row.sessionId,
     );
-    for await (const session of sessions) if (!isExpired(session, now)) yield* recordsOfSession(source, session);
+    for await (const row of sessions) {
+      if (isExpired(row, now)) continue;
+      const session = isWholeSession(row) ? row : await read((db) => wholeSession(db, row));
+      if (session !== undefined) yield* recordsOfSession(source, session);
+    }
   }
   if (isWanted("task_context")) {
     const contexts = pages(
@@ -193,11 +204,12 @@ async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerat
       read,
       first,
       function* (db, after: number) {
-        const found: { readonly seq: number; readonly whole: StoredCheckpoint | null }[] = [];
+        const found: { readonly seq: number; readonly whole: StoredCheckpoint | undefined }[] = [];
         for (const row of oldestCheckpoints(db, id, after, LARGE_ROWS)) {
           if (row.seq > thread.lastSeq) break;
           if (found.length > 0) yield;
-          found.push({ seq: row.seq, whole: isLarge(row, STATE) ? null : yield* withParts(db, id, row, STATE) });
+          const whole = isLarge(row, STATE) ? undefined : yield* withParts(db, id, row, STATE);
+          found.push({ seq: row.seq, whole });
         }
         return found;
       },

@@ -8,36 +8,36 @@ import type { Rows, StoredSession } from "../../domain/driver/stored.js";
 import { isListed } from "../../domain/session-listing.js";
 import { isExpired } from "../../domain/sessions.js";
 import type { Connection } from "./connection/connection.js";
-import { SESSION_COLUMNS, type SessionRow, toStoredSession } from "./session-rows.js";
+import { Portion } from "./portion.js";
+import { SESSION_IN_PAGE, type SessionInPage, type SessionRow, toStoredSession, wholeSession } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 
-/** Rows looked at in one step. */
+/** Rows looked at in one step, where their metadata is short. */
 const SLICE_ROWS = 250;
 
 /** Beyond every time that a `Date` can hold. */
 const NEVER = 8_640_000_000_000_001;
 
-export async function listSessions(file: OpenFile, call: Call, listing: SessionListing): Promise<Rows<StoredSession>> {
+export function listSessions(file: OpenFile, call: Call, listing: SessionListing): Promise<Rows<StoredSession>> {
   const now = file.now();
-  const isShown = (row: StoredSession): boolean => !isExpired(row, now) && isListed(row, listing);
-  const wanted = listing.limit + 1;
-  if (wanted <= SLICE_ROWS) {
-    // Without a filter, and mostly with one, the first rows are the page.
-    const slice = await file.read(call, (db, tenant) => selectSlice(db, tenant, listing, startOf(listing), wanted));
-    const rows = slice.filter(isShown);
-    if (rows.length === wanted || slice.length < wanted) return pageOf(rows, listing.limit);
-  }
-  return file.scan(call, async (read, tenant) => {
+  return file.readInSteps(call, function* (db, tenant) {
+    const wanted = listing.limit + 1;
     const rows: SessionRow[] = [];
+    const portion = new Portion(SLICE_ROWS);
     let start = startOf(listing);
-    while (rows.length < wanted) {
-      const slice = await read((db) => selectSlice(db, tenant, listing, start, SLICE_ROWS));
-      rows.push(...slice.filter(isShown));
+    // Without a filter, and mostly with one, the first rows are the page.
+    for (let most = Math.min(wanted, SLICE_ROWS); ; most = SLICE_ROWS) {
+      const slice = selectSlice(db, tenant, listing, start, most);
+      for (const row of slice) {
+        const whole = isExpired(row, now) ? undefined : wholeSession(db, row);
+        if (whole !== undefined && isListed(whole, listing)) rows.push(whole);
+        if (rows.length === wanted) return pageOf(rows, listing.limit);
+        if (portion.isFull(whole?.metadata.length ?? 0)) yield;
+      }
       const last = slice.at(-1);
-      if (last === undefined || slice.length < SLICE_ROWS) break;
+      if (last === undefined || slice.length < most) return pageOf(rows, listing.limit);
       start = { time: last[listing.orderBy], id: last.sessionId };
     }
-    return pageOf(rows.slice(0, wanted), listing.limit);
   });
 }
 
@@ -69,23 +69,23 @@ function selectSlice(
   listing: SessionListing,
   start: Position,
   limit: number,
-): SessionRow[] {
+): SessionInPage[] {
   const { userId, orderBy, direction } = listing;
   const [from, to] = timeRange(listing);
   const end = direction === "asc" ? (to ?? NEVER) : (from ?? -NEVER);
   const sql = SLICES[userId === null ? "all" : "user"][orderBy][direction];
   return userId === null
-    ? db.all<SessionRow>(sql, tenant, start.time, start.id, end, limit)
-    : db.all<SessionRow>(sql, tenant, userId, start.time, start.id, end, limit);
+    ? db.all<SessionInPage>(sql, tenant, start.time, start.id, end, limit)
+    : db.all<SessionInPage>(sql, tenant, userId, start.time, start.id, end, limit);
 }
 
 function sliceSql(scope: "all" | "user", column: "created_at" | "updated_at", direction: "asc" | "desc"): string {
   const user = scope === "user" ? "AND user_id = ? " : "";
   const index = `sessions_by_${scope === "user" ? "user_" : ""}${column === "created_at" ? "created" : "updated"}`;
   return direction === "asc"
-    ? `SELECT ${SESSION_COLUMNS} FROM sessions INDEXED BY ${index} WHERE tenant = ? ${user}
+    ? `SELECT ${SESSION_IN_PAGE} FROM sessions INDEXED BY ${index} WHERE tenant = ? ${user}
        AND (${column}, session_id) > (?, ?) AND ${column} < ? ORDER BY ${column}, session_id LIMIT ?`
-    : `SELECT ${SESSION_COLUMNS} FROM sessions INDEXED BY ${index} WHERE tenant = ? ${user}
+    : `SELECT ${SESSION_IN_PAGE} FROM sessions INDEXED BY ${index} WHERE tenant = ? ${user}
        AND (${column}, session_id) < (?, ?) AND ${column} >= ? ORDER BY ${column} DESC, session_id DESC LIMIT ?`;
 }
 

@@ -4,6 +4,7 @@ import type { StoredSession } from "../../domain/driver/stored.js";
 import { isExpired, touchedAt } from "../../domain/sessions.js";
 import type { Connection } from "./connection/connection.js";
 import type { Gap } from "./message-gap.js";
+import { SHORT_TEXT } from "./portion.js";
 
 /** A session with its number, that of its task context, and the gap in its conversation. */
 export interface SessionRow extends StoredSession, Gap {
@@ -17,19 +18,25 @@ export type SessionHead = Pick<
   "id" | "sessionId" | "context" | "updatedAt" | "ttlMs" | "messageCount" | "lastSeq" | "gapAfter" | "gapBefore"
 >;
 
-export const SESSION_COLUMNS = `id, session_id AS sessionId, user_id AS userId, status, metadata, created_at AS createdAt,
+/** A session of a page: metadata that is not short is read by itself. */
+export type SessionInPage = Omit<SessionRow, "metadata"> & { readonly metadata: string | null };
+
+const BESIDE_METADATA = `id, session_id AS sessionId, user_id AS userId, status, created_at AS createdAt,
   updated_at AS updatedAt, version, request_count AS requestCount, total_processing_time AS totalProcessingTime,
   error_count AS errorCount, message_count AS messageCount, last_seq AS lastSeq, ttl_ms AS ttlMs,
   context, gap_after AS gapAfter, gap_before AS gapBefore`;
 
-const SELECT = `SELECT ${SESSION_COLUMNS} FROM sessions WHERE tenant = ? AND session_id = ?`;
+export const SESSION_IN_PAGE: string = `${BESIDE_METADATA},
+  CASE WHEN octet_length(metadata) <= ${SHORT_TEXT} THEN metadata END AS metadata`;
+
+const SELECT = `SELECT ${BESIDE_METADATA}, metadata FROM sessions WHERE tenant = ? AND session_id = ?`;
 
 const HEAD_COLUMNS = `id, session_id AS sessionId, context, updated_at AS updatedAt, ttl_ms AS ttlMs,
   message_count AS messageCount, last_seq AS lastSeq, gap_after AS gapAfter, gap_before AS gapBefore`;
 
 const SELECT_HEAD = `SELECT ${HEAD_COLUMNS} FROM sessions WHERE tenant = ? AND session_id = ?`;
 
-const BY_ID = `SELECT ${SESSION_COLUMNS} FROM sessions INDEXED BY sessions_by_id
+const BY_ID = `SELECT ${SESSION_IN_PAGE} FROM sessions INDEXED BY sessions_by_id
   WHERE tenant = ? AND session_id > ? ORDER BY session_id LIMIT ?`;
 
 const BY_CONTEXT = `SELECT ${HEAD_COLUMNS} FROM sessions INDEXED BY sessions_by_context
@@ -59,9 +66,23 @@ export function existingHead(db: Connection, tenant: number, sessionId: string, 
 }
 
 /** Sessions of a tenant in the order of their ids, also expired ones. */
-export function sessionsById(db: Connection, tenant: number, after: string, limit: number): SessionRow[] {
-  return db.all<SessionRow>(BY_ID, tenant, after, limit);
+export function sessionsById(db: Connection, tenant: number, after: string, limit: number): SessionInPage[] {
+  return db.all<SessionInPage>(BY_ID, tenant, after, limit);
 }
+
+/** Whether its metadata has come with it. */
+export function isWholeSession(row: SessionInPage): row is SessionRow {
+  return row.metadata !== null;
+}
+
+/** `undefined` when it is deleted meanwhile. */
+export function wholeSession(db: Connection, row: SessionInPage): SessionRow | undefined {
+  if (isWholeSession(row)) return row;
+  const metadata = db.get<{ metadata: string }>(METADATA, row.id)?.metadata;
+  return metadata === undefined ? undefined : { ...row, metadata };
+}
+
+const METADATA = "SELECT metadata FROM sessions WHERE id = ?";
 
 /** Sessions that name a context, also expired ones. */
 export function sessionsOfContext(db: Connection, context: number, after: number, limit: number): SessionHead[] {

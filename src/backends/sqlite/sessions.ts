@@ -13,6 +13,7 @@ import {
 import type { Connection } from "./connection/connection.js";
 import { deleteLease, discardSession, newBatch, sweepStep } from "./garbage.js";
 import { assertFence } from "./leases.js";
+import { Portion } from "./portion.js";
 import { cleanupSessions } from "./session-cleanup.js";
 import { listSessions } from "./session-listing.js";
 import {
@@ -26,7 +27,7 @@ import {
 } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
 
-/** Sessions read in one step; more of them are read in several. */
+/** Sessions read in one step, where their metadata is short. */
 const READ_AT_ONCE = 200;
 
 /** Sessions created between two looks at the time. */
@@ -57,20 +58,18 @@ export function sessionVerbs(file: () => OpenFile): SessionDriver {
         return { sessions: created };
       }),
 
-    async getSessions(call, sessionIds) {
-      if (sessionIds.length <= READ_AT_ONCE) {
-        return file().read(call, (db, tenant) => selectSessions(db, tenant, sessionIds, file().now()));
-      }
-      return file().scan(call, async (read, tenant) => {
+    getSessions: (call, sessionIds) =>
+      file().readInSteps(call, function* (db, tenant) {
         const now = file().now();
         const found: (StoredSession | undefined)[] = [];
-        for (let i = 0; i < sessionIds.length; i += READ_AT_ONCE) {
-          const some = sessionIds.slice(i, i + READ_AT_ONCE);
-          found.push(...(await read((db) => selectSessions(db, tenant, some, now))));
+        const portion = new Portion(READ_AT_ONCE);
+        for (const sessionId of sessionIds) {
+          const session = liveSession(db, tenant, sessionId, now);
+          found.push(session && toStoredSession(session));
+          if (portion.isFull(session?.metadata.length ?? 0) && found.length < sessionIds.length) yield;
         }
         return found;
-      });
-    },
+      }),
 
     updateSession: (call, sessionId, change, fence) =>
       file().write(call, (tx, tenant) => {
@@ -118,18 +117,6 @@ function create(tx: Connection, tenant: number, session: NewStoredSession, now: 
   const created = newSession(session, now);
   insertSession(tx, tenant, created);
   return created;
-}
-
-function selectSessions(
-  db: Connection,
-  tenant: number,
-  sessionIds: readonly string[],
-  now: number,
-): (StoredSession | undefined)[] {
-  return sessionIds.map((sessionId) => {
-    const session = liveSession(db, tenant, sessionId, now);
-    return session && toStoredSession(session);
-  });
 }
 
 interface RememberedUpdate {

@@ -26,6 +26,9 @@ import { TOO_LONG, Writer } from "./writer.js";
 /** Encoded characters from which on a write is done in a transaction of its own, which syncs without holding the event loop. */
 const LARGE_WRITE = 512 * 1024;
 
+/** How long a write without a pause may take, in milliseconds, before it is begun anew with some: what it meets may be large. */
+const WITHOUT_PAUSE_MS = 20;
+
 /** Rows from which on a write lets go of the event loop on its way. */
 const MANY_ROWS = 200;
 
@@ -195,12 +198,16 @@ export class OpenFile {
   ): Promise<T> {
     if (size.rows > MANY_ROWS || size.characters > LARGE_WRITE) return this.writeInSlices(call, work);
     const step = (tx: Connection, tenant: number): T => {
+      const end = performance.now() + WITHOUT_PAUSE_MS;
       const pieces = work(tx, tenant);
       let piece = pieces.next();
-      while (!piece.done) piece = pieces.next();
+      for (; !piece.done; piece = pieces.next()) if (performance.now() >= end) throw TOO_LONG;
       return piece.value;
     };
-    return this.write(call, step, size.awaitsOthers);
+    return this.write(call, step, size.awaitsOthers).catch((error: unknown) => {
+      if (error === TOO_LONG) return this.writeInSlices(call, work);
+      throw error;
+    });
   }
 
   /** What the health check tells of the writing side. */

@@ -3,7 +3,6 @@
 import { randomUUID } from "node:crypto";
 import { isLong } from "../../domain/codec/long-text.js";
 import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
-import type { StoredContext } from "../../domain/driver/stored.js";
 import { newestDroppedVersion, nextContextVersion } from "../../domain/task-contexts.js";
 import type { Connection } from "./connection/connection.js";
 import { insertContext, newestVersion, putVersion, selectVersion, selectVersions } from "./context-rows.js";
@@ -13,9 +12,6 @@ import { longTexts } from "./long-text.js";
 import { storeTexts } from "./long-text-rows.js";
 import { existingHead, liveHead, type SessionHead, touchSession } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
-
-/** Versions listed in one step; more of them are listed in several. */
-const READ_AT_ONCE = 200;
 
 export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
   return {
@@ -45,27 +41,11 @@ export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
           : yield* selectVersion(db, session.context, version);
       }),
 
-    listContexts(call, sessionId, { limit, before }) {
-      if (limit <= READ_AT_ONCE) {
-        return file().read(call, (db, tenant) => {
-          const context = liveHead(db, tenant, sessionId, file().now())?.context ?? null;
-          return context === null ? [] : selectVersions(db, context, before, limit);
-        });
-      }
-      return file().scan(call, async (read, tenant) => {
-        const context = await read((db) => liveHead(db, tenant, sessionId, file().now())?.context ?? null);
-        const versions: StoredContext[] = [];
-        while (context !== null && versions.length < limit) {
-          const last = versions.at(-1)?.version ?? before;
-          const some = await read((db) =>
-            selectVersions(db, context, last, Math.min(READ_AT_ONCE, limit - versions.length)),
-          );
-          versions.push(...some);
-          if (some.length === 0) break;
-        }
-        return versions;
-      });
-    },
+    listContexts: (call, sessionId, { limit, before }) =>
+      file().readInSteps(call, function* (db, tenant) {
+        const context = liveHead(db, tenant, sessionId, file().now())?.context ?? null;
+        return context === null ? [] : yield* selectVersions(db, context, before, limit);
+      }),
 
     async shareContext(call, fromSessionId, withSessionId) {
       const left = await file().write(call, (tx, tenant) => {

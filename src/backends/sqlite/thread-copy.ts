@@ -1,6 +1,6 @@
 /** A thread copied whole (K7): blocks, checkpoints and writes. */
 import { copyBlocks } from "./checkpoint-blocks.js";
-import { insertCheckpoint, oldestCheckpoints } from "./checkpoint-rows.js";
+import { insertCheckpoint, metadataOf, oldestCheckpoints } from "./checkpoint-rows.js";
 import { copyState } from "./checkpoint-states.js";
 import { copyWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
@@ -43,9 +43,10 @@ function* copyCheckpoints(tx: Connection, from: number, to: number): Generator<v
   for (;;) {
     const rows = oldestCheckpoints(tx, from, after, COPIED_ROWS);
     for (const row of rows) {
-      const id = insertCheckpoint(tx, to, { ...row, needsParent: row.needsParent !== 0 });
+      const metadata = metadataOf(tx, row) ?? "{}";
+      const id = insertCheckpoint(tx, to, { ...row, metadata, needsParent: row.needsParent !== 0 });
       copyState(tx, row, { id });
-      copied += row.sizeBytes;
+      copied += row.sizeBytes + metadata.length;
       after = row.seq;
       if (copied < COPIED_AT_ONCE) continue;
       copied = 0;

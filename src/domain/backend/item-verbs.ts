@@ -47,7 +47,7 @@ import { presentItem, presentScored, type TakenStep, takeItemValue, takeMerge, w
 import { itemPosition } from "../items.js";
 import { listOf, MAX_OPERATIONS } from "../lists.js";
 import { parseNamespace } from "../namespaces.js";
-import { Slices } from "../slices.js";
+import { EACH_STEP, Slices } from "../slices.js";
 import { bringsVectors } from "../vectors.js";
 import type { RunCall } from "./run-call.js";
 
@@ -165,7 +165,7 @@ async function resultsOf(
   steps: readonly ParsedStep[],
   results: readonly ItemStepResult[],
 ): Promise<ItemResult[]> {
-  const slices = new Slices(call);
+  const slices = new Slices(call, EACH_STEP);
   const all: ItemResult[] = [];
   for (const [i, step] of steps.entries()) {
     const result = resultOf(call, step, results[i]);

@@ -1,6 +1,7 @@
 // Rows of some hundred KB are read a few at a time, with turns of the event loop between them.
 import { beforeEach, expect, it, vi } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
+import type { ItemOperation } from "../../../src/contract/item-storage.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
 import { turnsDuring } from "../../support/event-loop.js";
 import { newPath } from "./folder.js";
@@ -88,4 +89,71 @@ it("messages and writes of one call, and writes that are read together", { timeo
   expect(counts.read).toBeGreaterThan(COUNT);
   expect(counts.beside).toBeGreaterThan(COUNT);
   expect(counts.listed).toBeGreaterThan(COUNT);
+});
+
+it("metadata of some hundred KB, in listings and in an export", { timeout: 60_000 }, async () => {
+  await using storage = sqliteStorage({ path: newPath(), durability: "process" });
+  const ids = Array.from({ length: COUNT }, (_, i) => `s${i}`);
+  for (const [i, id] of ids.entries()) {
+    const metadata = { i, text: "x".repeat(500_000) };
+    await storage.createSession(id, "u", { metadata, ...patient });
+    await storage.addConversationMessages("s0", [{ role: "user", content: "x", metadata }], patient);
+    await storage.storeCheckpoint("t", `c${i}`, { i }, { metadata, ...patient });
+    if (i < 20) await storage.storeTaskContext("s0", { i }, { metadata, ...patient });
+  }
+  const counts = {
+    sessions: await turnsDuring(() => storage.listSessions({ limit: COUNT, ...patient })),
+    filtered: await turnsDuring(() => storage.listSessions({ metadata: { i: -1 }, ...patient })),
+    batch: await turnsDuring(() => storage.batchGetSessions(ids, patient)),
+    messages: await turnsDuring(() => storage.getConversationHistory("s0", { limit: COUNT, ...patient })),
+    checkpoints: await turnsDuring(() => storage.listCheckpoints("t", { limit: COUNT, ...patient })),
+    versions: await turnsDuring(() => storage.listTaskContextVersions("s0", patient)),
+    exported: await turnsDuring(async () => {
+      for await (const _record of storage.exportRecords({ kinds: ["session"] }));
+    }),
+  };
+  // At once, the listing by a filter was 1, and the others 4 to 7.
+  for (const [name, turns] of Object.entries(counts)) expect(turns, name).toBeGreaterThan(20);
+});
+
+it("items that a batch finds, and messages that are there already", { timeout: 60_000 }, async () => {
+  await using storage = sqliteStorage({ path: newPath(), durability: "process" });
+  await storage.createSession("s", "u", patient);
+  const text = "x".repeat(500_000);
+  const place = (i: number) => ({ namespace: ["n"], key: `k${i}` });
+  for (let i = 0; i < COUNT; i++) {
+    await storage.putItem(["n"], `k${i}`, { i, text }, patient);
+    await storage.addConversationMessages("s", [{ role: "user", content: text, messageId: `m${i}` }], patient);
+  }
+  const range = Array.from({ length: COUNT }, (_, i) => i);
+  const batch = (one: (i: number) => ItemOperation): Promise<number> =>
+    turnsDuring(() => storage.batchItems([...range.map(one), { put: { ...place(-1), value: {} } }], patient));
+  const counts = {
+    got: await batch((i) => ({ get: place(i) })),
+    updated: await batch((i) => ({ update: { ...place(i), merge: { i: 100 + i } } })),
+    added: await turnsDuring(() =>
+      storage.addConversationMessages(
+        "s",
+        range.map((i) => ({ role: "user", content: "x", messageId: `m${i}` })),
+        patient,
+      ),
+    ),
+  };
+  // At once, they were 7 each.
+  for (const [name, turns] of Object.entries(counts)) expect(turns, name).toBeGreaterThan(COUNT);
+  expect((await storage.getItem(["n"], "k7", patient))?.value).toEqual({ i: 107, text });
+});
+
+it("10,000 writes of one checkpoint that is deleted", { timeout: 60_000 }, async () => {
+  await using storage = sqliteStorage({ path: newPath(), durability: "process" });
+  await storage.storeCheckpoint("t", "c", 1, patient);
+  const writes = Array.from({ length: 10_000 }, (_, i) => ["c", i] as const);
+  await storage.putWrites("t", "c", "task", writes, patient);
+  let removed: unknown;
+  const turns = await turnsDuring(async () => {
+    removed = await storage.deleteCheckpoints("t", ["c"], patient);
+  });
+  expect(removed).toMatchObject({ removedCheckpoints: 1, removedWrites: 10_000, removedBytes: 38_891 });
+  // At once, they were 6.
+  expect(turns).toBeGreaterThan(40);
 });
