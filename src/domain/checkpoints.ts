@@ -75,7 +75,7 @@ export function checkpointDecoder(
   const inSteps = (stored: StoredCheckpoint): Generator<void, ListedCheckpoint, void> =>
     toCheckpoint(threadId, stored, parts);
   return {
-    isLong: ({ data, writes }) => (data !== null && isLongText(data)) || writes?.some(isLongWrite) === true,
+    isLong: ({ data, writes }) => (data !== null && isLongText(data)) || (writes !== null && takesLong(writes)),
     decode: (stored) => runAtOnce(inSteps(stored)),
     inSteps,
   };
@@ -105,6 +105,15 @@ function* toCheckpoint(
     listed = { ...listed, writes };
   }
   return listed;
+}
+
+/** Writes, and characters of them all, that are decoded in one step. */
+const WRITES_AT_ONCE = 200;
+const CHARACTERS_AT_ONCE = 256 * 1024;
+
+function takesLong(writes: readonly StoredWrite[]): boolean {
+  if (writes.length > WRITES_AT_ONCE) return true;
+  return writes.reduce((sum, { value }) => sum + value.length, 0) > CHARACTERS_AT_ONCE;
 }
 
 /** Whether the caller has the state of this etag, so that it is not read (K5). */

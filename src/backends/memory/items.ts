@@ -86,9 +86,9 @@ function isSearch(step: ItemStep): step is SearchStep {
   return SEARCHES.has(step.kind);
 }
 
-/** A filter reads values of up to a megabyte in one step each; other steps are short. */
-function slicesFor(call: Call, searches: readonly Pick<ItemCount, "filter">[]): Slices {
-  return searches.some(({ filter }) => filter !== null) ? new Slices(call, EACH_STEP) : new Slices(call);
+/** A filter, and an update, reads values of up to a megabyte in one step each; other steps are short. */
+function slicesFor(call: Call, searches: readonly Pick<ItemCount, "filter">[], updates = false): Slices {
+  return updates || searches.some(({ filter }) => filter !== null) ? new Slices(call, EACH_STEP) : new Slices(call);
 }
 
 /** A batch, which takes effect when all of its steps are done. */
@@ -103,7 +103,8 @@ async function runSteps(
     if (step.kind === "count") return [step.count];
     return step.kind === "search" || step.kind === "nearest" ? [step.listing] : [];
   });
-  const slices = slicesFor(call, searches);
+  const updates = steps.some(({ kind }) => kind === "update");
+  const slices = slicesFor(call, searches, updates);
   const undo: (() => void)[] = [];
   try {
     const results: ItemStepResult[] = [];

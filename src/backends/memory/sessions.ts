@@ -11,7 +11,7 @@ import {
   isExpired,
   newSession,
 } from "../../domain/sessions.js";
-import { inSlices, runAtOnce, Slices } from "../../domain/slices.js";
+import { EACH_STEP, inSlices, runAtOnce, Slices } from "../../domain/slices.js";
 import { alone } from "./alone.js";
 import { checkFence } from "./leases.js";
 import { FirstRows } from "./pages.js";
@@ -90,6 +90,8 @@ export function sessionVerbs(store: MemoryStore): SessionDriver {
         call,
         scanSessions(tenant, listing),
         (row) => !isPastTheEnd(row, listing) && (isExpired(row, now) || !isListed(row, listing) || page.add(row)),
+        // A filter reads metadata of up to a megabyte.
+        new Slices(call, listing.metadata.length > 0 ? EACH_STEP : undefined),
       );
       return page.page();
     },

@@ -19,7 +19,6 @@ import {
   taskContextRecord,
   threadRecord,
   writeRecord,
-  writeRecords,
 } from "../../domain/records/to-records.js";
 import { isExpired } from "../../domain/sessions.js";
 import { EACH_STEP, Slices } from "../../domain/slices.js";
@@ -250,7 +249,7 @@ async function* recordsOfThread(source: Source, thread: ThreadRow): AsyncGenerat
 }
 
 /** Writes of the later checkpoints alone: those of all others are not looked at. */
-async function* laterWrites({ read, after: first }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
+async function* laterWrites({ read, slices, after: first }: Source, thread: ThreadRow): AsyncGenerator<StorageRecord> {
   const { id, threadId } = thread;
   const checkpoints = pages(
     read,
@@ -261,7 +260,14 @@ async function* laterWrites({ read, after: first }: Source, thread: ThreadRow): 
     },
     (row) => row.seq,
   );
-  for await (const checkpoint of checkpoints) yield* writeRecords(threadId, checkpoint);
+  for await (const { namespace, checkpointId, writes } of checkpoints) {
+    for (const write of writes ?? []) {
+      yield readIn(
+        slices,
+        recordOf(write.value, (value) => writeRecord(threadId, namespace, checkpointId, write, value)),
+      );
+    }
+  }
 }
 
 async function* recordsOfItems({ read, slices, tenant, now }: Source): AsyncGenerator<StorageRecord> {
