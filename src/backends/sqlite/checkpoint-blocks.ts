@@ -2,7 +2,9 @@
 import { CorruptionError, UnsupportedError } from "../../contract/errors.js";
 import { markBlocks, type ReadBlocks } from "../../domain/segments/restore.js";
 import type { SplitState } from "../../domain/segments/split.js";
+import { sortInSteps } from "../../domain/sort-in-steps.js";
 import type { Connection } from "./connection/connection.js";
+import { Portion } from "./portion.js";
 
 /** Blocks stored, copied or looked at between two looks at the time. */
 const BLOCKS_AT_ONCE = 20;
@@ -95,15 +97,22 @@ export function* sweepLoose(tx: Connection, thread: number, when: "all" | "many"
   const needed = yield* neededBlocks(tx, thread);
   let after: Uint8Array = new Uint8Array();
   let left = 0;
+  const gone: number[] = [];
   for (;;) {
     const rows = namesAfter(tx, thread, after, NAMES_AT_ONCE);
     for (const { id, name } of rows) {
       after = name;
       if (needed === null || needed.has(Buffer.from(name).toString("hex"))) left += 1;
-      else tx.run("DELETE FROM checkpoint_blocks WHERE id = ?", id);
+      else gone.push(id);
     }
     if (rows.length === 0) break;
     yield;
+  }
+  // As they stand in the file: by their names, which are hashes, each page would be written many times, which COMMIT pays for.
+  const portion = new Portion(BLOCKS_AT_ONCE);
+  for (const id of yield* sortInSteps(gone)) {
+    tx.run("DELETE FROM checkpoint_blocks WHERE id = ?", id);
+    if (portion.isFull(0)) yield;
   }
   tx.run("UPDATE threads SET loose_blocks = 0, kept_blocks = ? WHERE id = ?", left, thread);
 }
