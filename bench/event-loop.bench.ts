@@ -380,6 +380,11 @@ const FIXTURES: readonly Fixture[] = [
         name: "importRecords of 100,000 items",
         call: (storage) => storage.importRecords(itemRecords(many(100_000)), { onConflict: "replace" }),
       },
+      {
+        name: "pruneCheckpoints of 10,000 checkpoints with 16 KB of data",
+        call: (storage) => storage.pruneCheckpoints({ keepLast: 1, threadId: "t" }, patient),
+        refill: (storage) => storeCheckpoints(storage, many(10_000), (i) => unlike(i, 16_384)),
+      },
     ],
   },
   {

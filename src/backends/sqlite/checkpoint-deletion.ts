@@ -1,5 +1,6 @@
 /** Deleting checkpoints by name (K9): the domain says what must stay, one transaction in slices removes the rest. */
-import type { Call, FencingToken } from "../../domain/driver/call.js";
+import { FencedError } from "../../contract/errors.js";
+import type { FencingToken } from "../../domain/driver/call.js";
 import type { CheckpointDriver, DeletionCounts } from "../../domain/driver/storage-driver.js";
 import { type NeededParent, neededOfNamed } from "../../domain/pruning.js";
 import { sweepLoose } from "./checkpoint-blocks.js";
@@ -7,8 +8,7 @@ import { findCheckpoint } from "./checkpoint-rows.js";
 import { deleteState } from "./checkpoint-states.js";
 import { removeWrites } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
-import { assertFence } from "./leases.js";
-import type { OpenFile } from "./store.js";
+import { assertFence } from "./lease-rows.js";
 import { liveThread, touchThread } from "./thread-rows.js";
 
 type Target = Parameters<CheckpointDriver["deleteCheckpoints"]>[2];
@@ -16,29 +16,38 @@ type Target = Parameters<CheckpointDriver["deleteCheckpoints"]>[2];
 /** Checkpoints looked at between two looks at the time. */
 const PIECE_ROWS = 200;
 
-/** @throws FencedError */
-export async function deleteCheckpoints(
-  file: OpenFile,
-  call: Call,
-  threadId: string,
-  target: Target,
-  fence: FencingToken | null,
-): Promise<DeletionCounts> {
-  const counts = await file.writeInSlices(call, function* (tx, tenant) {
-    const now = file.now();
+/** Which checkpoints go, and with which lease. */
+export interface CheckpointDeletion {
+  readonly threadId: string;
+  readonly target: Target;
+  readonly fence: FencingToken | null;
+  readonly now: number;
+}
+
+/** The lease is not the current one: whoever is told so asks for the refusal, which does not come whole out of another thread. */
+export type Fenced = "fenced";
+
+/** All in one step; what others need stays. */
+export function* deleteCheckpoints(
+  tx: Connection,
+  tenant: number,
+  { threadId, target, fence, now }: CheckpointDeletion,
+): Generator<void, DeletionCounts | Fenced, void> {
+  try {
     assertFence(tx, tenant, fence, now);
-    const thread = liveThread(tx, tenant, threadId, now);
-    if (thread === undefined) return { removedCheckpoints: 0, removedWrites: 0, removedBytes: 0, kept: [] };
-    const removed = yield* removeNamed(tx, thread.id, target);
-    if (removed.removedCheckpoints + removed.removedWrites > 0) {
-      const checkpointCount = thread.checkpointCount - removed.removedCheckpoints;
-      touchThread(tx, thread, { link: null, lastSeq: thread.lastSeq, checkpointCount }, now);
-    }
-    yield* sweepLoose(tx, thread.id, "all");
-    return removed;
-  });
-  if (counts.removedCheckpoints + counts.removedWrites > 0) await file.maintenance.reclaim(call);
-  return counts;
+  } catch (error) {
+    if (error instanceof FencedError) return "fenced";
+    throw error;
+  }
+  const thread = liveThread(tx, tenant, threadId, now);
+  if (thread === undefined) return { removedCheckpoints: 0, removedWrites: 0, removedBytes: 0, kept: [] };
+  const removed = yield* removeNamed(tx, thread.id, target);
+  if (removed.removedCheckpoints + removed.removedWrites > 0) {
+    const checkpointCount = thread.checkpointCount - removed.removedCheckpoints;
+    touchThread(tx, thread, { link: null, lastSeq: thread.lastSeq, checkpointCount }, now);
+  }
+  yield* sweepLoose(tx, thread.id, "all");
+  return removed;
 }
 
 function* removeNamed(

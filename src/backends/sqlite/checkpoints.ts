@@ -39,7 +39,7 @@ import {
 } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
 import { inSteps } from "./connection/snapshots.js";
-import { assertFence } from "./leases.js";
+import { assertFence } from "./lease-rows.js";
 import { longTexts } from "./long-text.js";
 import { storeTexts } from "./long-text-rows.js";
 import { Portion } from "./portion.js";

@@ -6,7 +6,7 @@ import type { StoredMessage } from "../../domain/driver/stored.js";
 import type { Connection } from "./connection/connection.js";
 import { inSteps } from "./connection/snapshots.js";
 import { batchOfGap, discardMessages, newBatch } from "./garbage.js";
-import { assertFence } from "./leases.js";
+import { assertFence } from "./lease-rows.js";
 import { type CutText, longTexts } from "./long-text.js";
 import { dropText, storeTexts, type TextInPieces } from "./long-text-rows.js";
 import { partsInSight, type SeqRange } from "./message-gap.js";

@@ -12,7 +12,7 @@ import {
 } from "../../domain/sessions.js";
 import type { Connection } from "./connection/connection.js";
 import { deleteLease, discardSession, newBatch, sweepStep } from "./garbage.js";
-import { assertFence } from "./leases.js";
+import { assertFence } from "./lease-rows.js";
 import { Portion } from "./portion.js";
 import { cleanupSessions } from "./session-cleanup.js";
 import { listSessions } from "./session-listing.js";

@@ -169,17 +169,18 @@ export class OpenFile {
     );
   }
 
-  /** As `writeInSlices`, for work of any length: in another thread, if it takes long and there may be one. */
+  /** As `writeInSlices`, for work of any length: in another thread, if it takes long and there may be one. `isLong`: it will. */
   async writeLong<Name extends LongWriteName>(
     call: Call,
     name: Name,
     told: LongWrites[Name]["told"],
+    isLong = false,
   ): Promise<LongWrites[Name]["gives"]> {
     const here = (mostMs?: number): Promise<LongWrites[Name]["gives"]> =>
       this.writeInSlices(call, (tx, tenant) => LONG_WRITES[name](tx, tenant, told), mostMs);
     if (!MAY_WRITE_ELSEWHERE) return here();
     try {
-      return await here(LONG_WRITE_MS);
+      if (!isLong) return await here(LONG_WRITE_MS[name]);
     } catch (error) {
       if (error !== TOO_LONG) throw error;
     }

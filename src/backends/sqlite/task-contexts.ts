@@ -7,7 +7,7 @@ import { newestDroppedVersion, nextContextVersion } from "../../domain/task-cont
 import type { Connection } from "./connection/connection.js";
 import { insertContext, newestVersion, putVersion, selectVersion, selectVersions } from "./context-rows.js";
 import { discardUnusedContext, hasGarbage, newBatch } from "./garbage.js";
-import { assertFence } from "./leases.js";
+import { assertFence } from "./lease-rows.js";
 import { longTexts } from "./long-text.js";
 import { storeTexts } from "./long-text-rows.js";
 import { existingHead, liveHead, type SessionHead, touchSession } from "./session-rows.js";

@@ -3,10 +3,10 @@
 import type { Call } from "../../domain/driver/call.js";
 import type { CheckpointDriver, ThreadListing } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredThread } from "../../domain/driver/stored.js";
-import { deleteCheckpoints } from "./checkpoint-deletion.js";
 import { outlineKey } from "./checkpoint-states.js";
 import type { Connection } from "./connection/connection.js";
 import { deleteLease, discardThread, newBatch, sweepStep } from "./garbage.js";
+import { assertFence } from "./lease-rows.js";
 import { pruneCheckpoints } from "./pruning.js";
 import { liveHead } from "./session-rows.js";
 import type { OpenFile } from "./store.js";
@@ -28,7 +28,18 @@ export function threadVerbs(file: () => OpenFile): ThreadVerbs {
 
     deleteThread: (call, threadId) => deleteThread(file(), call, threadId),
 
-    deleteCheckpoints: (call, threadId, target, fence) => deleteCheckpoints(file(), call, threadId, target, fence),
+    async deleteCheckpoints(call, threadId, target, fence) {
+      for (;;) {
+        const told = { threadId, target, fence, now: file().now() };
+        const counts = await file().writeLong(call, "deleteCheckpoints", told);
+        if (counts === "fenced") {
+          await file().read(call, (db, tenant) => assertFence(db, tenant, fence, file().now()));
+          continue;
+        }
+        if (counts.removedCheckpoints + counts.removedWrites > 0) await file().maintenance.reclaim(call);
+        return counts;
+      }
+    },
 
     pruneCheckpoints: (call, prune) => pruneCheckpoints(file(), call, prune),
   };

@@ -1,4 +1,4 @@
-// Copies of threads and deletions of items in another thread, which begins with a file of the package: what was built is tested here.
+// Copies of threads and deletions in another thread, which begins with a file of the package: what was built is tested here.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -18,7 +18,7 @@ const threads = vi.hoisted(() => ({ started: 0, forbidden: false }));
 // Nothing is short enough for the thread of the caller.
 vi.mock("#dist/backends/sqlite/long-writes/works.js", async (original) => ({
   ...(await original<typeof import("#dist/backends/sqlite/long-writes/works.js")>()),
-  LONG_WRITE_MS: -1,
+  LONG_WRITE_MS: { copyThread: -1, deleteCheckpoints: -1, deleteItems: -1, pruneStep: -1 },
 }));
 
 vi.mock("node:worker_threads", async (original) => {
@@ -74,6 +74,24 @@ describe.each([["the write-ahead log", "auto"] as const, ["the rollback journal"
       expect(await storage.deleteItems(["n", "1"])).toBe(167);
       expect(await storage.countItems(["n"])).toBe(333);
       expect(threads.started).toBe(2);
+    });
+
+    it("deletes checkpoints by name, and prunes", async () => {
+      await using storage = await filled(newPath(), journal);
+      const names = Array.from({ length: 50 }, (_, i) => `c${i}`);
+      const acquire = () => storage.acquireLease({ thread: "t" }, { owner: "one", ttlMs: 60_000 });
+      const [stale, lease] = [await acquire(), await acquire()];
+      await expect(storage.deleteCheckpoints("t", names, { lease: stale })).rejects.toMatchObject({
+        code: "FENCED",
+        outcome: "not-applied",
+      });
+      expect(await storage.deleteCheckpoints("t", names, { lease })).toMatchObject({ removedCheckpoints: 50 });
+      expect(await storage.pruneCheckpoints({ keepLast: 10, threadId: "t" })).toMatchObject({
+        removedCheckpoints: 240,
+        keptCheckpoints: 10,
+      });
+      expect(await storage.getCheckpoint("t", { checkpointId: "c295" })).toMatchObject({ data: { i: 295 } });
+      expect(threads.started).toBe(3);
     });
 
     it("says what there is to refuse", async () => {
@@ -193,7 +211,7 @@ it("SQLite's errors come from the other thread with their codes", async () => {
   await write?.end();
 });
 
-it("what the kit asks of copies and deletions holds in another thread", { timeout: 120_000 }, async () => {
+it("what the kit asks of copies, deletions and pruning holds in another thread", { timeout: 120_000 }, async () => {
   const factory: StorageFactory = {
     supports: {
       reopen: true,
@@ -213,9 +231,9 @@ it("what the kit asks of copies and deletions holds in another thread", { timeou
     },
   };
   const report = await runClauses(factory, {
-    filter: (name) => /\bcop(y|ie)|deleteItems|below a prefix|leaves nothing/i.test(name),
+    filter: (name) => /\bcop(y|ie)|deleteItems|below a prefix|leaves nothing|prun|deleteCheckpoints|^K[69]/i.test(name),
   });
   expect(report.failed).toEqual([]);
-  expect(report.passed.length).toBeGreaterThan(20);
+  expect(report.passed.length).toBeGreaterThan(40);
   expect(threads.started).toBeGreaterThan(report.passed.length);
 });
