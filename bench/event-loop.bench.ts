@@ -381,6 +381,12 @@ const FIXTURES: readonly Fixture[] = [
         call: (storage) => storage.importRecords(itemRecords(many(100_000)), { onConflict: "replace" }),
       },
       {
+        name: "storeCheckpoint of one id, 300 times, beside 10,000 checkpoints with 16 KB of data",
+        call: async (storage) => {
+          for (let i = 0; i < 300; i++) await storage.storeCheckpoint("t", "again", unlike(seed(), 16_384), patient);
+        },
+      },
+      {
         name: "pruneCheckpoints of 10,000 checkpoints with 16 KB of data",
         call: (storage) => storage.pruneCheckpoints({ keepLast: 1, threadId: "t" }, patient),
         refill: (storage) => storeCheckpoints(storage, many(10_000), (i) => unlike(i, 16_384)),

@@ -9,6 +9,7 @@ import { joinInSteps } from "../../domain/segments/restore.js";
 import type { SplitState } from "../../domain/segments/split.js";
 import { touchedAt } from "../../domain/sessions.js";
 import { EACH_STEP, runAtOnce, Slices } from "../../domain/slices.js";
+import { sortInSteps } from "../../domain/sort-in-steps.js";
 import { alone } from "./alone.js";
 import { Blocks } from "./blocks.js";
 import { checkFence } from "./leases.js";
@@ -76,7 +77,8 @@ export function checkpointVerbs(store: MemoryStore): CheckpointVerbs {
     async getWrites(call, threadId, { namespace, checkpointId }) {
       const { tenant, now } = enter(store, call);
       const thread = liveThread(tenant, threadId, now);
-      return thread === undefined ? [] : orderedWrites(thread, namespace, checkpointId);
+      if (thread === undefined) return [];
+      return new Slices(call, EACH_STEP).run(sortInSteps(writesOf(thread, namespace, checkpointId), compareWrites));
     },
   };
 }

@@ -110,7 +110,7 @@ export function* sweepLoose(tx: Connection, thread: number, when: "all" | "many"
   }
   // As they stand in the file: by their names, which are hashes, each page would be written many times, which COMMIT pays for.
   const portion = new Portion(BLOCKS_AT_ONCE);
-  for (const id of yield* sortInSteps(gone)) {
+  for (const id of yield* sortInSteps(gone, (a, b) => a - b)) {
     tx.run("DELETE FROM checkpoint_blocks WHERE id = ?", id);
     if (portion.isFull(0)) yield;
   }

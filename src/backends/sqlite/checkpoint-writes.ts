@@ -5,6 +5,7 @@ import { compareWrites } from "../../domain/checkpoints.js";
 import { LongText, type StoredText } from "../../domain/codec/long-text.js";
 import { compactText, HEADER_BYTES, plainText, textBytes } from "../../domain/compact-text.js";
 import type { StoredWrite } from "../../domain/driver/stored.js";
+import { sortInSteps } from "../../domain/sort-in-steps.js";
 import { assertIntact, checksum } from "./checksums.js";
 import type { Connection } from "./connection/connection.js";
 import {
@@ -130,7 +131,7 @@ function* readWrites<Read extends Pick<ReadWrite, "taskPath" | "taskId" | "index
         if (portion.isFull(write.value.length)) yield;
       }
     }
-    if (rows.length < READ_AT_ONCE) return found.sort(compareWrites);
+    if (rows.length < READ_AT_ONCE) return yield* sortInSteps(found, compareWrites);
   }
 }
 

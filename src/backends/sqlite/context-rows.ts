@@ -46,12 +46,22 @@ export function newestVersion(db: Connection, context: number): number {
   return row?.version ?? 0;
 }
 
-/** Adds a version, the newest, and drops those up to `dropped` (T2). `long` is its context where that is kept in pieces. */
+/** Drops the versions up to one, a few at a time. */
+export function* dropVersions(tx: Connection, context: number, upTo: number): Generator<void, void, void> {
+  while (tx.run(DROP_SOME, context, upTo, DROPPED_AT_ONCE) === DROPPED_AT_ONCE) yield;
+}
+
+/** Versions dropped between two looks at the time: one may be long. Mostly each new one drops one. */
+const DROPPED_AT_ONCE = 4;
+
+const DROP_SOME = `DELETE FROM context_versions WHERE id IN
+  (SELECT id FROM context_versions WHERE context = ? AND version <= ? ORDER BY version LIMIT ?)`;
+
+/** Adds a version, the newest. `long` is its context where that is kept in pieces. */
 export function putVersion(
   tx: Connection,
   context: number,
   stored: StoredContext & { readonly context: StoredText },
-  dropped: number,
   long?: TextInPieces | undefined,
 ): void {
   tx.run(
@@ -67,7 +77,6 @@ export function putVersion(
     long?.long ?? null,
   );
   tx.run("UPDATE contexts SET newest_version = ? WHERE id = ?", stored.version, context);
-  if (dropped > 0) tx.run("DELETE FROM context_versions WHERE context = ? AND version <= ?", context, dropped);
 }
 
 /** The version, or the newest (`null`). @throws CorruptionError */

@@ -35,8 +35,9 @@ const WRITTEN_AT_ONCE = 50;
 /** Characters up to which a single message without an id of the caller's goes the short way. */
 const ALONE_CHARACTERS = 64 * 1024;
 
-/** Most messages that are deleted in one short step. */
+/** Most messages that are deleted in one short step, and in a piece of it: a message may be long. */
 const DELETED_AT_ONCE = 200;
+const DELETED_IN_PIECE = 20;
 
 export function conversationVerbs(file: () => OpenFile): ConversationDriver {
   return {
@@ -214,13 +215,19 @@ async function deleteMessages(
   range: Parameters<ConversationDriver["deleteMessages"]>[2],
   fence: FencingToken | null,
 ): Promise<number> {
-  const few = await file.write(call, (tx, tenant) => {
+  const few = await file.writeSized(call, { rows: 1, characters: 0 }, function* (tx, tenant) {
     const now = file.now();
     const session = existingHead(tx, tenant, sessionId, now);
     assertFence(tx, tenant, fence, now);
     const parts = rangeInSight(tx, session, range);
     if (parts.reduce((sum, { after, before }) => sum + before - after - 1, 0) > DELETED_AT_ONCE) return undefined;
-    const count = parts.reduce((sum, { after, before }) => sum + deleteRange(tx, session.id, after, before), 0);
+    let count = 0;
+    for (const { after, before } of parts) {
+      for (let from = after; from < before - 1; from += DELETED_IN_PIECE) {
+        if (from > after) yield;
+        count += deleteRange(tx, session.id, from, Math.min(before, from + DELETED_IN_PIECE + 1));
+      }
+    }
     const messageCount = session.messageCount - count;
     if (count > 0) setCounts(tx, session, { messageCount, lastSeq: session.lastSeq }, now);
     return count;

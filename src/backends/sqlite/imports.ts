@@ -12,7 +12,7 @@ import { findCheckpoint, insertCheckpoint } from "./checkpoint-rows.js";
 import { putState } from "./checkpoint-states.js";
 import { compactWrite, putWrite, writeInPieces } from "./checkpoint-writes.js";
 import type { Connection } from "./connection/connection.js";
-import { contextName, findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
+import { contextName, dropVersions, findContext, insertContext, newestVersion, putVersion } from "./context-rows.js";
 import { isDuplicate } from "./errors.js";
 import { discardSession, discardThread, hasGarbage, newBatch } from "./garbage.js";
 import { deleteItem, findItemHead, putItem } from "./item-rows.js";
@@ -65,7 +65,7 @@ function* importGroup(
   if (verdict === "skipped") return verdict;
   if (continued === null) {
     if (verdict === "extended") assertExtends(target, group);
-    else clearPlace(target, subject);
+    else yield* clearPlace(target, subject);
   }
   try {
     for (const [i, row] of rows.entries()) {
@@ -130,7 +130,7 @@ function isStored({ tx, tenant, now }: Import, subject: ImportSubject): boolean 
 }
 
 /** Removes the stored subject whole, or what is left of an expired one. */
-function clearPlace({ tx, tenant, batch }: Import, subject: ImportSubject): void {
+function* clearPlace({ tx, tenant, batch }: Import, subject: ImportSubject): Generator<void, void, void> {
   switch (subject.kind) {
     case "session": {
       const session = sessionHead(tx, tenant, subject.id);
@@ -140,7 +140,7 @@ function clearPlace({ tx, tenant, batch }: Import, subject: ImportSubject): void
     case "task_context": {
       const context = findContext(tx, tenant, subject.id);
       if (context === undefined) return;
-      tx.run("DELETE FROM context_versions WHERE context = ?", context);
+      yield* dropVersions(tx, context, Number.MAX_SAFE_INTEGER);
       tx.run("UPDATE contexts SET newest_version = 0 WHERE id = ?", context);
       return;
     }
@@ -179,7 +179,7 @@ function* storeRow(
     case "task_context": {
       const context = findContext(tx, tenant, idOf(subject));
       if (context === undefined) return;
-      putVersion(tx, context, row, 0, yield* storeIfLong(tx, row.context, row.metadata));
+      putVersion(tx, context, row, yield* storeIfLong(tx, row.context, row.metadata));
       return;
     }
     case "thread": {

@@ -27,7 +27,7 @@ import { TOO_LONG, Writer } from "./writer.js";
 const LARGE_WRITE = 512 * 1024;
 
 /** How long a write without a pause may take, in milliseconds, before it is begun anew with some: what it meets may be large. */
-const WITHOUT_PAUSE_MS = 20;
+const WITHOUT_PAUSE_MS = 15;
 
 /** Rows from which on a write lets go of the event loop on its way. */
 const MANY_ROWS = 200;

@@ -5,7 +5,14 @@ import { isLong } from "../../domain/codec/long-text.js";
 import type { TaskContextDriver } from "../../domain/driver/storage-driver.js";
 import { newestDroppedVersion, nextContextVersion } from "../../domain/task-contexts.js";
 import type { Connection } from "./connection/connection.js";
-import { insertContext, newestVersion, putVersion, selectVersion, selectVersions } from "./context-rows.js";
+import {
+  dropVersions,
+  insertContext,
+  newestVersion,
+  putVersion,
+  selectVersion,
+  selectVersions,
+} from "./context-rows.js";
 import { discardUnusedContext, hasGarbage, newBatch } from "./garbage.js";
 import { assertFence } from "./lease-rows.js";
 import { longTexts } from "./long-text.js";
@@ -26,7 +33,9 @@ export function taskContextVerbs(file: () => OpenFile): TaskContextDriver {
         const [text] = (yield* storeTexts(tx, long)).values();
         const stored = { version, context, sizeBytes, metadata, createdAt: now };
         const dropped = newestDroppedVersion(version, file().options.keepVersions);
-        putVersion(tx, contextOf(tx, tenant, session), stored, dropped, text);
+        const id = contextOf(tx, tenant, session);
+        putVersion(tx, id, stored, text);
+        if (dropped > 0) yield* dropVersions(tx, id, dropped);
         touchSession(tx, session, now);
         yield;
         return stored;

@@ -1,4 +1,5 @@
 // Rows of some hundred KB are read a few at a time, with turns of the event loop between them.
+import { createHash } from "node:crypto";
 import { beforeEach, expect, it, vi } from "vitest";
 import { sqliteStorage } from "../../../src/backends/sqlite/index.js";
 import type { ItemOperation } from "../../../src/contract/item-storage.js";
@@ -156,4 +157,18 @@ it("10,000 writes of one checkpoint that is deleted", { timeout: 60_000 }, async
   expect(removed).toMatchObject({ removedCheckpoints: 1, removedWrites: 10_000, removedBytes: 38_891 });
   // At once, they were 6.
   expect(turns).toBeGreaterThan(40);
+});
+
+it("a checkpoint that is stored again and again beside others, whose blocks are swept now and then", {
+  timeout: 60_000,
+}, async () => {
+  await using storage = sqliteStorage({ path: newPath(), durability: "process" });
+  const state = (i: number): string => createHash("sha512").update(`${i}`).digest("hex").repeat(40);
+  for (let i = 0; i < 400; i++) await storage.storeCheckpoint("t", `c${i}`, state(i), patient);
+  let most = 0;
+  for (let i = 0; i < 400; i++) {
+    most = Math.max(most, await turnsDuring(() => storage.storeCheckpoint("t", "again", state(1_000 + i), patient)));
+  }
+  // The sweep was a part of a single step: 1.
+  expect(most).toBeGreaterThan(20);
 });
