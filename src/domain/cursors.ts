@@ -64,7 +64,7 @@ export async function pageOf<Row, T>(
   position: (row: Row) => unknown,
 ): Promise<Page<T>> {
   const last = rows.at(-1);
-  const slices = new Slices(call, EACH_STEP);
+  const slices = new Slices(call, EACH_STEP, true);
   const items: T[] = [];
   for (const row of rows) {
     const item = present(row);

@@ -24,6 +24,9 @@ const LITTLE_WORK = 1_024;
 /** From so much on, what comes behind it has a turn of the event loop for itself. */
 const WORK_OF_A_TURN: number = WORK_AT_ONCE / 2;
 
+/** So many take some 5 ms. */
+const NUMBERS_OF_A_TURN = 1024 * 1024;
+
 export class Intake {
   /** As for one value, whatever the number of values. */
   #workLeft: number = WORK_AT_ONCE;
@@ -74,6 +77,7 @@ export class Intake {
   addNumbers(count: number, name: string): void {
     this.#numbers += count;
     if (this.#numbers > MAX_VECTOR_NUMBERS) throw tooMuch(name, MAX_VECTOR_NUMBERS, "numbers of vectors");
+    if (this.#numbers > NUMBERS_OF_A_TURN) spendTurn();
   }
 }
 

@@ -86,7 +86,7 @@ async function decodeLong<T>(call: Call, decoding: Generator<void, T, void>): Pr
 
 /** What becomes of each row, in the order of the rows. */
 export async function decodeRows<Row, T>(call: Call, rows: readonly Row[], decoder: RowDecoder<Row, T>): Promise<T[]> {
-  const slices = new Slices(call, EACH_STEP);
+  const slices = new Slices(call, EACH_STEP, true);
   const results: T[] = [];
   for (const row of rows) {
     results.push(decoder.isLong(row) ? await decodeRow(call, row, decoder) : decoder.decode(row));

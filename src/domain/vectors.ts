@@ -17,6 +17,15 @@ export const MAX_ITEM_VECTORS = 1_000;
  * @throws InvalidArgumentError unless it is 1 to 16,000 numbers, each finite as a 32-bit float
  */
 export function parseVector(value: unknown, name: string, intake: Intake = new Intake()): Float32Array {
+  const numbers = numbersOf(value, name, intake);
+  const vector = new Float32Array(numbers.length);
+  copyNumbers(numbers, name, vector);
+  return vector;
+}
+
+type Numbers = Float32Array | readonly unknown[];
+
+function numbersOf(value: unknown, name: string, intake: Intake): Numbers {
   if (!(value instanceof Float32Array)) {
     if (ArrayBuffer.isView(value)) {
       throw new InvalidArgumentError(
@@ -25,15 +34,18 @@ export function parseVector(value: unknown, name: string, intake: Intake = new I
     }
     array(value, name);
   }
-  const numbers = value as Float32Array | readonly unknown[];
+  const numbers = value as Numbers;
   const { length } = numbers;
   if (length < 1 || length > MAX_DIMENSIONS) {
     throw new InvalidArgumentError(`${name} must have 1 to ${MAX_DIMENSIONS} dimensions, not ${length}`);
   }
   intake.addNumbers(length, name);
-  const vector = new Float32Array(length);
-  // Number by number: `Float32Array.from` takes ten times as long.
-  for (let i = 0; i < length; i++) {
+  return numbers;
+}
+
+/** Number by number: `Float32Array.from` takes ten times as long. */
+function copyNumbers(numbers: Numbers, name: string, vector: Float32Array): void {
+  for (let i = 0; i < vector.length; i++) {
     const each = numbers[i];
     if (typeof each !== "number") {
       throw new InvalidArgumentError(`${name}[${i}] must be a number, not ${kindOf(each)}`);
@@ -43,7 +55,6 @@ export function parseVector(value: unknown, name: string, intake: Intake = new I
       throw new InvalidArgumentError(`${name}[${i}] must be a finite number that a 32-bit float can hold`);
     }
   }
-  return vector;
 }
 
 /**
@@ -55,7 +66,7 @@ export function parseVectors(value: unknown, name: string, intake: Intake = new 
   if (given.length > MAX_ITEM_VECTORS) {
     throw new InvalidArgumentError(`${name} must be at most ${MAX_ITEM_VECTORS} vectors`);
   }
-  const vectors = Array.from(given, (each, i) => parseVector(each, `${name}[${i}]`, intake));
+  const vectors = Array.from(given, (each, i) => numbersOf(each, `${name}[${i}]`, intake));
   const dimensions = vectors[0]?.length;
   if (dimensions === undefined) return null;
   const values = new Float32Array(vectors.length * dimensions);
@@ -63,7 +74,7 @@ export function parseVectors(value: unknown, name: string, intake: Intake = new 
     if (vector.length !== dimensions) {
       throw new InvalidArgumentError(`${name}[${i}] has ${vector.length} dimensions, and ${name}[0] has ${dimensions}`);
     }
-    values.set(vector, i * dimensions);
+    copyNumbers(vector, `${name}[${i}]`, values.subarray(i * dimensions, (i + 1) * dimensions));
   }
   return { dimensions, values };
 }

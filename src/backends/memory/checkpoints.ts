@@ -113,7 +113,7 @@ async function listThread(call: Call, thread: ThreadEntry, listing: CheckpointLi
   const list = namespace === null ? thread.checkpoints : thread.namespaces.get(namespace)?.checkpoints;
   if (list === undefined) return [];
   const candidates = list.newestOf({ after: null, before }, metadata.length === 0 ? limit : list.length);
-  const slices = new Slices(call, listing.data || metadata.length > 0 ? EACH_STEP : undefined);
+  const slices = new Slices(call, EACH_STEP, true);
   const rows: StoredCheckpoint[] = [];
   for (const row of candidates.reverse()) {
     if (matchesMetadata(row.metadata, metadata)) {

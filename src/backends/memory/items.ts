@@ -88,7 +88,9 @@ function isSearch(step: ItemStep): step is SearchStep {
 
 /** A filter, and an update, reads values of up to a megabyte in one step each; other steps are short. */
 function slicesFor(call: Call, searches: readonly Pick<ItemCount, "filter">[], updates = false): Slices {
-  return updates || searches.some(({ filter }) => filter !== null) ? new Slices(call, EACH_STEP) : new Slices(call);
+  return updates || searches.some(({ filter }) => filter !== null)
+    ? new Slices(call, EACH_STEP, true)
+    : new Slices(call);
 }
 
 /** A batch, which takes effect when all of its steps are done. */

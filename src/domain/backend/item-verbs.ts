@@ -165,7 +165,7 @@ async function resultsOf(
   steps: readonly ParsedStep[],
   results: readonly ItemStepResult[],
 ): Promise<ItemResult[]> {
-  const slices = new Slices(call, EACH_STEP);
+  const slices = new Slices(call, EACH_STEP, true);
   const all: ItemResult[] = [];
   for (const [i, step] of steps.entries()) {
     const result = resultOf(call, step, results[i]);
