@@ -57,7 +57,7 @@ export type {
   StoredWrite,
 } from "./domain/driver/stored.js";
 export { compareCodePoints, MAX_IDENTIFIER_BYTES } from "./domain/identifiers.js";
-export { updateStored } from "./domain/item-changes.js";
+export { UpdatedValues, updateStored } from "./domain/item-changes.js";
 export type { CompiledItemFilter, ItemCondition } from "./domain/item-filter.js";
 export { isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "./domain/items.js";
 export { assertCurrentLease, mayAcquire } from "./domain/leases.js";

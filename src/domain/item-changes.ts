@@ -1,4 +1,5 @@
 /** Changes of an item's value by top-level keys, without reading it first (M6). */
+import { Buffer } from "node:buffer";
 import { ConflictError, InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { ItemChange } from "../contract/item-storage.js";
 import type { JsonObject, JsonValue } from "../contract/json.js";
@@ -82,6 +83,23 @@ export function copyOfChange(change: ItemChange): CopiedChange {
     change: { merge, unset, increment: Object.fromEntries(increment) },
     applyTo: (value) => decodeMetadata(changeValue(encodeItemValue(value), parsed)) as JsonObject,
   };
+}
+
+/** Most bytes of the values that the updates of one batch make, all of them together: 64 MiB. They are written in one step. */
+export const MAX_UPDATED_BYTES: number = 64 * 1024 * 1024;
+
+/** What the updates of one batch make, counted while it is carried out. */
+export class UpdatedValues {
+  #bytes = 0;
+
+  /** @throws InvalidArgumentError when it is more than the limit */
+  add({ value }: StoredItem): void {
+    this.#bytes += Buffer.byteLength(value);
+    if (this.#bytes <= MAX_UPDATED_BYTES) return;
+    throw new InvalidArgumentError(
+      `the values that the updates of one batch make may have at most ${MAX_UPDATED_BYTES} bytes together; use several calls`,
+    );
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Call } from "../../domain/driver/call.js";
 import type { ItemCount, ItemListing, ItemStep, ItemStepResult, NamespaceListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import type { Rows, StoredItem, StoredVectors } from "../../domain/driver/stored.js";
-import { updatingStored } from "../../domain/item-changes.js";
+import { UpdatedValues, updatingStored } from "../../domain/item-changes.js";
 import { ifMatching } from "../../domain/item-filter.js";
 import { isAfter, isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
 import { isLongMetadata } from "../../domain/metadata.js";
@@ -110,12 +110,13 @@ async function runSteps(
   const undo: (() => void)[] = [];
   try {
     const results: ItemStepResult[] = [];
+    const updated = new UpdatedValues();
     for (const step of steps) {
-      results.push(
-        isSearch(step)
-          ? await runSearch(call, tenant, step, now, slices)
-          : await slices.run(runStep(tenant, step, now, undo)),
-      );
+      const result = isSearch(step)
+        ? await runSearch(call, tenant, step, now, slices)
+        : await slices.run(runStep(tenant, step, now, undo));
+      if (result.kind === "update") updated.add(result.item);
+      results.push(result);
       if (slices.over()) await slices.next();
     }
     call.sent = true;

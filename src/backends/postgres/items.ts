@@ -3,7 +3,7 @@ import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
 import type { StoredItem } from "../../domain/driver/stored.js";
-import { updateStored } from "../../domain/item-changes.js";
+import { UpdatedValues, updateStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, putStored, refreshStored } from "../../domain/items.js";
 import { rootOf } from "../../domain/namespaces.js";
 import { bringsVectors } from "../../domain/vectors.js";
@@ -152,7 +152,12 @@ function writeSteps(db: Database, call: Call, steps: readonly ItemStep[]): Promi
     ]);
     const items = new Map(found.map((item) => [nameOf(item), item]));
     const results: ItemStepResult[] = [];
-    for (const step of steps) results.push(await runStep({ tx, tenant, now, items, dimensions }, step));
+    const updated = new UpdatedValues();
+    for (const step of steps) {
+      const result = await runStep({ tx, tenant, now, items, dimensions }, step);
+      if (result.kind === "update") updated.add(result.item);
+      results.push(result);
+    }
     // Each batch that puts what will expire takes two that have expired with it: they never become many.
     if (steps.some((step) => (step.kind === "put" || step.kind === "update") && step.ttlMs !== null))
       tx.run(sweepExpiredItems(tenant, now, 2));

@@ -3,7 +3,7 @@ import { UnsupportedError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult } from "../../domain/driver/items.js";
 import type { StoredItem } from "../../domain/driver/stored.js";
-import { updateStored } from "../../domain/item-changes.js";
+import { UpdatedValues, updateStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, itemOrder, putStored, refreshStored } from "../../domain/items.js";
 import { startsWithLabels } from "../../domain/namespaces.js";
 import type { Connection } from "./connection/connection.js";
@@ -42,7 +42,12 @@ export class ItemBatch {
   async run(): Promise<ItemStepResult[]> {
     await this.#read();
     const results: ItemStepResult[] = [];
-    for (const step of this.#steps) results.push(await this.#runStep(step));
+    const updated = new UpdatedValues();
+    for (const step of this.#steps) {
+      const result = await this.#runStep(step);
+      if (result.kind === "update") updated.add(result.item);
+      results.push(result);
+    }
     return results;
   }
 

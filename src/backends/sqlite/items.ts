@@ -4,7 +4,7 @@ import { isLong } from "../../domain/codec/long-text.js";
 import type { Call } from "../../domain/driver/call.js";
 import type { ItemStep, ItemStepResult, NearestListing } from "../../domain/driver/items.js";
 import type { ItemDriver } from "../../domain/driver/storage-driver.js";
-import { updatingStored } from "../../domain/item-changes.js";
+import { UpdatedValues, updatingStored } from "../../domain/item-changes.js";
 import { isDeletable, isItemExpired, putStored, refreshStored } from "../../domain/items.js";
 import { isLongMetadata } from "../../domain/metadata.js";
 import type { Connection } from "./connection/connection.js";
@@ -46,8 +46,10 @@ export function itemVerbs(file: () => OpenFile): ItemDriver {
           const texts = yield* storeTexts(tx, long);
           const results: ItemStepResult[] = [];
           const portion = new Portion(STEPS_AT_ONCE);
+          const updated = new UpdatedValues();
           for (const step of steps) {
             const result = yield* runStep(tx, tenant, step, now, view, pauses, texts.get(step as PutStep));
+            if (result.kind === "update") updated.add(result.item);
             results.push(result);
             if (portion.isFull(charactersOf(result))) yield;
           }

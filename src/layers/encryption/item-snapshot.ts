@@ -6,7 +6,7 @@ import type { JsonObject } from "../../contract/json.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import type { StoredItem } from "../../domain/driver/stored.js";
 import type { ParsedStep } from "../../domain/item-arguments.js";
-import { updateStored } from "../../domain/item-changes.js";
+import { UpdatedValues, updateStored } from "../../domain/item-changes.js";
 import { itemPlace } from "./places.js";
 import { SEALED, type TenantSeals } from "./tenant-seals.js";
 
@@ -42,6 +42,7 @@ export function sealedItem(
 
 export class ItemSnapshot {
   readonly #items: Map<string, KnownItem>;
+  readonly #updated = new UpdatedValues();
 
   private constructor(items: Map<string, KnownItem>) {
     this.#items = items;
@@ -76,6 +77,7 @@ export class ItemSnapshot {
   #changed(seals: TenantSeals, step: UpdateStep): SealedChange {
     const before = this.#items.get(nameOf(step));
     const after = updateStored(before?.stored, step, 0);
+    this.#updated.add(after);
     this.#items.set(nameOf(step), { stored: { ...after, ttlMs: null, expiresAt: null }, plainKeys: [] });
     return {
       change: { merge: sealedItem(seals, step, after.value), unset: before?.plainKeys ?? [] },

@@ -158,6 +158,19 @@ export const limitClauses: ClauseGroup = clauseGroup("limits", (clause) => {
     });
   });
 
+  clause("M6 the updates of one batch make values of at most 64 MiB together", PATIENT, async ({ storage }) => {
+    const text = "x".repeat(14 * 1_048_576);
+    const keys = ["a", "b", "c", "d", "e"];
+    for (const key of keys) await storage.putItem(["n"], key, { text });
+    const updates = keys.map((key) => ({ update: { namespace: ["n"], key, increment: { n: 1 } } }));
+    const error = await refused(storage.batchItems([{ put: { namespace: ["n"], key: "f", value: {} } }, ...updates]));
+    ok(/67108864 bytes together; use several calls/.test(error.message), "the limit is named");
+    equal(await storage.getItem(["n"], "f"), undefined);
+    await storage.batchItems(updates.slice(0, 2));
+    const versions = await Promise.all(keys.map(async (key) => (await storage.getItem(["n"], key))?.version));
+    equal(versions, [2, 2, 1, 1, 1]);
+  });
+
   clause("V2 metadata of more than 4 MiB together is refused in one call", async ({ storage }) => {
     await storage.createSession("s", "u");
     const metadata = { text: "x".repeat(900_000) };
