@@ -17,6 +17,7 @@ import { DEFAULT_MAX_BYTES, MAX_CONTAINERS, MAX_DEPTH, MAX_MEMBERS } from "../sr
 import { MAX_IDENTIFIER_BYTES } from "../src/domain/identifiers.js";
 import { MAX_CALL_METADATA_BYTES, MAX_METADATA_PARTS, MAX_VECTOR_NUMBERS } from "../src/domain/intake.js";
 import { MAX_OFFSET } from "../src/domain/item-arguments.js";
+import { MAX_UPDATED_BYTES } from "../src/domain/item-changes.js";
 import { MAX_ITEM_BYTES } from "../src/domain/items.js";
 import { MAX_LEASE_TTL_MS } from "../src/domain/leases.js";
 import {
@@ -179,6 +180,7 @@ describe("docs/contract.md", () => {
       "metadata, as JSON text; all of one call": `${mebibytes(MAX_METADATA_BYTES)} and ${MAX_METADATA_DEPTH} levels; ${mebibytes(MAX_CALL_METADATA_BYTES)}`,
       "arrays and objects, elements and properties of metadata, all of one call": count(MAX_METADATA_PARTS),
       "value of an item, as JSON text": `${mebibytes(MAX_ITEM_BYTES)} and ${MAX_METADATA_DEPTH} levels`,
+      "values that the updates of one batch of items make, together": mebibytes(MAX_UPDATED_BYTES),
       "labels of an item's namespace": count(MAX_NAMESPACE_LABELS),
       "vectors of an item; numbers of all vectors of one call": `${count(MAX_ITEM_VECTORS)}; ${count(MAX_VECTOR_NUMBERS)}`,
       "dimensions of a vector": count(MAX_DIMENSIONS),
