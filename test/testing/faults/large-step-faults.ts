@@ -9,6 +9,11 @@ async function itemsBelow(driver: StorageDriver, call: Call, prefix: readonly st
   return (await driver.searchItems(call, { ...all, prefix, filter: null })).rows;
 }
 
+/** As many turns as others need to look at several things, which may take several turns each. */
+async function meanwhile(): Promise<void> {
+  for (let turns = 0; turns < 20; turns++) await pause();
+}
+
 const newest = { namespace: null, before: null, metadata: [], data: true, writes: false } as const;
 
 export const LARGE_STEP_FAULTS: readonly Fault[] = [
@@ -17,7 +22,7 @@ export const LARGE_STEP_FAULTS: readonly Fault[] = [
       const items = await itemsBelow(driver, call, prefix);
       for (const [i, { namespace, key }] of items.entries()) {
         await driver.runItemSteps(call, [{ kind: "delete", namespace, key, expectedVersion: null }]);
-        if (i % 100 === 99) await pause();
+        if (i % 100 === 99) await meanwhile();
       }
       return items.length;
     },
@@ -26,7 +31,7 @@ export const LARGE_STEP_FAULTS: readonly Fault[] = [
   driverFault("deleteItems gives back what was put while it ran", ["M1"], (driver) => ({
     deleteItems: async (call, prefix) => {
       const before = new Map((await itemsBelow(driver, call, prefix)).map((item) => [item.key, item]));
-      await pause();
+      await meanwhile();
       const after = await itemsBelow(driver, call, prefix);
       const deleted = await driver.deleteItems(call, prefix);
       for (const { namespace, key, value, version } of after) {
@@ -43,7 +48,7 @@ export const LARGE_STEP_FAULTS: readonly Fault[] = [
       const half = steps.findLastIndex((step) => step.kind === "search") + 1;
       if (half === 0 || half === steps.length) return driver.runItemSteps(call, steps);
       const first = await driver.runItemSteps(call, steps.slice(0, half));
-      await pause();
+      await meanwhile();
       return [...first, ...(await driver.runItemSteps(call, steps.slice(half)))];
     },
   })),
@@ -56,8 +61,7 @@ export const LARGE_STEP_FAULTS: readonly Fault[] = [
       await driver.copyThread(call, from, to);
       const named = all.filter(({ seq }) => seq > half).map(({ checkpointId }) => checkpointId);
       await driver.deleteCheckpoints(call, to, { namespace: "", checkpointIds: named }, null);
-      await pause();
-      await pause();
+      await meanwhile();
       await driver.deleteThread(call, to);
       return driver.copyThread(call, from, to);
     },
@@ -70,7 +74,7 @@ export const LARGE_STEP_FAULTS: readonly Fault[] = [
       await driver.copyThread(call, threadId, `${threadId}~`);
       const counts = await driver.pruneCheckpoints(call, { ...prune, threadId: `${threadId}~` });
       await driver.deleteThread(call, threadId);
-      for (let turns = 0; turns < 20; turns++) await pause();
+      await meanwhile();
       await driver.copyThread(call, `${threadId}~`, threadId);
       await driver.deleteThread(call, `${threadId}~`);
       return counts;
@@ -88,7 +92,7 @@ export const LARGE_STEP_FAULTS: readonly Fault[] = [
         await driver.deleteThread(call, `${threadId}~`);
       }
       const deleted = await driver.deleteSession(call, sessionId);
-      await pause();
+      await meanwhile();
       for (const { threadId } of rows) await driver.deleteThread(call, threadId);
       return deleted;
     },
@@ -100,7 +104,7 @@ export const LARGE_STEP_FAULTS: readonly Fault[] = [
       if (before === null || before < 100) return driver.deleteMessages(call, sessionId, range, fence);
       const half = Math.floor(before / 2);
       const older = await driver.deleteMessages(call, sessionId, { ...range, before: half }, fence);
-      await pause();
+      await meanwhile();
       return older + (await driver.deleteMessages(call, sessionId, { ...range, after: half - 1 }, fence));
     },
   })),
