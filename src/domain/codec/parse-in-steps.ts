@@ -170,7 +170,9 @@ class Scanner {
 
   #endOfPart(start: number): number {
     const text = this.#text;
-    const end = Math.min(text.length, start + Math.max(this.#step, LONGEST_ESCAPE));
+    const end = start + Math.max(this.#step, LONGEST_ESCAPE);
+    // An escape that the text itself cuts is no JSON, and has no part of its own to begin.
+    if (end >= text.length) return text.length;
     for (let at = end - 1; at >= end - LONGEST_ESCAPE && at >= start; at--) {
       if (text.charCodeAt(at) !== BACKSLASH) continue;
       if (!isEscaped(text, at, start)) {

@@ -317,13 +317,29 @@ describe("K5: a damaged text is refused in steps as in one piece", () => {
       put: fc.oneof(fc.constantFrom('"', "\\", "[", "]", "{", "}", ",", ":", " ", "0", "$", "\n"), anyString),
     });
     fc.assert(
-      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), anyStep, (changes, step) => {
+      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), fc.boolean(), anyStep, (changes, cut, step) => {
         let text = sample;
         for (const { at, remove, put } of changes) text = text.slice(0, at) + put + text.slice(at + remove);
+        if (cut) text = text.slice(0, changes[0]?.at);
         expect(verdict(() => runAtOnce(decodeInSteps(text, step)))).toBe(verdict(() => decodeValue(text)));
       }),
       { numRuns: 5000 },
     );
+  });
+
+  it("a text that ends inside a string, or inside an escape of it", () => {
+    for (const end of ["\\", "\\u", "\\u00", "\\u00e", "\\\\\\", "]\\"]) {
+      for (const before of ["", "a", "a".repeat(5), "a".repeat(40)]) {
+        for (const text of [`"${before}${end}`, `["${before}${end}`, `{"$waystone":1,"value":{"a":"${before}${end}`]) {
+          for (const step of [1, 3, 7, 20]) {
+            expect(
+              verdict(() => runAtOnce(decodeInSteps(text, step))),
+              text,
+            ).toBe(verdict(() => decodeValue(text)));
+          }
+        }
+      }
+    }
   });
 
   it("a value that is missing between commas, where spaces stand", () => {
