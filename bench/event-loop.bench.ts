@@ -455,10 +455,10 @@ const FIXTURES: readonly Fixture[] = [
       ),
     calls: [
       {
-        name: "batchItems of 150 updates of values of 500 KB",
+        name: "batchItems of 120 updates of values of 500 KB",
         call: (storage) =>
           storage.batchItems(
-            range(0, many(150), (i) => ({ update: { namespace: ["d"], key: `${i}`, merge: { i } } })),
+            range(0, many(120), (i) => ({ update: { namespace: ["d"], key: `${i}`, merge: { i } } })),
             patient,
           ),
       },
@@ -469,6 +469,16 @@ const FIXTURES: readonly Fixture[] = [
             [put(1), ...range(0, many(150), (i) => ({ get: { namespace: ["d"], key: `${i}` } }))],
             patient,
           ),
+      },
+      {
+        name: "getItem of 500 KB, 150 calls at once",
+        call: (storage) => Promise.all(range(0, many(150), (i) => storage.getItem(["d"], `${i}`, patient))),
+      },
+      {
+        name: "getItem of 500 KB, 150 calls one after another",
+        call: async (storage) => {
+          for (let i = 0; i < many(150); i++) await storage.getItem(["d"], `${i}`, patient);
+        },
       },
     ],
   },

@@ -7,7 +7,7 @@ import { WORK_AT_ONCE } from "./codec/plain.js";
 import { Shapes } from "./codec/shapes.js";
 import type { Written } from "./codec/tape-writer.js";
 import { MAX_IDENTIFIERS } from "./lists.js";
-import { spendTurn } from "./slices.js";
+import { spendTurn } from "./turns.js";
 
 /** Most bytes of the metadata of one call, as JSON text in UTF-8: 4 MiB. Metadata is encoded at once, and so are the operands of filters. */
 export const MAX_CALL_METADATA_BYTES: number = 4 * 1024 * 1024;

@@ -4,6 +4,7 @@ import type { EncodedText } from "./codec/encoded-text.js";
 import { type StoredText, storedText } from "./codec/long-text.js";
 import type { Call } from "./driver/call.js";
 import { EACH_STEP, Slices } from "./slices.js";
+import { turnIsSpent } from "./turns.js";
 
 /** Hands on the text of a value that was taken at the moment of the call. */
 export function withText<T>(
@@ -68,13 +69,14 @@ export interface RowDecoder<Row, T> {
   readonly inSteps: (row: Row) => Generator<void, T, void>;
 }
 
-/** What becomes of one row: at once, unless it is long. */
+/** What becomes of one row: at once, unless it is long, or other work has taken the time of this turn. */
 export function decodeRow<Row, T>(
   call: Call,
   row: Row,
   { isLong, decode, inSteps }: RowDecoder<Row, T>,
 ): T | Promise<T> {
-  return isLong(row) ? decodeLong(call, inSteps(row)) : decode(row);
+  if (isLong(row)) return decodeLong(call, inSteps(row));
+  return turnIsSpent() ? new Slices(call).next().then(() => decode(row)) : decode(row);
 }
 
 /** In a turn of its own: what came before it may have taken its time. */

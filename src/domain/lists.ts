@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError } from "../contract/errors.js";
 import { array } from "./arguments.js";
-import { spendTurn } from "./slices.js";
+import { spendTurn } from "./turns.js";
 
 /** From so many on, what comes behind the taking has a turn of the event loop for itself. */
 const MANY = 500;

@@ -1,12 +1,6 @@
 /** Long work in slices: between them the rest of the process has its turn, and the call may be given up. */
-import { setImmediate } from "node:timers/promises";
 import type { Call } from "./driver/call.js";
-
-/** How long a slice may hold the event loop, in milliseconds. */
-const SLICE_MS = 10;
-
-/** As `SLICE_MS`, where one step may take longer than that by itself. */
-const SHORT_SLICE_MS = 4;
+import { nextTurn, turnIsMarked, turnIsSpent } from "./turns.js";
 
 /** Steps between two looks at the time, which costs more than most steps. */
 const STEPS_PER_LOOK = 4;
@@ -14,29 +8,18 @@ const STEPS_PER_LOOK = 4;
 /** For steps that take long enough for a look at the time after each. */
 export const EACH_STEP = 1;
 
-/** Whether something that cannot be cut has taken its time in this turn. */
-let isTurnSpent = false;
-
-/** Says that what has just run could not be cut and may have taken long: whoever looks next lets others run first. */
-export function spendTurn(): void {
-  isTurnSpent = true;
-}
-
-/** Whether what comes next is to let others run first. */
-export function turnIsSpent(): boolean {
-  return isTurnSpent;
-}
+/** How much of a turn work takes of which one step may take longer than the whole turn, in milliseconds. */
+const LONG_STEPS_MS = 4;
 
 export class Slices {
   readonly #call: Pick<Call, "cancelled" | "cancellation"> | null;
   readonly #stepsPerLook: number;
-  readonly #sliceMs: number;
-  #end: number;
+  readonly #turnMs: number | undefined;
   #steps = 0;
 
   /**
    * @param call `null` for work that nobody gives up
-   * @param longSteps one of them may take longer than a slice
+   * @param longSteps one of them may take longer than a turn
    */
   constructor(
     call: Pick<Call, "cancelled" | "cancellation"> | null,
@@ -45,15 +28,14 @@ export class Slices {
   ) {
     this.#call = call;
     this.#stepsPerLook = stepsPerLook;
-    this.#sliceMs = longSteps ? SHORT_SLICE_MS : SLICE_MS;
-    this.#end = performance.now() + this.#sliceMs;
+    this.#turnMs = longSteps ? LONG_STEPS_MS : undefined;
+    turnIsSpent();
   }
 
   /** Counts a step; `true` when it is time for `next` or `pause`. */
   over(): boolean {
     this.#steps += 1;
-    if (isTurnSpent) return true;
-    return this.#steps % this.#stepsPerLook === 0 && performance.now() >= this.#end;
+    return turnIsMarked() || (this.#steps % this.#stepsPerLook === 0 && turnIsSpent(this.#turnMs));
   }
 
   /** Lets others run, then begins a slice. @throws the call's cancellation */
@@ -63,10 +45,8 @@ export class Slices {
   }
 
   /** As `next`, for work that has to be finished once it is begun. */
-  async pause(): Promise<void> {
-    await setImmediate();
-    isTurnSpent = false;
-    this.#end = performance.now() + this.#sliceMs;
+  pause(): Promise<void> {
+    return nextTurn();
   }
 
   /** Runs work that yields where it may be interrupted. @throws the call's cancellation, with the work left where it is */

@@ -4,7 +4,8 @@ import { ClosedError, isStorageError, StorageConnectionError } from "../../contr
 import { signalOption, timeoutOption } from "../call-options.js";
 import type { Call, CallName } from "../driver/call.js";
 import type { StorageDriver } from "../driver/storage-driver.js";
-import { Slices, turnIsSpent } from "../slices.js";
+import { Slices } from "../slices.js";
+import { turnIsSpent } from "../turns.js";
 import { Deadlines, WatchedCall } from "./deadlines.js";
 
 /** Refuses when closed, initialises lazily, watches deadline and signal, fills in the error's fields. */
@@ -198,7 +199,7 @@ function attempt<T>(call: Call, work: (call: Call) => Promise<T>): Promise<T> {
   }
 }
 
-/** What the call was given has taken its time: what it does with it begins in another turn. */
+/** What the call was given, or calls before it, have taken the time of this turn. */
 async function workInNextTurn<T>(call: WatchedCall, work: (call: Call) => Promise<T>): Promise<T> {
   await new Slices(call).next();
   return work(call);

@@ -3,7 +3,7 @@
  * and objects are gone through one by one.
  */
 import { SerializationError } from "../../contract/errors.js";
-import { spendTurn } from "../slices.js";
+import { spendTurn } from "../turns.js";
 import type { References, Words } from "./chunks.js";
 import {
   CONTAINERS,

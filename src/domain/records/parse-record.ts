@@ -13,7 +13,7 @@ import { parseContent } from "../message-content.js";
 import { encodeMetadata, takeLargeObject } from "../metadata.js";
 import { parseNamespace } from "../namespaces.js";
 import { SESSION_STATUSES } from "../session-arguments.js";
-import { spendTurn } from "../slices.js";
+import { spendTurn } from "../turns.js";
 import { parseInstant } from "./instants.js";
 import { parseVectorTexts } from "./vector-texts.js";
 

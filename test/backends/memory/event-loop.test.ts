@@ -1,9 +1,9 @@
 // No call of the memory backend holds the event loop for as long as all of its work takes, however much it is about.
-import { it } from "vitest";
+import { expect, it } from "vitest";
 import { memoryStorage } from "../../../src/backends/memory/index.js";
 import type { StorageRecord } from "../../../src/contract/records.js";
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
-import { expectShortSteps } from "../../support/event-loop.js";
+import { expectShortSteps, turnsDuring } from "../../support/event-loop.js";
 
 const patient = { timeoutMs: 300_000 };
 
@@ -51,4 +51,21 @@ it("while a thread of 100,000 checkpoints is imported, copied, exported and prun
   await expectShortSteps("pruneCheckpoints", copy, () =>
     storage.pruneCheckpoints({ threadId: `copy ${copies}`, keepLast: 1 }, patient),
   );
+});
+
+it("many calls one after another leave turns to others between them", { timeout: 600_000 }, async () => {
+  await using storage = memoryStorage();
+  await storage.createSession("s", "u", patient);
+  const turns = await turnsDuring(async () => {
+    for (const end = performance.now() + 500; performance.now() < end; ) await storage.getSession("s", patient);
+  });
+  expect(turns).toBeGreaterThan(1);
+});
+
+it("many reads that are begun at once leave turns to others between them", { timeout: 600_000 }, async () => {
+  await using storage = memoryStorage();
+  const list = range(10_000, (i) => ({ i, name: `name ${i}`, tags: ["a"] }));
+  await storage.putItem(["a"], "k", { list }, patient);
+  const read = (): Promise<unknown> => storage.getItem(["a"], "k", patient);
+  expect(await turnsDuring(() => Promise.all(range(100, read)))).toBeGreaterThan(10);
 });

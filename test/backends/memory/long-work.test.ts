@@ -19,9 +19,10 @@ import { driverCall, emptyStore } from "./driver-call.js";
 
 const call = driverCall();
 
-// Each look at the time finds that the slice is over, as if every row took long.
+// Each look at the time finds that the turn is over, as if every row took long.
+let looks = 0;
+
 beforeEach(() => {
-  let looks = 0;
   vi.spyOn(performance, "now").mockImplementation(() => {
     looks += 1;
     return looks * 1000;

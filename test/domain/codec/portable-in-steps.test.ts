@@ -10,7 +10,8 @@ import {
   toPortable,
 } from "../../../src/domain/codec/codec.js";
 import { MAX_DEPTH, TAG_KEY } from "../../../src/domain/codec/format.js";
-import { runAtOnce, Slices, spendTurn } from "../../../src/domain/slices.js";
+import { runAtOnce, Slices } from "../../../src/domain/slices.js";
+import { spendTurn } from "../../../src/domain/turns.js";
 import { turnsDuring } from "../../support/event-loop.js";
 import { anyString } from "./arbitraries.js";
 import { nested } from "./probes.js";
