@@ -51,7 +51,7 @@ export const LONG_TEXT_FAULTS: readonly Fault[] = [
         const long = steps.flatMap((step) => (step.kind === "put" && step.value.length > LONG ? [step.key] : []));
         for (const key of long) writing.add(key);
         try {
-          if (long.length > 0) await new Promise((resolve) => setTimeout(resolve, 30));
+          if (long.length > 0) await new Promise((resolve) => setTimeout(resolve, 300));
           const results = await driver.runItemSteps(call, steps);
           return results.map((result, i) => {
             const step = steps[i];
