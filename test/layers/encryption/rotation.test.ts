@@ -125,7 +125,7 @@ describe.each(FACTORIES)("rotating the keys of %s", (_name, factory) => {
     await rotateKeys(storage).finished;
     expect(Object.keys(await keysInUse(storage))).toEqual(["k2"]);
     const after = encryption({ keys: ring("k2") })(await open());
-    const history = await after.getConversationHistory("s", { limit: 1_000 });
+    const history = await after.getConversationHistory("s", { limit: 10_000 });
     expect(history.slice(12).map(({ content }) => content)).toEqual(appended);
     expect((await after.getItem(["a", "b"], "k"))?.value).toEqual({ item: 1, count });
     expect((await after.getTaskContext("s"))?.context).toEqual({ meanwhile: count - 1 });

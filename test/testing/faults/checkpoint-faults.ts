@@ -3,7 +3,7 @@ import { EncodedText } from "../../../src/domain/codec/encoded-text.js";
 import type { Call } from "../../../src/domain/driver/call.js";
 import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
 import type { StoredCheckpoint, StoredWrite } from "../../../src/domain/driver/stored.js";
-import { driverFault, type Fault, keyOf, ofEveryTenant, pause } from "./fault.js";
+import { driverFault, type Fault, keyOf, meanwhile, ofEveryTenant } from "./fault.js";
 
 const ALL = { namespace: null, limit: 10_000, before: null, metadata: [], data: true, writes: true } as const;
 
@@ -231,7 +231,7 @@ export const CHECKPOINT_FAULTS: readonly Fault[] = [
     storeCheckpoint: async (call, threadId, checkpoint, fence) => {
       const wanted = { namespace: checkpoint.namespace, checkpointId: null, writes: false, ifNoneMatch: null };
       const head = (await driver.getCheckpoint(call, threadId, wanted))?.checkpointId ?? null;
-      await pause();
+      await meanwhile();
       const expectedHead = checkpoint.expectedHead === head ? undefined : checkpoint.expectedHead;
       return driver.storeCheckpoint(call, threadId, { ...checkpoint, expectedHead }, fence);
     },

@@ -101,3 +101,8 @@ export function keyOf(call: Call, ...names: readonly string[]): string {
 export function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** As many turns as others need to look at several things, which may take several turns each. */
+export async function meanwhile(): Promise<void> {
+  for (let turns = 0; turns < 20; turns++) await pause();
+}

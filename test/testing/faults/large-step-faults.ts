@@ -2,16 +2,11 @@
 import type { Call } from "../../../src/domain/driver/call.js";
 import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
 import type { StoredItem } from "../../../src/domain/driver/stored.js";
-import { driverFault, type Fault, pause } from "./fault.js";
+import { driverFault, type Fault, meanwhile } from "./fault.js";
 
 async function itemsBelow(driver: StorageDriver, call: Call, prefix: readonly string[]): Promise<StoredItem[]> {
   const all = { orderBy: "key", direction: "asc", limit: 10_000, offset: 0, after: null } as const;
   return (await driver.searchItems(call, { ...all, prefix, filter: null })).rows;
-}
-
-/** As many turns as others need to look at several things, which may take several turns each. */
-async function meanwhile(): Promise<void> {
-  for (let turns = 0; turns < 20; turns++) await pause();
 }
 
 const newest = { namespace: null, before: null, metadata: [], data: true, writes: false } as const;

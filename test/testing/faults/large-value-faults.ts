@@ -1,6 +1,6 @@
 // Faults of large values, of which a backend may take and store one part after the other.
 import type { StorageBackend } from "../../../src/contract/storage-backend.js";
-import { driverFault, type Fault, pause, storageFault } from "./fault.js";
+import { driverFault, type Fault, meanwhile, pause, storageFault } from "./fault.js";
 
 /** From here on a value is large to these stores. */
 const LARGE = 400_000;
@@ -42,7 +42,7 @@ export const LARGE_VALUE_FAULTS: readonly Fault[] = [
       const wanted = { namespace: "", checkpointId: null, writes: false, ifNoneMatch: null };
       const head = await driver.getCheckpoint(call, threadId, wanted);
       const expects = checkpoint.expectedHead === (head?.checkpointId ?? null);
-      await pause();
+      await meanwhile();
       return driver.storeCheckpoint(
         call,
         threadId,

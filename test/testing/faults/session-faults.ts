@@ -2,7 +2,7 @@
 import type { StorageDriver } from "../../../src/domain/driver/storage-driver.js";
 import type { StoredSession } from "../../../src/domain/driver/stored.js";
 import { assertSamePayload } from "../../../src/domain/sessions.js";
-import { driverFault, type Fault, keyOf, ofEveryTenant, pause } from "./fault.js";
+import { driverFault, type Fault, keyOf, meanwhile, ofEveryTenant } from "./fault.js";
 
 const MOST = 1_000;
 
@@ -27,7 +27,7 @@ export const SESSION_FAULTS: readonly Fault[] = [
     createSession: async (call, session) => {
       const [stored] = await driver.getSessions(call, [session.sessionId]);
       if (stored !== undefined) return { created: false, session: stored };
-      await pause();
+      await meanwhile();
       await driver.deleteSession(call, session.sessionId);
       return driver.createSession(call, session);
     },
@@ -48,7 +48,7 @@ export const SESSION_FAULTS: readonly Fault[] = [
   driverFault("an increment is read, added to and written in three steps", ["S2"], (driver) => ({
     updateSession: async (call, sessionId, change, fence) => {
       const [before] = await driver.getSessions(call, [sessionId]);
-      await pause();
+      await meanwhile();
       const [now] = await driver.getSessions(call, [sessionId]);
       // What others added meanwhile is written over.
       const lost = (now?.requestCount ?? 0) - (before?.requestCount ?? 0);

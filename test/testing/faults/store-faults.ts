@@ -2,7 +2,7 @@
 import { InvalidArgumentError, SerializationError } from "../../../src/contract/errors.js";
 import type { JsonObject } from "../../../src/contract/json.js";
 import type { ImportRow } from "../../../src/domain/driver/imports.js";
-import { callOf, driverFault, type Fault, pause, storageFault } from "./fault.js";
+import { callOf, driverFault, type Fault, meanwhile, storageFault } from "./fault.js";
 
 export const STORE_FAULTS: readonly Fault[] = [
   storageFault("states are stored as JSON", ["V1"], (storage) => ({
@@ -87,11 +87,11 @@ export const STORE_FAULTS: readonly Fault[] = [
 
   storageFault("close does not wait for what is in flight", ["F4"], (storage) => ({
     addConversationMessage: async (...args) => {
-      for (let i = 0; i < 20; i++) await pause();
+      await meanwhile();
       return storage.addConversationMessage(...args);
     },
     createSession: async (...args) => {
-      for (let i = 0; i < 20; i++) await pause();
+      await meanwhile();
       return storage.createSession(...args);
     },
   })),
