@@ -17,6 +17,9 @@ let began: number | undefined;
 /** Whether something that cannot be cut has taken its time in this turn. */
 let isMarked = false;
 
+/** Whether somebody who waited went on in this turn. */
+let hasLetIn = false;
+
 const waiting: (() => void)[] = [];
 
 /** How many of those who wait the next turn will ask. */
@@ -34,6 +37,7 @@ function begin(): number {
 function end(): void {
   began = undefined;
   isMarked = false;
+  hasLetIn = false;
 }
 
 /** Says that what has just run could not be cut and may have taken long: whoever looks next in this turn lets others run first. */
@@ -63,9 +67,10 @@ export function nextTurn(): Promise<void> {
   });
 }
 
-/** One goes on, with all that microtasks bring after it, unless the turn is spent: then all are asked again in the next one. */
+/** One goes on, with all that microtasks bring after it; when the turn is spent and one has, all are asked again in the next turn. */
 function letIn(): void {
-  if (!turnIsSpent()) {
+  if (!turnIsSpent() || !hasLetIn) {
+    hasLetIn = true;
     waiting.shift()?.();
     if (waiting.length < asked) {
       asked -= 1;
