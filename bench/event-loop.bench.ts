@@ -40,7 +40,7 @@ interface Row {
   readonly name: string;
   readonly call: (storage: StorageBackend, given: unknown) => Promise<unknown>;
   /** What the call is given, made anew before each round: nobody waits for that. */
-  readonly given?: () => unknown;
+  readonly given?: (storage: StorageBackend) => unknown;
   /** What the call takes away, again; before each round but the first. */
   readonly refill?: (storage: StorageBackend) => Promise<unknown>;
 }
@@ -187,16 +187,18 @@ function itemRows(name: string): Row[] {
 
 /** All that the rows before have stored, as records. */
 function recordRows(name: string): Row[] {
-  let records: StorageRecord[] = [];
+  const records = async (storage: StorageBackend): Promise<StorageRecord[]> => {
+    const all: StorageRecord[] = [];
+    for await (const record of storage.exportRecords()) all.push(record);
+    return all;
+  };
   return [
+    { name: `export: ${name}`, call: records },
     {
-      name: `export: ${name}`,
-      call: async (storage) => {
-        records = [];
-        for await (const record of storage.exportRecords()) records.push(record);
-      },
+      name: `import: ${name}`,
+      given: records,
+      call: (storage, given) => storage.importRecords(given as StorageRecord[], { onConflict: "replace" }),
     },
-    { name: `import: ${name}`, call: (storage) => storage.importRecords(records, { onConflict: "replace" }) },
   ];
 }
 
@@ -552,7 +554,7 @@ async function measure(fixture: Fixture, backend: string, storage: StorageBacken
     const found: Delay[] = [];
     for (let round = 0; round < rounds; round++) {
       if (round > 0) await refill?.(storage);
-      const value = given?.();
+      const value = await given?.(storage);
       globalThis.gc?.();
       found.push(await longestDelay(() => call(storage, value)));
     }

@@ -91,26 +91,27 @@ class Scanner {
   *#readArray(start: number, depth: number): Generator<void, Json[], void> {
     this.#enter(depth);
     const text = this.#text;
-    const array: Json[] = [];
-    this.heavy.add(array);
+    /** What was read first is what the rest comes to: numbers stay numbers there, and do not become an object each. */
+    let array: Json[] = [];
     /** Where the elements begin that were found and not read yet. */
     let from = start + 1;
     for (let at = from; ; at++) {
       let end = this.#skip(at, depth);
       if (end === undefined || end - from > this.#step) {
-        if (from < at) for (const item of JSON.parse(`[${text.slice(from, at - 1)}]`)) array.push(item);
+        if (from < at) array = extended(array, JSON.parse(`[${text.slice(from, at - 1)}]`));
         from = at;
         yield;
       }
       if (end === undefined) {
-        array.push(yield* this.#readHeavy(at, depth));
+        array = extended(array, [yield* this.#readHeavy(at, depth)]);
         end = this.end;
         from = end + 1;
       }
       at = end;
       if (text.charCodeAt(at) === COMMA) continue;
       if (text.charCodeAt(at) !== CLOSE_ARRAY) throw UNKNOWN;
-      if (from < at) for (const item of JSON.parse(`[${text.slice(from, at)}]`)) array.push(item);
+      if (from < at) array = extended(array, JSON.parse(`[${text.slice(from, at)}]`));
+      this.heavy.add(array);
       this.end = at + 1;
       return array;
     }
@@ -267,6 +268,12 @@ function firstQuote(part: string): number | undefined {
     if (!isEscaped(part, quote, from)) return quote;
     from = quote + 1;
   }
+}
+
+function extended(array: Json[], by: Json[]): Json[] {
+  if (array.length === 0) return by;
+  for (const item of by) array.push(item);
+  return array;
 }
 
 function assign(object: { [key: string]: Json }, some: { readonly [key: string]: Json }): void {

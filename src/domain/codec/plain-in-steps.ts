@@ -6,6 +6,9 @@ import { isPlainJson, jsonIsOverridden, wasTooMuchWork, workLeftOver } from "./p
 /** Work of one step, some tenths of a millisecond. */
 const STEP = 256 * 1024;
 
+/** That of a number among others. */
+const NUMBER_WORK = 64;
+
 /** More work than the longest text takes: no character of one takes more. */
 const MOST_WORK: number = 256 * DEFAULT_MAX_BYTES;
 
@@ -40,8 +43,11 @@ class PlainLook {
     if (Object.getOwnPropertySymbols(container).length !== 0) return false;
     const parts: Iterable<unknown> = isArray ? container : propertiesOf(container as Readonly<Record<string, unknown>>);
     for (const part of parts) {
-      // What is light needs no generator of its own.
-      if (typeof part === "number" ? !isPlainJson(part, 0) : !(yield* this.isPlain(part, depth))) return false;
+      if (typeof part === "number") {
+        // What is light needs no generator of its own.
+        if (!isPlainJson(part, 0)) return false;
+        this.#untilPause -= NUMBER_WORK;
+      } else if (!(yield* this.isPlain(part, depth))) return false;
       if (this.#untilPause > 0) continue;
       this.#untilPause = STEP;
       yield;

@@ -1,5 +1,6 @@
 // Large values are encoded and decoded in steps: exactly as in one piece, wherever a step ends (V1, V3).
 import { deepStrictEqual } from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CorruptionError, SerializationError } from "../../../src/contract/errors.js";
@@ -56,6 +57,12 @@ function verdict(decode: () => unknown): string {
     expect(error).toBeInstanceOf(CorruptionError);
     return `refused: ${(error as Error).message}`;
   }
+}
+
+/** Whether V8 keeps the numbers of an array as they are, and not as an object each. */
+function keepsNumbers(array: unknown): boolean {
+  setFlagsFromString("--allow-natives-syntax");
+  return new Function("array", "return %HasDoubleElements(array)")(array);
 }
 
 describe("V1: a value in steps is the value in one piece", () => {
@@ -382,5 +389,15 @@ describe("K5: a damaged text is refused in steps as in one piece", () => {
   it("a text made to overflow the stack is refused", () => {
     const text = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
     expect(() => runAtOnce(decodeInSteps(text))).toThrow(CorruptionError);
+  });
+});
+
+describe("a large array of numbers", () => {
+  it("is made of numbers, whatever else was read before", () => {
+    const [objects, numbers] = [1, 2].map((kind) =>
+      JSON.stringify(Array.from({ length: 1_000 }, (_, i) => (kind === 1 ? { i } : i / 3))),
+    );
+    for (let i = 0; i < 1_000; i++) runAtOnce(decodeInSteps(objects as string, 100));
+    expect(keepsNumbers(runAtOnce(decodeInSteps(numbers as string, 100)))).toBe(true);
   });
 });

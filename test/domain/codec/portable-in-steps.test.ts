@@ -10,6 +10,7 @@ import {
   toPortable,
 } from "../../../src/domain/codec/codec.js";
 import { MAX_DEPTH, TAG_KEY } from "../../../src/domain/codec/format.js";
+import { isPlainJsonInSteps } from "../../../src/domain/codec/plain-in-steps.js";
 import { runAtOnce, Slices } from "../../../src/domain/slices.js";
 import { spendTurn } from "../../../src/domain/turns.js";
 import { turnsDuring } from "../../support/event-loop.js";
@@ -72,6 +73,18 @@ describe("a portable value in steps", () => {
       expectSame(json);
     }
     expectSame(nested(MAX_DEPTH, (inside) => ({ inside })));
+  });
+});
+
+describe("the check of a portable value", () => {
+  it("pauses among many numbers", () => {
+    const pauses = [
+      ...isPlainJsonInSteps(
+        Array.from({ length: 1_000_000 }, (_, i) => i / 3),
+        MAX_DEPTH,
+      ),
+    ].length;
+    expect(pauses).toBeGreaterThan(100);
   });
 });
 
