@@ -3,16 +3,18 @@ import { Buffer } from "node:buffer";
 import { CorruptionError, InvalidArgumentError, SerializationError } from "../contract/errors.js";
 import type { JsonValue, Metadata } from "../contract/json.js";
 import type { EncodedText } from "./codec/encoded-text.js";
-import { MAX_CONTAINERS, MAX_MEMBERS, setOwn } from "./codec/format.js";
+import { type Json, MAX_CONTAINERS, MAX_MEMBERS, setOwn } from "./codec/format.js";
 import { hasFurtherProperties } from "./codec/further-properties.js";
 import { checkOriginals } from "./codec/late-checks.js";
 import { parseInSteps } from "./codec/parse-in-steps.js";
 import { type PathStep, renderPath } from "./codec/path.js";
 import { jsonIsOverridden } from "./codec/plain.js";
+import { isPlainJsonInSteps } from "./codec/plain-in-steps.js";
 import type { Tape } from "./codec/tape.js";
 import { pathOnTape } from "./codec/tape-path.js";
 import { textOfTape } from "./codec/tape-text.js";
 import { writePlainTape } from "./codec/tape-writer.js";
+import { textInSteps } from "./codec/text-in-steps.js";
 import { NOTHING_AROUND } from "./codec/text-sink.js";
 import { tooMany } from "./codec/write.js";
 import { kindOf } from "./identifiers.js";
@@ -93,6 +95,32 @@ export function takeLargeObject(
   } catch (error) {
     throw inPlainJson(error, root);
   }
+}
+
+/**
+ * As `encodeObject`, in steps, for what is large and nobody changes meanwhile. The limits on how many arrays and objects there are are not
+ * asked.
+ */
+export function* encodeObjectInSteps(value: unknown, root: string, maxBytes: number): Generator<void, string, void> {
+  assertEncodable(value, root);
+  if (yield* isPlainJsonInSteps(value, MAX_METADATA_DEPTH)) {
+    const text = yield* textInSteps(value as Json);
+    if (text.bytes <= maxBytes && !(yield* mayBeUnstorable(text))) return String(text);
+  }
+  // What is not plain JSON, or is refused: the tape knows where.
+  const taken = takeLargeObject(value, root, maxBytes);
+  return String(typeof taken === "string" ? taken : yield* taken.encode());
+}
+
+/** NUL or a lone surrogate, as they stand in JSON text; a backslash of the text before such letters looks like one. */
+const UNSTORABLE: RegExp = /\\u(?:0000|d[89a-f])/;
+
+function* mayBeUnstorable(text: EncodedText): Generator<void, boolean, void> {
+  for (const piece of text.pieces ?? text.parts) {
+    if (UNSTORABLE.test(piece)) return true;
+    yield;
+  }
+  return false;
 }
 
 /** What a character counts for in the work of the check of plain JSON, and an array or object for 16 of them. */

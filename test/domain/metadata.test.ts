@@ -8,12 +8,14 @@ import {
   decodeMetadataInSteps,
   encodeMetadata,
   encodeObject,
+  encodeObjectInSteps,
   MAX_METADATA_BYTES,
   MAX_METADATA_DEPTH,
   MetadataSnapshot,
   takeObject,
 } from "../../src/domain/metadata.js";
 import { runAtOnce } from "../../src/domain/slices.js";
+import { anyString } from "./codec/arbitraries.js";
 
 const nested = (levels: number): object => {
   let value: object = {};
@@ -210,6 +212,7 @@ describe("V2: a large value in steps is the value in one piece", () => {
   ])("%s", (_name, value) => {
     const text = encodeObject(value, "value", MAX_BYTES);
     expect(inSteps(value)).toBe(text);
+    expect(runAtOnce(encodeObjectInSteps(value, "value", MAX_BYTES))).toBe(text);
     deepStrictEqual(runAtOnce(decodeMetadataInSteps(text)), decodeMetadata(text));
   });
 
@@ -258,5 +261,25 @@ describe("V2: a large value in steps is the value in one piece", () => {
     expect(() => inSteps(value)).toThrow(message);
     expect(() => inSteps(value)).toThrow(InvalidArgumentError);
     expect(() => encodeObject(value, "value", MAX_BYTES)).toThrow(InvalidArgumentError);
+    expect(() => runAtOnce(encodeObjectInSteps(value, "value", MAX_BYTES))).toThrow(message);
+  });
+
+  it("what nobody changes meanwhile: any JSON is kept or refused as in one piece", () => {
+    const outcome = (encode: () => string): string => {
+      try {
+        return encode();
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const unusual = fc.constantFrom("\0", "\ud800", "\udfff", "\\u0000", "\\ud800", "\u{1F600}");
+    const text = fc.oneof(anyString, unusual);
+    fc.assert(
+      fc.property(text, text, fc.jsonValue({ noUnicodeString: false }), (key, value, json) => {
+        const object = { [key]: [value, json], json };
+        const inSteps = outcome(() => runAtOnce(encodeObjectInSteps(object, "value", MAX_BYTES)));
+        expect(inSteps).toBe(outcome(() => encodeObject(object, "value", MAX_BYTES)));
+      }),
+    );
   });
 });

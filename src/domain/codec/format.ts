@@ -48,7 +48,7 @@ export const SET_MEMBER = 2;
 export const OWN_KEYS: { readonly each: number; readonly many: number; readonly further: number } = {
   each: 3,
   many: 10_000,
-  further: 20,
+  further: 25,
 };
 
 /** Bigints of more hexadecimal digits than this are stored as such: decimal text of n digits takes more than n steps to read. */

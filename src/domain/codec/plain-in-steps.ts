@@ -34,7 +34,10 @@ class PlainLook {
     if (this.#workLeft < 0) return false;
     if (isPlain || !wasTooMuchWork()) return isPlain;
     if (typeof value === "string") return true;
-    return depth < this.#maxDepth && (yield* this.#areParts(value as object, depth + 1));
+    if (depth >= this.#maxDepth) return false;
+    // To ask for very many keys takes as long as what was done up to here.
+    yield;
+    return yield* this.#areParts(value as object, depth + 1);
   }
 
   *#areParts(container: object, depth: number): Generator<void, boolean, void> {

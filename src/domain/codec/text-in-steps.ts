@@ -22,6 +22,8 @@ export function* writeTree(tree: Json, sink: TextSink): Generator<void, void, vo
 }
 
 function* writeHeavy(node: Json, sink: TextSink): Generator<void, void, void> {
+  // Weighing an object of very many keys has taken its time, and takes it again for each that it is in.
+  yield;
   if (typeof node === "string") yield* writeString(node, sink);
   else if (typeof node !== "object" || node === null) sink.add(JSON.stringify(node));
   else if (Array.isArray(node)) yield* writeArray(node, sink);

@@ -10,7 +10,7 @@ import type { ImportRow, ImportSubject } from "../driver/imports.js";
 import { identifier, identifierOrEmpty } from "../identifiers.js";
 import { encodeItemValue, MAX_ITEM_BYTES } from "../items.js";
 import { parseContent } from "../message-content.js";
-import { encodeMetadata, takeLargeObject } from "../metadata.js";
+import { encodeMetadata, encodeObjectInSteps } from "../metadata.js";
 import { parseNamespace } from "../namespaces.js";
 import { SESSION_STATUSES } from "../session-arguments.js";
 import { spendTurn } from "../turns.js";
@@ -87,9 +87,7 @@ function* encoding(
   yield;
   try {
     if (kind !== "item") return yield* fromPortableInSteps(value);
-    const taken = takeLargeObject(value, field, MAX_ITEM_BYTES);
-    const text = String(typeof taken === "string" ? taken : yield* taken.encode());
-    return { text, value: undefined };
+    return { text: yield* encodeObjectInSteps(value, field, MAX_ITEM_BYTES), value: undefined };
   } catch (error) {
     throw refusalOf(kind === "item" ? error : namedRefusal(error, field), number);
   }

@@ -87,7 +87,7 @@ const LARGE_VALUES: readonly (readonly [name: string, make: () => unknown])[] = 
   [
     "an object with very many keys, `__proto__` and keys like our tags among them",
     () =>
-      JSON.parse(`{"__proto__":{"a":1},"$":"Date","value":1,${times(80_000, (i) => `"k\\n${i}":"${i} é"`).join(",")}}`),
+      JSON.parse(`{"__proto__":{"a":1},"$":"Date","value":1,${times(65_000, (i) => `"k\\n${i}":"${i} é"`).join(",")}}`),
   ],
   [
     "a Map and a Set of thousands",
