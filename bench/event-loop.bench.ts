@@ -113,7 +113,7 @@ const LARGE_VALUES: readonly (readonly [name: string, given: () => unknown, mb: 
     () => range(0, many(15_000), (i) => ({ role: "user", content: unlike(i + seed(), 1_024) })),
     16,
   ],
-  ["5 MB of small objects", () => range(0, many(49_000), (i) => smallObject(i + seed())), 5],
+  ["4 MB of small objects", () => range(0, many(39_000), (i) => smallObject(i + seed())), 4],
   ["one object of 68,000 keys", () => Object.fromEntries(range(0, many(68_000), (i) => [`key ${i}`, i + seed()])), 2],
   ["1,490,000 numbers", () => range(0, many(1_490_000), (i) => i + seed() / 3), 26],
   ["16 MB in one string", () => unlike(seed(), many(16 * MB)), 16],

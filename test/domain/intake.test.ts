@@ -67,7 +67,7 @@ describe("the values of one call", () => {
       "arrays and objects",
       () => times(MAX_CONTAINERS / 4, () => []),
       4,
-      /^\$\[\d+\]: values of more than 150000 arrays and objects in one call rather than several cannot be stored$/,
+      /^\$\[\d+\]: values of more than 120000 arrays and objects in one call rather than several cannot be stored$/,
     ],
     [
       "elements and properties",

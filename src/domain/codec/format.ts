@@ -28,7 +28,7 @@ export const DEFAULT_MAX_BYTES: number = 64 * 1024 * 1024;
  * Most arrays and objects of one value, counted for each place where one stands: what is taken of a value at the moment of the call
  * takes time for each of them, and may not hold the event loop for more than 50 ms.
  */
-export const MAX_CONTAINERS: number = 150_000;
+export const MAX_CONTAINERS: number = 120_000;
 
 /** Most elements of arrays and properties of objects of one value, together, for the same reason. */
 export const MAX_MEMBERS: number = 1_500_000;

@@ -10,7 +10,7 @@ const MOST_WORK = 64 * 1024 * 1024;
 
 /** The work up to which a value is checked and made text of at once, in some ten milliseconds at most. */
 export const WORK_AT_ONCE: number = 4 * 1024 * 1024;
-const CONTAINER_WORK = 512;
+const CONTAINER_WORK = 640;
 const PROPERTY_WORK = 64;
 /** So much that more elements than a value may have are more than the most work. */
 const ITEM_WORK = 45;

@@ -62,7 +62,7 @@ describe("V1: limits", () => {
     for (const core of [null, 1n, "x", {}]) {
       const start = process.cpuUsage();
       expect(() => encodeValue(nested(200, (v) => [v, v], core))).toThrow(
-        /more than 150000 arrays and objects cannot be stored$/,
+        /more than 120000 arrays and objects cannot be stored$/,
       );
       expect(process.cpuUsage(start).user / 1000).toBeLessThan(10_000);
     }
@@ -145,22 +145,22 @@ describe("V1: limits", () => {
   });
 
   it.each<[string, unknown, unknown]>([
-    ["arrays", new Array(149_999).fill([]), []],
-    ["objects", new Array(149_999).fill({ a: 1 }), {}],
-    ["objects with our key, each of which counts as two", [undefined, ...new Array(74_999).fill({ $: 1 })], { a: 1 }],
-    ["objects without prototype, each of which counts as four", new Array(37_499).fill(bare({})), { a: [{}, {}] }],
-    ["entries of Maps, each of which counts as two", [new Map(new Array(74_997).fill(0).entries())], [[]]],
-    ["Sets, each of which counts as four", [undefined, ...new Array(37_499).fill(new Set())], { a: [{}, {}] }],
-    ["dates, each of which counts as eight", new Array(18_749).fill(new Date(0)), new Date(0)],
-    ["bigints, each of which counts as two", new Array(74_999).fill(1n), [1n]],
-  ])("a value of 150,000 %s is kept, one more refused with its path", (_name, most, more) => {
+    ["arrays", new Array(119_999).fill([]), []],
+    ["objects", new Array(119_999).fill({ a: 1 }), {}],
+    ["objects with our key, each of which counts as two", [undefined, ...new Array(59_999).fill({ $: 1 })], { a: 1 }],
+    ["objects without prototype, each of which counts as four", new Array(29_999).fill(bare({})), { a: [{}, {}] }],
+    ["entries of Maps, each of which counts as two", [new Map(new Array(59_997).fill(0).entries())], [[]]],
+    ["Sets, each of which counts as four", [undefined, ...new Array(29_999).fill(new Set())], { a: [{}, {}] }],
+    ["dates, each of which counts as eight", new Array(14_999).fill(new Date(0)), new Date(0)],
+    ["bigints, each of which counts as two", new Array(59_999).fill(1n), [1n]],
+  ])("a value of 120,000 %s is kept, one more refused with its path", (_name, most, more) => {
     expect(encodeValue(most).length).toBeGreaterThan(0);
     const given = [...(most as unknown[]), more];
     for (const encode of [encodeValue, takeText]) {
       const error = thrownBy(() => encode(given));
       expect(error).toBeInstanceOf(SerializationError);
       expect(error).toMatchObject({ path: expect.stringContaining(`$[${given.length - 1}]`) });
-      expect((error as Error).message).toMatch(/: a value of more than 150000 arrays and objects cannot be stored$/);
+      expect((error as Error).message).toMatch(/: a value of more than 120000 arrays and objects cannot be stored$/);
     }
   });
 
@@ -197,12 +197,12 @@ describe("V1: limits", () => {
   it("an object with such keys counts as five", () => {
     const many = (count: number) => Array.from({ length: count }, (_, i) => ({ [`key ${i}`]: i }));
     // The first shapes are kept.
-    expect(takeText(many(33_000))).toBeInstanceOf(ValueSnapshot);
-    expect(() => takeText(many(34_000))).toThrow(/: a value of more than 150000 arrays and objects cannot be stored$/);
+    expect(takeText(many(27_000))).toBeInstanceOf(ValueSnapshot);
+    expect(() => takeText(many(28_000))).toThrow(/: a value of more than 120000 arrays and objects cannot be stored$/);
   });
 
   it("plain JSON of any size is the text of JSON.stringify", () => {
-    const large = Array.from({ length: 149_000 }, (_, i) => (i === 0 ? { $: 1 } : {}));
+    const large = Array.from({ length: 119_000 }, (_, i) => (i === 0 ? { $: 1 } : {}));
     expect(encodeValue(large)).toBe(JSON.stringify(large));
   });
 });
