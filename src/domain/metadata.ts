@@ -82,7 +82,7 @@ export function takeObject(
 }
 
 /** As `takeObject`, for what is known to be large. */
-export function takeLargeObject(
+function takeLargeObject(
   value: unknown,
   root: string,
   maxBytes: number,

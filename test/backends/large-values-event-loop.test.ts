@@ -39,7 +39,7 @@ describe.each<[string, () => StorageBackend]>([
 
   it("while an item of some 8 MB is stored, read, searched, counted and updated", { timeout: 600_000 }, async () => {
     await using storage = open();
-    const list = Array.from({ length: 70_000 }, (_, i) => ({ id: i, name: `n${i} `.repeat(10), tags: ["a"] }));
+    const list = Array.from({ length: 59_000 }, (_, i) => ({ id: i, name: `n${i} `.repeat(14), tags: ["a"] }));
     const filter = { list: { $exists: true } };
     await expectShortSteps("putItem", nothing, () => storage.putItem(["a"], "k", { list }, patient));
     await expectShortSteps("getItem", nothing, () => storage.getItem(["a"], "k", patient));

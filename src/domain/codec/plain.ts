@@ -10,10 +10,10 @@ const MOST_WORK = 64 * 1024 * 1024;
 
 /** The work up to which a value is checked and made text of at once, in some ten milliseconds at most. */
 export const WORK_AT_ONCE: number = 4 * 1024 * 1024;
+/** So much that more arrays and objects, or elements, than a value may have are more than the most work. */
 const CONTAINER_WORK = 640;
-const PROPERTY_WORK = 64;
-/** So much that more elements than a value may have are more than the most work. */
 const ITEM_WORK = 45;
+const PROPERTY_WORK = 64;
 
 // Kept outside the recursion for speed. A getter that itself encodes starts the count anew; the text is measured at the
 // end in any case, so no limit is lost by it.
