@@ -182,11 +182,15 @@ class TapeWriter {
   }
 
   #refuseTooMuch(): never {
-    const { containers, members } = this.#written;
-    if (this.#containersLeft < 0) refuse(containers > 0 ? tooManyInCall.containers : tooMany.containers);
-    if (this.#membersLeft < 0) refuse(members > 0 ? tooManyInCall.members : tooMany.members);
+    const isFirst = this.#written.containers === 0;
+    if (this.#containersLeft < 0) refuse(isFirst ? tooMany.containers : tooManyInCall.containers);
+    if (this.#membersLeft < 0) refuse(this.#tooManyMembers());
     const isOfCall = this.#room.characters < this.#maxBytes;
     return refuse(isOfCall ? tooManyInCall.bytes : `a value of more than ${this.#maxBytes} bytes`);
+  }
+
+  #tooManyMembers(): string {
+    return this.#written.members > 0 ? tooManyInCall.members : tooMany.members;
   }
 
   #object(object: object, depth: number): void {
@@ -349,7 +353,7 @@ class TapeWriter {
     this.#references.add(key);
     this.#charactersLeft -= key.length;
     this.#membersLeft -= keys > OWN_KEYS.many ? OWN_KEYS.further : OWN_KEYS.each;
-    if (this.#membersLeft < 0) this.#refuseTooMuch();
+    if (this.#membersLeft < 0) refuse(`${this.#tooManyMembers()}${KEYS_COUNT}`);
   }
 
   #map(map: Map<unknown, unknown>, depth: number): void {
@@ -405,6 +409,9 @@ class TapeWriter {
     return new SerializationError(inside, "a value that cannot be read cannot be stored", { cause: error });
   }
 }
+
+/** Who is told that there are too many of some ten thousand keys would not know why. */
+const KEYS_COUNT = `, as which a key that no other object has counts for ${OWN_KEYS.each} to ${OWN_KEYS.further},`;
 
 function nothingWritten(): Written {
   return { containers: 0, members: 0, characters: 0 };
