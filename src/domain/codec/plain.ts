@@ -14,6 +14,8 @@ export const WORK_AT_ONCE: number = 4 * 1024 * 1024;
 const CONTAINER_WORK = 640;
 const ITEM_WORK = 45;
 const PROPERTY_WORK = 64;
+/** Of so many keys an object is a hash table, in which each takes about as long as an array or object. */
+const MANY_KEYS = 2_000;
 
 // Kept outside the recursion for speed. A getter that itself encodes starts the count anew; the text is measured at the
 // end in any case, so no limit is lost by it.
@@ -77,8 +79,10 @@ function isPlainObject(object: object, depth: number): boolean {
   if (Object.getPrototypeOf(object) !== Object.prototype) return false;
   // `for in` is several times faster than `Object.keys`. Were a key inherited, the answer would still be right: the text
   // has own keys only.
+  let keys = 0;
   for (const key in object) {
-    workLeft -= key.length + PROPERTY_WORK;
+    keys += 1;
+    workLeft -= key.length + (keys > MANY_KEYS ? CONTAINER_WORK : PROPERTY_WORK);
     if (workLeft < 0) return false;
     const value: unknown = object[key as keyof typeof object];
     if (typeof value === "string") workLeft -= (value as string).length;

@@ -7,6 +7,7 @@ import {
   encodeValue,
   fromPortable,
   fromPortableInSteps,
+  isLargePortable,
   toPortable,
 } from "../../../src/domain/codec/codec.js";
 import { MAX_DEPTH, TAG_KEY } from "../../../src/domain/codec/format.js";
@@ -77,6 +78,11 @@ describe("a portable value in steps", () => {
 });
 
 describe("the check of a portable value", () => {
+  it("takes an object of tens of thousands of keys for large, and what has as many characters for small", () => {
+    expect(isLargePortable(Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`k${i}`, i])))).toBe(true);
+    expect(isLargePortable({ text: "k123456".repeat(20_000) })).toBe(false);
+  });
+
   it("pauses among many numbers", () => {
     const pauses = [
       ...isPlainJsonInSteps(
