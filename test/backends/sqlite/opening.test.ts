@@ -129,6 +129,39 @@ describe("a path that cannot be a file of ours", () => {
     });
   });
 
+  it("is told when it, or a directory of it, is a link that leads nowhere; nothing is made behind the link", async () => {
+    const path = newPath();
+    const target = join(dirname(path), "unmounted");
+    symlinkSync(target, path);
+    for (const refused of [path, join(path, "store.db"), join(path, "deeper", "store.db")]) {
+      expect(await refusalOf(refused)).toMatchObject({
+        code: "CONNECTION",
+        retryable: false,
+        message: `${refused} cannot be opened: a link in its path leads nowhere`,
+      });
+    }
+    expect(existsSync(target)).toBe(false);
+  });
+
+  it("is told to be no ordinary file", async () => {
+    expect(await refusalOf("/dev/null")).toMatchObject({
+      code: "CONNECTION",
+      retryable: false,
+      message: "/dev/null cannot be opened: it is no ordinary file",
+    });
+  });
+
+  it.skipIf(!existsSync("/proc/self"))("is told where the system makes no directory, or no file", async () => {
+    // `mkdirSync` with `recursive` never comes back from the first.
+    for (const path of ["/proc/waystone/deeper/store.db", "/proc/store.db"]) {
+      expect(await refusalOf(path)).toMatchObject({
+        code: "CONNECTION",
+        retryable: false,
+        message: `${path} cannot be opened: its directory is not there, and cannot be made`,
+      });
+    }
+  });
+
   it("is told to be too long", async () => {
     expect(await refusalOf(newPath("x".repeat(300)))).toMatchObject({
       message: expect.stringMatching(/name is too long/),

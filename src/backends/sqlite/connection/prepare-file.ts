@@ -1,5 +1,5 @@
 /** The file before SQLite sees it: private to its owner, and with a clear refusal where SQLite would only say "cannot open". */
-import { accessSync, closeSync, constants, mkdirSync, openSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { StorageConnectionError } from "../../../contract/errors.js";
 
@@ -10,39 +10,62 @@ import { StorageConnectionError } from "../../../contract/errors.js";
  */
 export function prepareFile(path: string): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
-      throw new StorageConnectionError(`${path} cannot be opened: it is a directory`, { retryable: false });
+    makeDirectory(dirname(path));
+    // A file that is there is not opened: closing it would drop the locks that this process has on it.
+    const kind = madeUnlessThere(path, () => closeSync(openSync(path, "wx", 0o600)));
+    if (!kind.isFile()) {
+      const reason = kind.isDirectory() ? "it is a directory" : "it is no ordinary file";
+      throw new StorageConnectionError(`${path} cannot be opened: ${reason}`, { retryable: false });
     }
-    create(path);
     accessSync(path, constants.R_OK | constants.W_OK);
   } catch (error) {
     throw fileError(error, path);
   }
 }
 
-/** A file that is there is not opened: closing it would drop the locks that this process has on it. */
-function create(path: string): void {
+/** `mkdirSync` with `recursive` never comes back where a system has a directory and makes none below it, as /proc does. */
+function makeDirectory(path: string): void {
+  madeUnlessThere(path, () => {
+    const parent = dirname(path);
+    // A drive that is not there has none.
+    if (parent !== path) makeDirectory(parent);
+    mkdirSync(path, { mode: 0o700 });
+  });
+}
+
+/** What is at `path`; another process may make it at the same time. Throws `ENOENT` of "stat" for a link that leads nowhere. */
+function madeUnlessThere(path: string, make: () => void): Stats {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there !== undefined) return there;
   try {
-    closeSync(openSync(path, "wx", 0o600));
+    make();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (codeOf(error) !== "EEXIST") throw error;
   }
+  return statSync(path);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function fileError(error: unknown, path: string): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const fail = (reason: string, retryable: boolean): StorageConnectionError =>
+  const fail = (reason: string, retryable = false): StorageConnectionError =>
     new StorageConnectionError(`${path} cannot be opened: ${reason}`, { retryable, cause: error });
-  switch (code) {
+  switch (codeOf(error)) {
     case "EACCES":
     case "EPERM":
-      return fail("no permission to read and write it, or to create it in its directory", false);
+      return fail("no permission to read and write it, or to create it in its directory");
     case "EROFS":
-      return fail("its file system is read-only", false);
+      return fail("its file system is read-only");
     case "ENOTDIR":
-    case "EEXIST":
-      return fail("a part of its path is no directory", false);
+      return fail("a part of its path is no directory");
+    case "ENOENT":
+      return fail(
+        (error as NodeJS.ErrnoException).syscall === "stat"
+          ? "a link in its path leads nowhere"
+          : "its directory is not there, and cannot be made",
+      );
     case "ENOSPC":
     case "EDQUOT":
       return fail("the disk is full", true);
@@ -50,11 +73,11 @@ function fileError(error: unknown, path: string): unknown {
     case "ENFILE":
       return fail("too many files are open", true);
     case "ENAMETOOLONG":
-      return fail("its name is too long", false);
+      return fail("its name is too long");
     case "ELOOP":
-      return fail("its path goes in a circle of links", false);
+      return fail("its path goes in a circle of links");
     case "EIO":
-      return fail("the disk reported an error", false);
+      return fail("the disk reported an error");
     default:
       return error;
   }
