@@ -4,6 +4,7 @@ import type { StorageBackend } from "./contract/storage-backend.js";
 import type { StorageSchema } from "./contract/storage-schema.js";
 import { boolean, string } from "./domain/arguments.js";
 import type { StorageBackendOptions } from "./domain/backend/storage-backend.js";
+import { decodedPath, filePathOf } from "./domain/file-url.js";
 import { kindOf } from "./domain/identifiers.js";
 import { checkedLayers, type Layer, withLayers } from "./layers/layer.js";
 
@@ -156,14 +157,12 @@ const SCHEMES: { readonly [scheme: string]: StorageScheme } = {
   sqlite: {
     options: { ...COMMON, durability: asText, journal: asText, vectorCacheBytes: asNumber },
     open: async (path, options) => {
-      if (path === "") throw new InvalidArgumentError("a sqlite: URL names a file: sqlite:./agent.db");
       const { sqliteStorage } = await import("./backends/sqlite/index.js");
-      return sqliteStorage({ ...options, path });
+      return sqliteStorage({ ...options, path: filePathOf(path) });
     },
     schema: async (path, options) => {
-      if (path === "") throw new InvalidArgumentError("a sqlite: URL names a file: sqlite:./agent.db");
       const { sqliteStorageSchema } = await import("./backends/sqlite/index.js");
-      return sqliteStorageSchema({ ...options, path });
+      return sqliteStorageSchema({ ...options, path: filePathOf(path) });
     },
   },
   postgres: POSTGRES,
@@ -276,16 +275,12 @@ export function parseUrl(value: unknown): StorageUrl {
   const mark = rest.indexOf("?");
   const path = mark === -1 ? rest : rest.slice(0, mark);
   const query = new URLSearchParams(mark === -1 ? "" : rest.slice(mark + 1));
-  try {
-    return {
-      scheme: url.slice(0, colon).toLowerCase(),
-      path: decodeURIComponent(path.replace(/^\/\/\//, "/")),
-      query,
-      beforeQuery: mark === -1 ? url : url.slice(0, colon + 1 + mark),
-    };
-  } catch (error) {
-    throw new InvalidArgumentError("the path of the URL is not percent-encoded well", { cause: error });
-  }
+  return {
+    scheme: url.slice(0, colon).toLowerCase(),
+    path: decodedPath(path),
+    query,
+    beforeQuery: mark === -1 ? url : url.slice(0, colon + 1 + mark),
+  };
 }
 
 /** Argument over URL over environment; what the scheme does not know is refused, but in the environment, which all schemes share. */
@@ -312,9 +307,10 @@ function chooseOptions(
   for (const [name, parse] of Object.entries(parsers)) {
     if (Object.hasOwn(chosen, name)) continue;
     const variable = `WAYSTONE_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-    const fromUrl = query.get(name);
+    const [fromUrl, second] = query.getAll(name);
+    if (second !== undefined) throw new InvalidArgumentError(`${name} is given twice in the URL`);
     const fromEnv = env[variable];
-    if (fromUrl !== null) chosen[name] = parse(fromUrl, name);
+    if (fromUrl !== undefined) chosen[name] = parse(fromUrl, name);
     else if (fromEnv !== undefined) chosen[name] = parse(fromEnv, variable);
   }
   if (given.clock !== undefined) chosen.clock = given.clock;

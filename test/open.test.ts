@@ -107,6 +107,11 @@ describe("openStorage", () => {
     ["memory:somewhere", "has no path"],
     ["sqlite:", "names a file"],
     ["sqlite::memory:", "memory:"],
+    ["sqlite://", "has no host"],
+    ["sqlite://agent.db", "has no host"],
+    ["sqlite:~/agent.db", "does not know ~"],
+    ["sqlite:%7E", "does not know ~"],
+    ["sqlite:x.db?durability=crash&durability=process", "durability is given twice"],
     ["sqlite:x.db?durability=none", "durability"],
     ["sqlite:x.db?keepVersions=0", "keepVersions"],
   ])("refuses %j and says what is known", async (url, message) => {

@@ -2,6 +2,7 @@
 import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { StorageBackend } from "../contract/storage-backend.js";
+import { filePathOf } from "../domain/file-url.js";
 import { DEFAULT_URL, openStorage, parseUrl } from "../open.js";
 import { CommandFailure, fileFailure } from "./command-failure.js";
 import type { Invocation } from "./invocation.js";
@@ -37,8 +38,8 @@ export async function withStore<T>(
 /** Opening a SQLite file that is not there would make an empty store of it, and reading that would answer with nothing. */
 function requireStore(url: string): void {
   const { scheme, path } = parseUrl(url);
-  if (scheme !== "sqlite" || path === "") return;
-  const file = resolve(path);
+  if (scheme !== "sqlite") return;
+  const file = resolve(filePathOf(path));
   let stats: Stats;
   try {
     stats = statSync(file);

@@ -33,6 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "contract",
     "domain/codec/codec",
     "domain/codec/prepared-value",
+    "domain/file-url",
     "domain/item-changes",
     "domain/items",
     "domain/lists",

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import type { ImportFinding, ImportLangGraphReport, LangGraphSource } from "../../adapters/langgraph/index.js";
 import { quoteIdentifier } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
+import { filePathOf } from "../../domain/file-url.js";
 import { DEFAULT_URL, parseUrl } from "../../open.js";
 import { CommandFailure, fileFailure } from "../command-failure.js";
 import { EXIT } from "../exit-codes.js";
@@ -139,7 +140,7 @@ async function checkThreads(source: LangGraphSource, threads: readonly string[])
 
 function fileOf(url: string): string | undefined {
   const { scheme, path } = parseUrl(url);
-  return scheme === "sqlite" && path !== "" ? path : undefined;
+  return scheme === "sqlite" ? filePathOf(path) : undefined;
 }
 
 function printOutcome(

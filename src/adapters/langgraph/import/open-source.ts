@@ -1,5 +1,6 @@
 /** Opens the database of an official saver by its URL. */
 import { InvalidArgumentError } from "../../../contract/errors.js";
+import { decodedPath, filePathOf } from "../../../domain/file-url.js";
 import { openPostgresSource } from "./postgres-source.js";
 import type { LangGraphSource } from "./source.js";
 import { openSqliteSource } from "./sqlite-source.js";
@@ -22,13 +23,5 @@ export async function openLangGraph(url: string, { schema }: OpenLangGraphOption
   }
   if (path.includes("?")) throw new InvalidArgumentError("the URL of a SQLite database to import takes no options");
   if (schema !== undefined) throw new InvalidArgumentError("schema is an option of PostgreSQL");
-  return openSqliteSource(decoded(path.replace(/^\/\/\//, "/")));
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch (cause) {
-    throw new InvalidArgumentError("the path of the database to import is not percent-encoded well", { cause });
-  }
+  return openSqliteSource(filePathOf(decodedPath(path)));
 }
