@@ -5,6 +5,8 @@
  * `outcome`. No message ever holds a credential or stored content.
  */
 
+import { types } from "node:util";
+
 /** The closed list of codes. Each has a heading of the same name in `docs/errors.md`. */
 export type StorageErrorCode =
   | "SESSION_NOT_FOUND"
@@ -157,11 +159,16 @@ export class ClosedError extends StorageError {
   readonly code = "CLOSED";
 }
 
+/** Whether a value is an error, also one of another realm: under Jest, those that Node.js itself throws are no instances of `Error`. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
 /** Whether a value is a storage error, also one of another copy of this package. */
 export function isStorageError(value: unknown): value is StorageError {
   return (
     value instanceof StorageError ||
-    (value instanceof Error && "code" in value && "outcome" in value && "retryable" in value && "operation" in value)
+    (isError(value) && "code" in value && "outcome" in value && "retryable" in value && "operation" in value)
   );
 }
 

@@ -1,5 +1,5 @@
 /** What Node.js says of a connection that is lost, cannot be made or is not trusted: the same for every backend with a server (F1). */
-import { StorageConnectionError } from "../contract/errors.js";
+import { isError, StorageConnectionError } from "../contract/errors.js";
 import type { Call } from "./driver/call.js";
 
 const NETWORK_CODES = new Set([
@@ -25,14 +25,14 @@ const CERTIFICATE_CODE =
   /^(ERR_TLS_CERT_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED)/;
 
 function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  if (!isError(error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }
 
 /** The connection is lost, or could not be made. @param words what the client library says in words alone */
 export function isConnectionFailure(error: unknown, words: RegExp): boolean {
   if (error instanceof AggregateError) return error.errors.some((each) => isConnectionFailure(each, words));
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   const code = codeOf(error);
   return (code !== undefined && (NETWORK_CODES.has(code) || TLS_CODE.test(code))) || words.test(error.message);
 }

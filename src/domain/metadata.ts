@@ -19,6 +19,7 @@ import { NOTHING_AROUND } from "./codec/text-sink.js";
 import { tooMany } from "./codec/write.js";
 import { kindOf } from "./identifiers.js";
 import { Intake, MAX_CALL_METADATA_BYTES, MAX_METADATA_PARTS } from "./intake.js";
+import { isArrayPrototype, isPlainPrototype } from "./realms.js";
 
 /** Most levels of nested arrays and objects in metadata, itself included. */
 export const MAX_METADATA_DEPTH = 64;
@@ -302,7 +303,7 @@ class MetadataReader {
 
   object(object: object, depth: number): Record<string, JsonValue> {
     const prototype: object | null = Object.getPrototypeOf(object);
-    if (prototype !== Object.prototype && prototype !== null) this.#refuse("an instance of a class");
+    if (!isPlainPrototype(prototype)) this.#refuse("an instance of a class");
     const keys = Object.keys(object);
     // To look for symbols and to copy takes several times as long as this, and all of it would be done again.
     if (keys.length > MANY_KEYS && this.#mostAtOnce < Number.POSITIVE_INFINITY) throw LARGE;
@@ -325,7 +326,7 @@ class MetadataReader {
   }
 
   #array(array: readonly unknown[], depth: number): JsonValue {
-    if (Object.getPrototypeOf(array) !== Array.prototype) this.#refuse("an instance of a class");
+    if (!isArrayPrototype(Object.getPrototypeOf(array))) this.#refuse("an instance of a class");
     this.#enter(array, depth);
     this.#addMembers(array.length);
     const copy: JsonValue[] = [];

@@ -1,6 +1,8 @@
 /** What an engine is given beside its storage, and what its parts share. */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CallOptions } from "../contract/call.js";
+import { isError } from "../contract/errors.js";
 import type { StorageBackend } from "../contract/storage-backend.js";
 import { knownFields } from "../domain/arguments.js";
 import type { Clock } from "../domain/clock.js";
@@ -74,7 +76,7 @@ export function callOptions({ signal, timeoutMs }: CallOptions): CallOptions {
 }
 
 function warn({ turnId, recordingError }: UnrecordedTurn): void {
-  const reason = recordingError instanceof Error ? recordingError.message : String(recordingError);
+  const reason = isError(recordingError) ? recordingError.message : String(recordingError);
   process.emitWarning(`the failure of turn ${JSON.stringify(turnId)} could not be recorded: ${reason}`, {
     code: "WAYSTONE_TURN_NOT_RECORDED",
   });

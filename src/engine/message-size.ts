@@ -1,5 +1,7 @@
 /** How large the content of a message is, for budgets in bytes. */
+import { types } from "node:util";
 import type { MessageContent } from "../contract/conversation-storage.js";
+import { isError } from "../contract/errors.js";
 
 /** What a value counts that is neither text nor binary, in bytes. */
 const SCALAR_BYTES = 8;
@@ -15,12 +17,12 @@ export function contentBytes(content: MessageContent): number {
 function bytesOf(value: unknown): number {
   if (typeof value === "string") return Buffer.byteLength(value);
   if (typeof value !== "object" || value === null) return SCALAR_BYTES;
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.byteLength;
-  if (value instanceof Date) return SCALAR_BYTES;
-  if (value instanceof URL || value instanceof RegExp) return Buffer.byteLength(String(value));
-  if (value instanceof Error) return Buffer.byteLength(`${value.name}${value.message}${value.stack ?? ""}`);
-  if (Array.isArray(value) || value instanceof Set) return sum(value, bytesOf);
-  if (value instanceof Map) return sum(value, ([key, item]) => bytesOf(key) + bytesOf(item));
+  if (ArrayBuffer.isView(value) || types.isArrayBuffer(value)) return value.byteLength;
+  if (types.isDate(value)) return SCALAR_BYTES;
+  if (value instanceof URL || types.isRegExp(value)) return Buffer.byteLength(String(value));
+  if (isError(value)) return Buffer.byteLength(`${value.name}${value.message}${value.stack ?? ""}`);
+  if (Array.isArray(value) || types.isSet(value)) return sum(value, bytesOf);
+  if (types.isMap(value)) return sum(value, ([key, item]) => bytesOf(key) + bytesOf(item));
   return sum(Object.entries(value), ([key, item]) => Buffer.byteLength(key) + bytesOf(item));
 }
 

@@ -2,6 +2,7 @@
 import { InvalidArgumentError, quoteIdentifier } from "../contract/errors.js";
 import type { Metadata } from "../contract/json.js";
 import { kindOf } from "../domain/identifiers.js";
+import { isPlainPrototype } from "../domain/realms.js";
 import { RESERVED_PREFIX } from "./derived-ids.js";
 import { snapshot } from "./snapshot.js";
 
@@ -15,8 +16,7 @@ export function ownMetadata(metadata: unknown, name: string): Metadata {
     throw new InvalidArgumentError(`${name} must be a plain object, not ${kindOf(metadata)}`);
   }
   // Adding keys to an instance of a class would make a plain object of it, and the storage would not refuse it any more.
-  const prototype: unknown = Object.getPrototypeOf(metadata);
-  if (prototype !== null && prototype !== Object.prototype) {
+  if (!isPlainPrototype(Object.getPrototypeOf(metadata))) {
     throw new InvalidArgumentError(`${name} must be a plain object, not an instance of a class`);
   }
   refuseReserved(Object.keys(metadata), name);

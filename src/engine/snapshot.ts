@@ -1,6 +1,7 @@
 /** Copies what a turn collects, so that what the work changes later does not change what is recorded. */
 
-import { isDeepStrictEqual } from "node:util";
+import { types } from "node:util";
+import { isBareView, ownPrototype } from "../domain/realms.js";
 
 /** Deeper values are past what a storage keeps; it refuses them with their path. */
 const MAX_DEPTH = 1000;
@@ -17,7 +18,8 @@ function copy(value: unknown, copies: Map<object, unknown>, depth: number): unkn
   if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return value;
   // One object in two places stays one, and a circle stays a circle.
   if (copies.has(value)) return copies.get(value);
-  const prototype: unknown = Object.getPrototypeOf(value);
+  const found: object | null = Object.getPrototypeOf(value);
+  const prototype = found === null ? null : ownPrototype(found);
   const nested = (item: unknown) => copy(item, copies, depth + 1);
   const known = <T extends object>(empty: T): T => {
     copies.set(value, empty);
@@ -51,7 +53,7 @@ function copy(value: unknown, copies: Map<object, unknown>, depth: number): unkn
     return set;
   }
   if (prototype === Date.prototype) return new Date((value as Date).getTime());
-  return value instanceof ArrayBuffer && !value.resizable && !value.detached ? value.slice(0) : value;
+  return types.isArrayBuffer(value) && !value.resizable && !value.detached ? value.slice(0) : value;
 }
 
 function isDense(array: readonly unknown[]): boolean {
@@ -71,11 +73,11 @@ type ViewConstructor = (new (buffer: ArrayBuffer) => ArrayBufferView) & { readon
 /** The same bytes in memory of their own; a view that is more than its bytes is kept as it is. */
 function copyView(view: ArrayBufferView): ArrayBufferView {
   const { buffer, byteOffset, byteLength } = view;
-  if (!(buffer instanceof ArrayBuffer) || buffer.resizable || buffer.detached) return view;
+  if (!types.isArrayBuffer(buffer) || buffer.resizable || buffer.detached) return view;
   const bytes = buffer.slice(byteOffset, byteOffset + byteLength);
   const kind = Object.prototype.toString.call(view).slice("[object ".length, -1);
   const View = (globalThis as unknown as Record<string, ViewConstructor | undefined>)[kind];
   if (View === undefined) return view;
   const copied = Buffer.isBuffer(view) ? Buffer.from(bytes) : new View(bytes);
-  return isDeepStrictEqual(copied, view) ? copied : view;
+  return isBareView(view, copied) ? copied : view;
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { CallOptions, LeaseHeld } from "../contract/call.js";
 import type { NewMessage } from "../contract/conversation-storage.js";
-import { SessionNotFoundError } from "../contract/errors.js";
+import { isError, SessionNotFoundError } from "../contract/errors.js";
 import type { Session } from "../contract/session-storage.js";
 import { finiteNumber, knownFields, knownOptions, oneOf } from "../domain/arguments.js";
 import { identifier, kindOf } from "../domain/identifiers.js";
@@ -265,6 +265,6 @@ const MAX_ERROR_TEXT = 1000;
 
 function describe(error: unknown): TurnError {
   const text = (value: unknown) => String(value).slice(0, MAX_ERROR_TEXT).toWellFormed();
-  if (error instanceof Error) return { name: text(error.name), message: text(error.message) };
+  if (isError(error)) return { name: text(error.name), message: text(error.message) };
   return { name: "Error", message: typeof error === "string" ? text(error) : `${kindOf(error)} was thrown` };
 }

@@ -4,6 +4,7 @@
  */
 import { types } from "node:util";
 import { MAX_DEPTH } from "../domain/codec/format.js";
+import { isArrayPrototype, ownPrototype } from "../domain/realms.js";
 
 /**
  * Copies of what a store takes by value: plain objects and arrays, dates, maps, sets and bytes, with everything in them. All else
@@ -32,7 +33,8 @@ function copyOf(value: unknown, copies: Copies, depth: number): unknown {
   const known = copies.get(value);
   if (known !== undefined) return known;
   if (Array.isArray(value)) return copyOfArray(value, copies, depth);
-  const prototype: unknown = Object.getPrototypeOf(value);
+  const found: object | null = Object.getPrototypeOf(value);
+  const prototype = found === null ? null : ownPrototype(found);
   if (prototype === null || prototype === Object.prototype) return copyOfObject(value, copies, depth);
   if (types.isDate(value)) return prototype === Date.prototype ? new Date(value.getTime()) : value;
   if (types.isMap(value)) return prototype === Map.prototype ? copyOfMap(value, copies, depth) : value;
@@ -44,7 +46,7 @@ function copyOf(value: unknown, copies: Copies, depth: number): unknown {
 
 function copyOfArray(value: readonly unknown[], copies: Copies, depth: number): unknown {
   // One with further properties is refused for them, and one with holes for those.
-  if (Object.getPrototypeOf(value) !== Array.prototype || Reflect.ownKeys(value).length !== value.length + 1)
+  if (!isArrayPrototype(Object.getPrototypeOf(value)) || Reflect.ownKeys(value).length !== value.length + 1)
     return value;
   const copy: unknown[] = new Array(value.length);
   copies.set(value, copy);

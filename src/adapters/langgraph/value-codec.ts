@@ -1,7 +1,9 @@
 /** State as plain data: instances of known classes become tagged objects, and only those become instances again. */
+import { types } from "node:util";
 import { DeltaSnapshot, isDeltaSnapshot } from "@langchain/langgraph-checkpoint";
 import { CorruptionError, InvalidArgumentError, quoteIdentifier } from "../../contract/errors.js";
 import type { PreparedValue } from "../../domain/codec/prepared-value.js";
+import { isPlainPrototype } from "../../domain/realms.js";
 import {
   type Fields,
   isDocument,
@@ -97,12 +99,12 @@ export class ValueCodec {
     if (codec !== undefined) {
       return { [TAG]: "custom", codec: codec.name, value: encode(codec.encode(value)) };
     }
-    if (value instanceof Map) {
+    if (types.isMap(value)) {
       const entries = [...value].map(([key, item]) => [encode(key), encode(item)] as const);
       const same = [...value].every(([key, item], i) => entries[i]?.[0] === key && entries[i]?.[1] === item);
       return same ? value : new Map(entries);
     }
-    if (value instanceof Set) {
+    if (types.isSet(value)) {
       const items = [...value].map(encode);
       return [...value].every((item, i) => items[i] === item) ? value : new Set(items);
     }
@@ -148,8 +150,7 @@ export class ValueCodec {
 }
 
 function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return isPlainPrototype(Object.getPrototypeOf(value));
 }
 
 function encodeArray(array: readonly unknown[], encode: (part: unknown) => unknown): readonly unknown[] {

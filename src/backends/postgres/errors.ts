@@ -1,6 +1,7 @@
 /** PostgreSQL's errors to ours, by SQLSTATE. Messages are our own: the server's may quote what is stored. */
 import {
   CorruptionError,
+  isError,
   isStorageError,
   StorageConnectionError,
   type StorageErrorOptions,
@@ -41,7 +42,7 @@ const STATE = {
 
 /** The SQLSTATE of a server's error; `undefined` for what the server has not said. */
 export function sqlState(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !("severity" in error) || !("code" in error)) return undefined;
+  if (!isError(error) || !("severity" in error) || !("code" in error)) return undefined;
   return typeof error.code === "string" && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined;
 }
 
@@ -79,7 +80,7 @@ export function isReadOnly(error: unknown): boolean {
 
 /** `pg` says so when all connections of a pool were in use for too long: the server is there, and nothing was sent. */
 export function isPoolFull(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("timeout exceeded");
+  return isError(error) && error.message.startsWith("timeout exceeded");
 }
 
 /** The error as ours; what is no error of PostgreSQL comes back as it is. */
@@ -169,7 +170,7 @@ function mapByClass(error: unknown, state: string, call: Call, options: StorageE
 
 /** Nothing was sent but the wish for TLS; it stays so until somebody changes a setting. */
 function withoutTls(error: unknown): StorageConnectionError | undefined {
-  if (!(error instanceof Error) || !error.message.startsWith("The server does not support SSL")) return undefined;
+  if (!isError(error) || !error.message.startsWith("The server does not support SSL")) return undefined;
   return new StorageConnectionError("the server does not speak TLS", { cause: error, retryable: false });
 }
 

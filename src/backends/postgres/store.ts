@@ -1,6 +1,6 @@
 /** An open database: how the verbs read and write it. Each way takes a connection for one call and gives it back. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ClosedError } from "../../contract/errors.js";
+import { ClosedError, isError } from "../../contract/errors.js";
 import type { Call } from "../../domain/driver/call.js";
 import { KnownBlocks, threadKey } from "../../domain/segments/known-blocks.js";
 import { RecentOutlines } from "../../domain/segments/recent-outlines.js";
@@ -149,7 +149,7 @@ export class Database {
       }
     } catch (error) {
       if (call.cancelled) throw call.cancellation();
-      if (!isAnswer(error) && error instanceof Error && !("outcome" in error)) connection.spoil(error);
+      if (!isAnswer(error) && isError(error) && !("outcome" in error)) connection.spoil(error);
       throw error;
     } finally {
       this.#release(connection);
@@ -266,5 +266,5 @@ export class Database {
 /** Ends a transaction without effect. What keeps it from ending is told by the connection, never in the place of what the call has to tell. */
 async function rollBack(connection: Connection, tx: Transaction): Promise<void> {
   if (connection.broken) return;
-  await tx.rollback().catch((failed: unknown) => connection.spoil(failed instanceof Error ? failed : new Error()));
+  await tx.rollback().catch((failed: unknown) => connection.spoil(isError(failed) ? failed : new Error()));
 }

@@ -1,5 +1,6 @@
 /** Redis's errors to ours, by the word that they begin with. Messages are our own: the server's may quote what was sent. */
 import {
+  isError,
   isStorageError,
   StorageConnectionError,
   type StorageErrorOptions,
@@ -16,7 +17,7 @@ const REDIRECTED = /^Too many Cluster redirections\. Last error: ReplyError: ([A
 
 /** The first word of a server's error; `undefined` for what the server has not said. */
 export function replyCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   if (error.name !== "ReplyError") return REDIRECTED.exec(error.message)?.[1];
   const code = /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
   if (code !== "ERR") return code;
@@ -84,7 +85,7 @@ function withoutArguments(error: unknown): Error {
 /** The connection is lost, or could not be made, or not trusted. */
 export function brokenConnection(error: unknown, call: Pick<Call, "sent">): StorageConnectionError {
   if (isDistrusted(error)) return distrusted(error);
-  return lostConnection(error instanceof Error ? withoutArguments(error) : error, call);
+  return lostConnection(isError(error) ? withoutArguments(error) : error, call);
 }
 
 /** What `ioredis` says in words alone. */
@@ -93,5 +94,5 @@ const LOST =
 
 export function isBroken(error: unknown): boolean {
   if (isDistrusted(error) || isConnectionFailure(error, LOST)) return true;
-  return error instanceof Error && (error.name === "MaxRetriesPerRequestError" || error.name === "AbortError");
+  return isError(error) && (error.name === "MaxRetriesPerRequestError" || error.name === "AbortError");
 }

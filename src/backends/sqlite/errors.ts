@@ -1,5 +1,11 @@
 /** SQLite's errors to ours. */
-import { CorruptionError, isStorageError, StorageConnectionError, UnsupportedError } from "../../contract/errors.js";
+import {
+  CorruptionError,
+  isError,
+  isStorageError,
+  StorageConnectionError,
+  UnsupportedError,
+} from "../../contract/errors.js";
 
 /** Primary result codes of SQLite that this backend tells apart. */
 const CODE = {
@@ -21,7 +27,7 @@ const CODE = {
 
 /** The primary result code, `undefined` for what is no error of SQLite. */
 export function sqliteCode(error: unknown): number | undefined {
-  const code = error instanceof Error && "errcode" in error ? error.errcode : undefined;
+  const code = isError(error) && "errcode" in error ? error.errcode : undefined;
   return typeof code === "number" ? code & 0xff : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** Work that nobody waits for: sweeping what deletions and crashes left, and giving free pages back to the disk (S10, K6). */
+import { isError } from "../../contract/errors.js";
 import type { Connection } from "./connection/connection.js";
 import { hasGarbage, sweepStep } from "./garbage.js";
 import type { Writer, WritingCall } from "./writer.js";
@@ -83,7 +84,7 @@ export class Maintenance {
       this.#problem = undefined;
     } catch (error) {
       // Nobody waits for this round: it is told by the health check, and the next deletion or open tries again.
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = isError(error) ? error.message : String(error);
     }
   }
 }

@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import { endianness } from "node:os";
 import { isDeepStrictEqual, types } from "node:util";
+import { isBareView } from "../realms.js";
 import { runAtOnce } from "../slices.js";
 import { hasProperties, type Json, type LeafKind, type LeafWriter, malformed } from "./format.js";
 import { type StoredText, TextWindow } from "./long-text.js";
@@ -83,7 +84,7 @@ function typedArray(View: TypedArrayConstructor): LeafKind {
       const memory = ownMemory(view.buffer, writer);
       // A second view of the same memory: the two differ only if this one has further properties or another kind inside.
       const bare = new View(memory, view.byteOffset, view.byteLength / width);
-      if (!isDeepStrictEqual(view, bare)) writer.refuse(`a ${name} with further properties`);
+      if (!isBareView(view, bare)) writer.refuse(`a ${name} with further properties`);
       return writer.bytes(swapBytes(new Uint8Array(memory, view.byteOffset, view.byteLength), width));
     },
     // The constructor refuses a length that is no multiple of the element's.

@@ -3,6 +3,7 @@
  * and objects are gone through one by one.
  */
 import { SerializationError } from "../../contract/errors.js";
+import { isArrayPrototype, isPlainPrototype, ownPrototype } from "../realms.js";
 import { spendTurn } from "../turns.js";
 import type { References, Words } from "./chunks.js";
 import {
@@ -193,15 +194,14 @@ class TapeWriter {
     return this.#written.members > 0 ? tooManyInCall.members : tooMany.members;
   }
 
-  #object(object: object, depth: number): void {
-    const prototype: unknown = Object.getPrototypeOf(object);
+  #object(object: object, depth: number, prototype: object | null = Object.getPrototypeOf(object)): void {
     if (Array.isArray(object)) {
-      if (prototype !== Array.prototype) refuse(instanceName(prototype as object | null));
+      if (!isArrayPrototype(prototype)) refuse(instanceName(prototype));
       this.#array(object, depth);
     } else if (prototype === Object.prototype) {
       this.#properties(object, depth, WORD.object);
     } else if (this.#isPlainOnly) {
-      if (prototype !== null) refuse(instanceName(prototype as object));
+      if (!isPlainPrototype(prototype)) refuse(instanceName(prototype));
       this.#properties(object, depth, WORD.object);
     } else if (prototype === null) {
       this.#tagged = true;
@@ -209,13 +209,15 @@ class TapeWriter {
       this.#properties(object, depth + 1, WORD.withoutPrototype);
     } else if (prototype === Map.prototype) this.#map(object as Map<unknown, unknown>, depth);
     else if (prototype === Set.prototype) this.#set(object as Set<unknown>, depth);
-    else this.#leaf(object, prototype as object, depth);
+    else this.#leaf(object, prototype, depth);
   }
 
   #leaf(object: object, prototype: object, depth: number): void {
     const leaf = leafByPrototype(prototype);
     if (leaf === undefined) {
-      this.#special(object, depth - 1);
+      const own = ownPrototype(prototype);
+      if (own === prototype) this.#special(object, depth - 1);
+      else this.#object(object, depth, own);
       return;
     }
     this.#enter(depth + 1, leaf.containers);

@@ -1,5 +1,6 @@
 /** The thorough encoder: makes the tagged JSON of any value that can be kept, or says where it cannot (V1). */
 import { quoteIdentifier, SerializationError } from "../../contract/errors.js";
+import { isArrayPrototype, ownPrototype } from "../realms.js";
 import {
   bigintText,
   CONTAINERS,
@@ -234,10 +235,9 @@ export class TreeWriter implements LeafWriter {
     this.#deepest = Math.max(this.#deepest, depth);
   }
 
-  #shape(object: object, depth: number): Json {
-    const prototype: object | null = Object.getPrototypeOf(object);
+  #shape(object: object, depth: number, prototype: object | null = Object.getPrototypeOf(object)): Json {
     if (Array.isArray(object)) {
-      if (prototype !== Array.prototype) this.refuse(instanceName(prototype));
+      if (!isArrayPrototype(prototype)) this.refuse(instanceName(prototype));
       return this.#array(object, depth);
     }
     if (prototype === Object.prototype) {
@@ -260,6 +260,8 @@ export class TreeWriter implements LeafWriter {
     }
     const errorType = ERROR_TYPE_BY_PROTOTYPE.get(prototype);
     if (errorType !== undefined) return this.#error(object, errorType, depth);
+    const own = ownPrototype(prototype);
+    if (own !== prototype) return this.#shape(object, depth, own);
     return this.refuse(instanceName(prototype));
   }
 

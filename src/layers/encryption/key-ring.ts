@@ -1,6 +1,8 @@
 /** Where the keys of an encrypted storage come from: passed in, or wrapped by a key management service. */
+
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
+import { types } from "node:util";
 import { InvalidArgumentError, isStorageError, StorageConnectionError } from "../../contract/errors.js";
 import { plainObject, string } from "../../domain/arguments.js";
 import { kindOf } from "../../domain/identifiers.js";
@@ -102,7 +104,7 @@ export function secretBytes(secret: Secret): Uint8Array {
   if (isText && !BASE64.test(secret))
     throw new InvalidArgumentError("the secret of a key must be bytes or base64 text");
   const bytes = isText ? Buffer.from(secret, "base64") : secret;
-  if (!(bytes instanceof Uint8Array)) {
+  if (!types.isUint8Array(bytes)) {
     throw new InvalidArgumentError(`the secret of a key must be bytes or base64 text, not ${kindOf(secret)}`);
   }
   if (bytes.length < MIN_SECRET_BYTES) {

@@ -1,6 +1,7 @@
 /** The keys of one tenant: derived of a secret of the ring for each subject, so that no ciphertext is valid for another one. */
 import { Buffer } from "node:buffer";
 import { hkdfSync } from "node:crypto";
+import { types } from "node:util";
 import { isStorageError, quoteIdentifier, StorageConnectionError, UnsupportedError } from "../../contract/errors.js";
 import { type KeyRing, type Secret, secretBytes } from "./key-ring.js";
 
@@ -53,7 +54,7 @@ export class TenantKeys {
   /** A ring that has its secrets at hand makes nobody wait. */
   #askAtOnce(id: string): Promise<void> | undefined {
     const secret = this.#secretOf(id);
-    if (secret instanceof Promise) return this.#get(id, secret);
+    if (types.isPromise(secret)) return this.#get(id, secret);
     this.#keep(id, secret);
     return undefined;
   }

@@ -1,6 +1,6 @@
 /** `tracing`: a span and a duration for each call, through `@opentelemetry/api`. */
 import type { Attributes, Span } from "@opentelemetry/api";
-import { isStorageError } from "../../contract/errors.js";
+import { isError, isStorageError } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { boolean, knownFields } from "../../domain/arguments.js";
 import { intercept } from "../intercept.js";
@@ -159,5 +159,5 @@ function countDeleted({ deleted }: Instruments, { metrics }: Settings, call: Lay
 
 function errorType(error: unknown): string {
   if (isStorageError(error)) return error.code;
-  return error instanceof Error ? error.name : "_OTHER";
+  return isError(error) ? error.name : "_OTHER";
 }

@@ -1,9 +1,13 @@
 /** Metadata and the values of items are plain JSON, the same on every backend (V2). */
+import { runInNewContext, runInThisContext } from "node:vm";
 import type { JsonObject, MetadataInput } from "../../contract/json.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
 import { equal, refused, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 import { KEPT_METADATA, REFUSED_METADATA } from "../hostile-metadata.js";
+
+/** As code, to be made here or in a context of `node:vm`; the values are many enough to be taken in steps. */
+const METADATA = `({ a: { b: [1, { c: null }] }, many: Array.from({ length: 20000 }, (_, i) => [i]) })`;
 
 interface Place {
   readonly name: string;
@@ -88,6 +92,12 @@ export const metadataClauses: ClauseGroup = clauseGroup("metadata", (clause) => 
       await unchanged(storage, async () => {
         for (const [fault, make] of REFUSED_METADATA) await refused(() => put(storage, make() as MetadataInput), fault);
       });
+    });
+
+    clause(`V2 ${name} takes plain JSON of another realm as this one's`, async ({ storage }) => {
+      await storage.createSession("s", "u");
+      await put(storage, runInNewContext(METADATA) as MetadataInput);
+      equal(await get(storage), runInThisContext(METADATA), name);
     });
   }
 

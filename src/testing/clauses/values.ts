@@ -1,4 +1,5 @@
 /** Values round-trip deep-equal or are refused before anything is stored, the same wherever they stand (V1, V3). */
+import { runInNewContext, runInThisContext } from "node:vm";
 import type { ContentPart } from "../../contract/conversation-storage.js";
 import type { SerializationError, StorageErrorCode } from "../../contract/errors.js";
 import { isStorageError } from "../../contract/errors.js";
@@ -13,6 +14,20 @@ import {
   TAG_LIKE_VALUES,
 } from "../hostile-values.js";
 import { valueDifference } from "../value-difference.js";
+
+/** What a program holds that a context of `node:vm` was given, as code that makes it there or here. */
+const PLAIN_DATA = `({
+  object: { a: [1, "two", null, [true]], b: {} },
+  array: [{ c: [] }],
+  date: new Date(5),
+  map: new Map([["k", { d: new Date(6) }]]),
+  set: new Set([[1]]),
+  pattern: /x+/g,
+  error: Object.assign(new TypeError("wrong"), { stack: "", code: "E1", at: { line: 1 } }),
+  bytes: { view: new Float32Array([1, 2]), part: new Uint8Array([1, 2, 3]).subarray(1), memory: new ArrayBuffer(2), data: new DataView(new ArrayBuffer(1)) },
+  tagged: { $: "Date", $waystone: 1, value: "x" },
+  large: Array.from({ length: 20000 }, (_, i) => ({ i, of: [i] })),
+})`;
 
 /** A place where values are stored. */
 interface Surface {
@@ -68,6 +83,18 @@ export const valueClauses: ClauseGroup = clauseGroup("values", (clause) => {
       },
     );
   }
+
+  clause("V1 plain data of another realm is taken as this one's, and its classes are refused", async ({ storage }) => {
+    await storage.createSession("s", "u");
+    for (const surface of SURFACES) {
+      await surface.put(storage, runInNewContext(PLAIN_DATA));
+      same(await surface.get(storage), runInThisContext(PLAIN_DATA), surface.name);
+      for (const of of ["class Foreign {}", "class Map {}", "class Foreign extends Array {}"]) {
+        const instance: unknown = runInNewContext(`({ a: new (${of})() })`);
+        await rejects("SERIALIZATION", () => surface.put(storage, instance), `${of} in ${surface.name}`);
+      }
+    }
+  });
 
   for (const [name, make, path] of REFUSED_VALUES) {
     clause(`V1 ${name} is refused with its path, and nothing is stored`, async ({ storage }) => {

@@ -1,5 +1,6 @@
 // What a state may hold, and that no data ever becomes code.
 import { createRequire } from "node:module";
+import { runInNewContext, runInThisContext } from "node:vm";
 import { Document } from "@langchain/core/documents";
 import {
   AIMessage,
@@ -211,6 +212,13 @@ describe("data that looks like code", () => {
       additional_kwargs: { value },
     });
   });
+});
+
+it("plain data of another realm comes back as this one's, also where it looks like code", async () => {
+  const data =
+    '{ tag: { "~waystone": "message", class: "HumanMessage" }, map: new Map([[1, [{}]]]), set: new Set(["x"]) }';
+  const value = { message: new HumanMessage("a"), ...(runInNewContext(`(${data})`) as object) };
+  expect(await roundTrip(value)).toStrictEqual({ ...value, ...(runInThisContext(`(${data})`) as object) });
 });
 
 describe("a codec of the application", () => {

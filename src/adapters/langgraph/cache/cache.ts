@@ -1,6 +1,6 @@
 /** LangGraph's cache of node results over any storage. */
 import { BaseCache, type SerializerProtocol } from "@langchain/langgraph-checkpoint";
-import { CorruptionError, InvalidArgumentError } from "../../../contract/errors.js";
+import { CorruptionError, InvalidArgumentError, isError } from "../../../contract/errors.js";
 import type { Item, ItemNamespace, ItemOperation, ItemStorage } from "../../../contract/item-storage.js";
 import type { JsonObject } from "../../../contract/json.js";
 import { decodeValue, encodeValue } from "../../../domain/codec/codec.js";
@@ -124,6 +124,6 @@ function milliseconds(seconds: number): number | undefined {
 }
 
 function warn(error: unknown): void {
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const reason = isError(error) ? `${error.name}: ${error.message}` : String(error);
   process.emitWarning(`an entry of the node cache is left out: ${reason}`, { type: "WaystoneCacheWarning" });
 }

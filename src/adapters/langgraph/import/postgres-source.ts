@@ -1,5 +1,5 @@
 /** The tables of the official PostgresSaver, read through `pg`. */
-import { InvalidArgumentError, StorageConnectionError, UnsupportedError } from "../../../contract/errors.js";
+import { InvalidArgumentError, isError, StorageConnectionError, UnsupportedError } from "../../../contract/errors.js";
 import { isOfPython, writtenByPython } from "./python-savers.js";
 import type {
   CheckpointKey,
@@ -53,7 +53,7 @@ async function makeClient(connectionString: string): Promise<Client> {
   try {
     pg = (await import("pg")) as unknown as typeof pg;
   } catch (cause) {
-    const missing = cause instanceof Error && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND";
+    const missing = isError(cause) && "code" in cause && cause.code === "ERR_MODULE_NOT_FOUND";
     if (!missing) throw cause;
     throw new UnsupportedError("reading PostgreSQL needs the package pg: npm install pg", { cause });
   }

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { CorruptionError, InvalidArgumentError, StorageConnectionError } from "../../../contract/errors.js";
+import { CorruptionError, InvalidArgumentError, isError, StorageConnectionError } from "../../../contract/errors.js";
 import { loadSqlite } from "../../../node-sqlite.js";
 import { isOfPython, writtenByPython } from "./python-savers.js";
 import type { CheckpointKey, LangGraphSource, SourceSize, TheirCheckpoint, TheirWrite } from "./source.js";
@@ -57,7 +57,7 @@ function openFileAtRest(file: string): DatabaseSync {
     return openFile(url);
   } catch (error) {
     // Node.js before 22.15 takes no URLs: the two files appear there.
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = isError(error) && "code" in error ? error.code : undefined;
     if (code === "ERR_INVALID_ARG_TYPE") return openFile(file);
     throw error;
   }
@@ -245,7 +245,7 @@ function statOf(file: string): Stats | undefined {
   try {
     return statSync(file);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = isError(error) && "code" in error ? error.code : undefined;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw new StorageConnectionError("the file to import cannot be opened", {
       operation: "openLangGraph",
@@ -285,7 +285,7 @@ function told<T>(read: () => T): T {
 
 /** A failure of SQLite as one of this package. */
 function failureOf(error: unknown): unknown {
-  if (!(error instanceof Error) || !("errcode" in error)) return error;
+  if (!isError(error) || !("errcode" in error)) return error;
   const details = { operation: "openLangGraph", cause: error };
   return (Number(error.errcode) & 0xff) === SQLITE_CORRUPT
     ? new CorruptionError("the database to import is damaged as a whole: SQLite cannot read on", details)

@@ -1,4 +1,5 @@
 /** A connection that was taken from the pool, in the hands of one call after the other: what is sent on it, in order. */
+import { isError } from "../../../contract/errors.js";
 import type { Call } from "../../../domain/driver/call.js";
 import { isAnswer, isReadOnly } from "../errors.js";
 import { destroySocket, requestCancel } from "./cancel-request.js";
@@ -112,7 +113,7 @@ export class Connection implements Watched {
         // The server has said its last word, or nothing, or takes no writes any more, where another one may: whoever calls next must
         // not find this connection.
         if (!isAnswer(error) || isReadOnly(error))
-          this.#broken ??= error instanceof Error ? error : new Error("a connection failed");
+          this.#broken ??= isError(error) ? error : new Error("a connection failed");
         throw error;
       }
     };

@@ -1,6 +1,6 @@
 /** A pool over several hosts: each connection is of the first host that can be reached and is what is wanted, as libpq chooses. */
 import { performance } from "node:perf_hooks";
-import { StorageConnectionError } from "../../../contract/errors.js";
+import { isError, StorageConnectionError } from "../../../contract/errors.js";
 import { isPoolFull, isRefusal } from "../errors.js";
 import type { Hosts, TargetSession } from "./hosts.js";
 import type { PgClient, PgPool } from "./pg-module.js";
@@ -155,7 +155,7 @@ export class HostPools implements PgPool {
         return client;
       }
     } catch (error) {
-      client.release(error instanceof Error ? error : true);
+      client.release(isError(error) ? error : true);
       throw error;
     }
     // It may become what is wanted, and is asked anew then.

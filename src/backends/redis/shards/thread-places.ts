@@ -2,8 +2,10 @@
  * Where threads are. A thread is in the shard of its id, or in that of the session that it was linked to, so that what is about both is
  * one script. A script itself says when the thread is not in its shard (`lua/guard.ts`); here the call finds its way.
  */
+
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isError } from "../../../contract/errors.js";
 import type { Call } from "../../../domain/driver/call.js";
 import type { Guard } from "../connection/shard-call.js";
 import { replyCode } from "../errors.js";
@@ -308,7 +310,7 @@ function shardOfMark(mark: string): number {
 
 function refusalOf(error: unknown): Refusal | undefined {
   const code = replyCode(error);
-  const words = error instanceof Error ? error.message : "";
+  const words = isError(error) ? error.message : "";
   if (code === "WSELSEWHERE") return { kind: "elsewhere", epoch: words.split(" ")[1] };
   if (code === "WSLEAVING") return { kind: "leaving", note: words.slice("WSLEAVING ".length) };
   return undefined;

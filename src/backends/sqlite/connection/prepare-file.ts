@@ -1,7 +1,7 @@
 /** The file before SQLite sees it: private to its owner, and with a clear refusal where SQLite would only say "cannot open". */
 import { accessSync, closeSync, constants, mkdirSync, openSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { StorageConnectionError } from "../../../contract/errors.js";
+import { isError, StorageConnectionError } from "../../../contract/errors.js";
 
 /**
  * Makes sure of a file that can be written to; new directories are made with mode 0700 and a new file with 0600, which SQLite
@@ -46,7 +46,7 @@ function madeUnlessThere(path: string, make: () => void): Stats {
 }
 
 function codeOf(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
+  return isError(error) && "code" in error ? error.code : undefined;
 }
 
 function fileError(error: unknown, path: string): unknown {

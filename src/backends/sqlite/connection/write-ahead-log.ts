@@ -3,7 +3,9 @@
  * the event loop goes on. While others write, the log cannot start again from its beginning: once it is long, the writer
  * waits until the copy is complete.
  */
+
 import { Worker } from "node:worker_threads";
+import { isError } from "../../../contract/errors.js";
 import { isBusy } from "../errors.js";
 import type { Connection } from "./connection.js";
 
@@ -96,7 +98,7 @@ export class WriteAheadLog {
     try {
       return this.#connection.get<LogLength>("PRAGMA wal_checkpoint(NOOP)") ?? NO_LOG;
     } catch (error) {
-      this.#problem = error instanceof Error ? error.message : String(error);
+      this.#problem = isError(error) ? error.message : String(error);
       return NO_LOG;
     }
   }
@@ -160,7 +162,7 @@ function copyHere(connection: Connection): string | undefined {
     connection.get("PRAGMA wal_checkpoint(PASSIVE)");
     return undefined;
   } catch (error) {
-    return isBusy(error) || !(error instanceof Error) ? undefined : error.message;
+    return isBusy(error) || !isError(error) ? undefined : error.message;
   }
 }
 

@@ -1,5 +1,7 @@
 /** The thread of one long write: all of it in one transaction, which it commits when it is told to. */
+
 import { parentPort, workerData } from "node:worker_threads";
+import { isError } from "../../../contract/errors.js";
 import { untilFree } from "../connection/back-off.js";
 import { Connection } from "../connection/connection.js";
 import { setDurability } from "../connection/journal.js";
@@ -69,5 +71,5 @@ function answering(work: () => Answer): void {
 
 /** What SQLite says of an error besides its message is lost on the way between threads, unless it is sent apart. */
 function fail(error: unknown): void {
-  tell({ kind: "failed", error, fields: error instanceof Error ? { ...error } : {} });
+  tell({ kind: "failed", error, fields: isError(error) ? { ...error } : {} });
 }
