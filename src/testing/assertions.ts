@@ -128,3 +128,8 @@ export function metadataIn(support: StorageSupport, metadata: MetadataFilter): {
 export function filterIn(support: StorageSupport, filter: ItemFilter): { readonly filter?: ItemFilter } {
   return support.itemFilters === false ? {} : { filter };
 }
+
+/** What an expression is in this realm, which need not be the one of `runInThisContext`: the kit may run in a context itself. */
+export function madeHere(code: string): unknown {
+  return new Function(`return ${code}`)();
+}

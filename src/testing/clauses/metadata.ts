@@ -1,8 +1,8 @@
 /** Metadata and the values of items are plain JSON, the same on every backend (V2). */
-import { runInNewContext, runInThisContext } from "node:vm";
+import { runInNewContext } from "node:vm";
 import type { JsonObject, MetadataInput } from "../../contract/json.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
-import { equal, refused, unchanged } from "../assertions.js";
+import { equal, madeHere, refused, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 import { KEPT_METADATA, REFUSED_METADATA } from "../hostile-metadata.js";
 
@@ -97,7 +97,7 @@ export const metadataClauses: ClauseGroup = clauseGroup("metadata", (clause) => 
     clause(`V2 ${name} takes plain JSON of another realm as this one's`, async ({ storage }) => {
       await storage.createSession("s", "u");
       await put(storage, runInNewContext(METADATA) as MetadataInput);
-      equal(await get(storage), runInThisContext(METADATA), name);
+      equal(await get(storage), madeHere(METADATA), name);
     });
   }
 

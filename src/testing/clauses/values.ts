@@ -1,10 +1,10 @@
 /** Values round-trip deep-equal or are refused before anything is stored, the same wherever they stand (V1, V3). */
-import { runInNewContext, runInThisContext } from "node:vm";
+import { runInNewContext } from "node:vm";
 import type { ContentPart } from "../../contract/conversation-storage.js";
 import type { SerializationError, StorageErrorCode } from "../../contract/errors.js";
 import { isStorageError } from "../../contract/errors.js";
 import type { StorageBackend } from "../../contract/storage-backend.js";
-import { equal, ok, present, recordsOf, rejects, unchanged } from "../assertions.js";
+import { equal, madeHere, ok, present, recordsOf, rejects, unchanged } from "../assertions.js";
 import { type ClauseGroup, clauseGroup } from "../clause.js";
 import {
   KEPT_OR_REFUSED_VALUES,
@@ -88,7 +88,7 @@ export const valueClauses: ClauseGroup = clauseGroup("values", (clause) => {
     await storage.createSession("s", "u");
     for (const surface of SURFACES) {
       await surface.put(storage, runInNewContext(PLAIN_DATA));
-      same(await surface.get(storage), runInThisContext(PLAIN_DATA), surface.name);
+      same(await surface.get(storage), madeHere(PLAIN_DATA), surface.name);
       for (const of of ["class Foreign {}", "class Map {}", "class Foreign extends Array {}"]) {
         const instance: unknown = runInNewContext(`({ a: new (${of})() })`);
         await rejects("SERIALIZATION", () => surface.put(storage, instance), `${of} in ${surface.name}`);
